@@ -1,0 +1,99 @@
+"""What the model wants done, as values in decision order.
+
+Outbox order is decision order, which gives write-ahead for free: the `Save` of a message stands before its `Send`, and
+the runtime commits before it sends. A `Save` is a barrier: what follows it leaves only after the commit. Commands that
+switch off pass the barrier; `is_switching_off` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hw.ports import PILOT_OFF, PILOT_STEADY
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep ``body`` (plain JSON values) under ``kind`` and ``key``; None forgets it."""
+
+    kind: str
+    key: str
+    body: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Put one text frame on the wire."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPilot:
+    """Drive the control pilot: 100 % steady +12 V, 0 % steady −12 V, anything between is PWM."""
+
+    connector: int
+    duty_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetRelay:
+    connector: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetLock:
+    connector: int
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMeter:
+    """Ask for a reading; it comes back with the same ``ref``."""
+
+    connector: int
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Indicate:
+    """Show a connector's state to the person in front of it; ``word`` is a connector status."""
+
+    connector: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLink:
+    """Close the socket with a WebSocket close code; the link dials again unless a `Restart` follows."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Drop this charger and build it again from the store; ``hard`` restarts the whole box."""
+
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Names what an answer is about: stored data, never a closure, so that it survives a restart."""
+
+    kind: str
+    key: str = ""
+
+
+Command = SetPilot | SetRelay | SetLock | ReadMeter | Indicate
+Effect = Save | Send | Command | CloseLink | Restart
+
+
+def is_switching_off(effect: Effect) -> bool:
+    """Whether this command takes energy away: it goes to the board before store and wire."""
+    if type(effect) is SetRelay:
+        return not effect.closed
+    return type(effect) is SetPilot and effect.duty_percent in (PILOT_STEADY, PILOT_OFF)

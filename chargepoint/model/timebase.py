@@ -1,0 +1,209 @@
+"""Time as the model sees it: three clocks, one scheduler, and a calendar that the central system sets.
+
+*Charge* time is the monotonic time of the charger (physics, durations, sampling). *Wire* time is wall time (answer
+time-outs, pings, back-off): on an accelerated clock a peer still takes its real milliseconds to answer. *Calendar* time
+is UTC as the charger believes it; a `Calendar` maps it to charge time and re-arms what waits on it when it is set.
+
+Nobody here reads a clock. The runtime tells the scheduler the time, the scheduler tells the actions.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import Enum
+from math import inf
+
+Action = Callable[[float], None]
+"""What a timer does; it is given the charge time in s."""
+
+
+class Clock(Enum):
+    """The clock a timer lives on. Calendar timers are charge timers that a `Calendar` re-arms."""
+
+    CHARGE = "charge"
+    WIRE = "wire"
+
+
+class Timer:
+    """One armed action. `cancel` is idempotent and may be called from the action itself."""
+
+    __slots__ = ("_sequence", "action", "due_s")
+
+    def __init__(self, due_s: float, sequence: int, action: Action) -> None:
+        self.due_s = due_s
+        self.action: Action | None = action
+        self._sequence = sequence
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.due_s, self._sequence) < (other.due_s, other._sequence)
+
+    @property
+    def is_armed(self) -> bool:
+        return self.action is not None
+
+    def cancel(self) -> None:
+        self.action = None
+
+
+class Scheduler:
+    """All timers of a process: one heap a clock, in the order (due, sequence), so that every run has one order."""
+
+    __slots__ = ("_heaps", "_sequence", "charge_s", "wire_s")
+
+    def __init__(self) -> None:
+        self.charge_s = 0.0
+        self.wire_s = 0.0
+        self._sequence = 0
+        self._heaps: dict[Clock, list[Timer]] = {Clock.CHARGE: [], Clock.WIRE: []}
+
+    def at(self, due_s: float, action: Action, clock: Clock = Clock.CHARGE) -> Timer:
+        """Arm ``action`` for ``due_s`` on a clock. What is due already runs at the next `run_due`."""
+        self._sequence += 1
+        timer = Timer(due_s, self._sequence, action)
+        heapq.heappush(self._heaps[clock], timer)
+        return timer
+
+    def after_wire(self, delay_s: float, action: Action) -> Timer:
+        """Arm ``action`` for ``delay_s`` of wall time from now."""
+        return self.at(self.wire_s + delay_s, action, Clock.WIRE)
+
+    def next_due_s(self, clock: Clock) -> float:
+        """When the next timer of a clock is due, in s of that clock; ``inf`` when none is armed."""
+        heap = self._heaps[clock]
+        while heap and heap[0].action is None:
+            heapq.heappop(heap)
+        return heap[0].due_s if heap else inf
+
+    def tell(self, charge_s: float, wire_s: float) -> None:
+        """Set the time. It never goes back."""
+        self.charge_s = max(self.charge_s, charge_s)
+        self.wire_s = max(self.wire_s, wire_s)
+
+    def take_due(self) -> Timer | None:
+        """Return the next timer that is due, disarmed by nobody yet, or None.
+
+        Each is returned once. The caller runs ``timer.action`` and decides what its failure means.
+        """
+        for clock, time_s in ((Clock.CHARGE, self.charge_s), (Clock.WIRE, self.wire_s)):
+            if self.next_due_s(clock) <= time_s:
+                return heapq.heappop(self._heaps[clock])
+        return None
+
+    def run_due(self) -> int:
+        """Run everything that is due, in order, and return how many actions ran."""
+        ran = 0
+        while (timer := self.take_due()) is not None:
+            action, timer.action = timer.action, None
+            if action is not None:
+                action(self.charge_s)
+                ran += 1
+        return ran
+
+    def __len__(self) -> int:
+        return sum(timer.is_armed for heap in self._heaps.values() for timer in heap)
+
+
+class Appointment:
+    """Something that waits for a UTC instant; keeps its meaning when the calendar is set."""
+
+    __slots__ = ("_calendar", "_timer", "action", "due_utc_s")
+
+    def __init__(self, calendar: Calendar, due_utc_s: float, action: Action) -> None:
+        self.due_utc_s = due_utc_s
+        self.action = action
+        self._calendar = calendar
+        self._timer = self._arm()
+
+    def _arm(self) -> Timer:
+        calendar = self._calendar
+        return calendar.scheduler.at(calendar.charge_s(self.due_utc_s), self._fire)
+
+    def _fire(self, now_s: float) -> None:
+        self._calendar.appointments.discard(self)
+        self.action(now_s)
+
+    def rearm(self) -> None:
+        self._timer.cancel()
+        self._timer = self._arm()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+        self._calendar.appointments.discard(self)
+
+
+class Calendar:
+    """UTC of one charger: an offset to charge time, set by ``currentTime`` of the central system (OCPP 1.6 4.2, 4.6)."""
+
+    __slots__ = ("appointments", "is_set", "offset_s", "scheduler")
+
+    def __init__(self, scheduler: Scheduler, offset_s: float) -> None:
+        self.offset_s = offset_s
+        self.is_set = False
+        self.scheduler = scheduler
+        self.appointments: set[Appointment] = set()
+
+    def utc_s(self, now_s: float) -> float:
+        """Seconds since 1970 at charge time ``now_s``."""
+        return now_s + self.offset_s
+
+    def charge_s(self, utc_s: float) -> float:
+        """The charge time at which this calendar will show ``utc_s``."""
+        return utc_s - self.offset_s
+
+    def set(self, utc_s: float, now_s: float) -> float:
+        """Make ``now_s`` mean ``utc_s``, re-arm what waits on the calendar, and return the step in s."""
+        step_s = utc_s - self.utc_s(now_s)
+        self.offset_s += step_s
+        self.is_set = True
+        for appointment in sorted(self.appointments, key=lambda each: each.due_utc_s):
+            appointment.rearm()
+        return step_s
+
+    def at(self, utc_s: float, action: Action) -> Appointment:
+        """Arm ``action`` for a UTC instant; it is told the charge time."""
+        appointment = Appointment(self, utc_s, action)
+        self.appointments.add(appointment)
+        return appointment
+
+
+def utc_text(utc_s: float) -> str:
+    """Return an instant as OCPP wants it: ISO 8601, UTC, ``Z``, milliseconds (OCPP-J 1.6, 3.1; OCPP 1.6, 3.15)."""
+    millis = round(utc_s * 1000.0)
+    seconds, millis = divmod(millis, 1000)
+    head = _SECONDS.get(seconds)
+    if head is None:
+        if len(_SECONDS) >= 64:
+            _SECONDS.clear()
+        head = _SECONDS[seconds] = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{head}.{millis:03d}Z"
+
+
+_SECONDS: dict[int, str] = {}
+"""The last seconds written, since thousands of chargers stamp the same one."""
+
+
+def utc_seconds(text: str) -> float:
+    """Return seconds since 1970 of an ISO 8601 date-time; any fraction, any offset, no zone means UTC.
+
+    Raises ValueError when it is none. Source: OCPP 1.6, 3.15 with erratum 3.10.
+    """
+    body = text.strip().replace(",", ".")
+    if "T" not in body and "t" not in body and " " not in body:
+        raise ValueError(f"not a date-time: {text!r}")
+    moment = datetime.fromisoformat(_short_fraction(body))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp()
+
+
+def _short_fraction(text: str) -> str:
+    """Cut the fraction of a second to the six digits that `datetime` can hold."""
+    point = text.find(".")
+    if point < 0:
+        return text
+    end = point + 1
+    while end < len(text) and text[end].isdigit():
+        end += 1
+    return text[: min(end, point + 7)] + text[end:]

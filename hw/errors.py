@@ -1,0 +1,56 @@
+"""The root of the error tree, and the two branches that hardware and input files need.
+
+    ChargePointError
+     ├── InputFileError        what a user wrote: file, line, column, what was found and expected
+     │    └── BoardFileError   the same, in a board file
+     ├── HardwareError         a line or a device: the charger goes to Faulted and lives
+     └── PeerError             the central system (chargepoint.model.errors)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ChargePointError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in an input file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class InputFileError(ChargePointError):
+    """Something a user wrote cannot be used. Prints as ``file:line:column: problem``."""
+
+    def __init__(self, mark: Mark, problem: str) -> None:
+        super().__init__(mark, problem)
+        self.mark = mark
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.mark}: {self.problem}"
+
+
+class BoardFileError(InputFileError):
+    """A board file cannot be used."""
+
+
+class HardwareError(ChargePointError):
+    """A line or a device failed; ``device`` names it in the board file's words."""
+
+    def __init__(self, device: str, problem: str) -> None:
+        super().__init__(device, problem)
+        self.device = device
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.problem}"

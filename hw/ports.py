@@ -1,0 +1,346 @@
+"""What a charger's hardware can do: values, ports and the board that holds them.
+
+Three words, kept apart: a *port* is what a thing can do (a Protocol here), a *line* is where it is (a serial device, a
+bus), a *driver* is how to talk to it. Commands go down as method calls and never wait; whatever the hardware has to say
+comes back as an `Observation`, later, through the `report` function a driver was built with. A command counts as done
+when an observation says so, not when it was given.
+
+Units are in the names. ``now_s`` is charger time in seconds (monotonic); a connector is numbered from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Protocol
+
+PILOT_STEADY = 100.0
+"""Duty in % of the pilot that is not modulated: steady +12 V, "EVSE not ready" (x1)."""
+
+PILOT_OFF = 0.0
+"""Duty in % of the pilot held at steady −12 V: state F, "EVSE not available"."""
+
+
+# --- what is fitted ---------------------------------------------------------------------------------------------------
+
+
+class CableKind(StrEnum):
+    """How the car's cable meets the box."""
+
+    TETHERED = "tethered"
+    SOCKET = "socket"
+
+
+class RelayKind(StrEnum):
+    """Who switches the contactor: we (``direct``), or the board's controller by the pilot state (``follows_pilot``)."""
+
+    DIRECT = "direct"
+    FOLLOWS_PILOT = "follows_pilot"
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What an outlet is built for."""
+
+    current_a: float
+    phases: int
+    voltage_v: float = 230.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of an outlet that no command may widen; ``max_board_c`` None: no temperature sensor."""
+
+    min_a: float = 6.0
+    max_a: float = 32.0
+    max_board_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """What is fitted at one connector. ``cable_rating_a`` is None at a socket: the plug's resistor tells."""
+
+    connector: int
+    rated: Rated
+    limits: Limits
+    cable: CableKind
+    cable_rating_a: float | None
+    relay: RelayKind = RelayKind.DIRECT
+    has_lock: bool = False
+    has_feedback: bool = True
+    is_ventilated: bool = False
+    meter_has_phase_energy: bool = False
+
+
+# --- what the hardware says -------------------------------------------------------------------------------------------
+
+
+class PilotState(StrEnum):
+    """IEC 61851-1 states of the control pilot, without the index: x1 or x2 is our own doing."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+    F = "F"
+
+
+@dataclass(frozen=True, slots=True)
+class PilotReading:
+    """The control pilot as seen: ``volts`` of the positive plateau, or a ``state`` where a controller tells no volts.
+
+    ``diode_ok`` is None while it cannot be judged (no PWM, so no negative plateau).
+    """
+
+    at_s: float
+    volts: float | None = None
+    state: PilotState | None = None
+    diode_ok: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProximityReading:
+    """The plug's coding resistor in Ω (None: no plug), or the rating in A where a controller already judged it."""
+
+    at_s: float
+    ohms: float | None = None
+    rating_a: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at the meter. Tuples hold one value a phase (L1, L2, L3); None or () is what the meter cannot tell."""
+
+    at_s: float
+    energy_wh: float
+    power_w: tuple[float, ...] = ()
+    current_a: tuple[float, ...] = ()
+    voltage_v: tuple[float, ...] = ()
+    phase_energy_wh: tuple[float, ...] = ()
+    power_factor: float | None = None
+    reactive_power_var: float | None = None
+    frequency_hz: float | None = None
+    board_c: float | None = None
+
+    @property
+    def total_power_w(self) -> float:
+        """Active power of all phases in W."""
+        return sum(self.power_w)
+
+
+class Fault(Enum):
+    """Physical causes a board can report of itself; what they mean to a central system is not decided here."""
+
+    GROUND_FAULT = "ground_fault"
+    RESIDUAL_CURRENT_TEST = "residual_current_test"
+    OVER_TEMPERATURE = "over_temperature"
+    OVER_VOLTAGE = "over_voltage"
+    UNDER_VOLTAGE = "under_voltage"
+    OVER_CURRENT = "over_current"
+    PROTECTIVE_EARTH = "protective_earth"
+    EMERGENCY_STOP = "emergency_stop"
+    METER_SILENT = "meter_silent"
+    READER_SILENT = "reader_silent"
+    CONTROLLER_SILENT = "controller_silent"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class PilotSeen:
+    connector: int
+    reading: PilotReading
+
+
+@dataclass(frozen=True, slots=True)
+class ProximitySeen:
+    connector: int
+    reading: ProximityReading
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySeen:
+    """The contactor's feedback: what the main contacts do, whatever was commanded."""
+
+    connector: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LockSeen:
+    """The cable lock's feedback. ``jammed``: the motor ran and did not arrive where it was sent."""
+
+    connector: int
+    locked: bool
+    jammed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRead:
+    """The answer to `Meter.read`, with its ``ref``; ``reading`` None: the meter did not answer."""
+
+    connector: int
+    ref: object
+    reading: Reading | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagSeen:
+    """A card at a reader that serves ``connectors``; ``tag`` is the card number as text."""
+
+    tag: str
+    connectors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSeen:
+    """A fault came (``active``) or went; ``connector`` 0 is the whole box."""
+
+    connector: int
+    fault: Fault
+    active: bool
+    info: str = ""
+
+
+Observation = PilotSeen | ProximitySeen | RelaySeen | LockSeen | MeterRead | TagSeen | FaultSeen
+Report = Callable[[Observation], None]
+
+
+# --- what can be asked of it ------------------------------------------------------------------------------------------
+
+
+class Pilot(Protocol):
+    """Control pilot: drives the duty, reports `PilotSeen` at every change of what it sees."""
+
+    def set_duty(self, duty_percent: float, now_s: float) -> None:
+        """Drive the pilot: 100 steady +12 V, 0 steady −12 V, anything between is PWM. In %."""
+
+
+class Relay(Protocol):
+    """Contactor, or the permission to close it; reports `RelaySeen` whenever its feedback changes."""
+
+    def set_closed(self, closed: bool, now_s: float) -> None:
+        """Close or open the main contacts."""
+
+
+class Lock(Protocol):
+    """Cable lock of a socket; reports `LockSeen` when a movement has ended."""
+
+    def set_locked(self, locked: bool, now_s: float) -> None:
+        """Start to lock or unlock."""
+
+
+class Meter(Protocol):
+    """Energy meter; answers every `read` with one `MeterRead` that carries the same ``ref``."""
+
+    def read(self, ref: object, now_s: float) -> None:
+        """Ask for a reading."""
+
+
+class Indicator(Protocol):
+    """LED or display."""
+
+    def show(self, word: str, now_s: float) -> None:
+        """Show one of the words of `chargepoint.model.outbox.Indicate`."""
+
+
+class Process(Protocol):
+    """Something that goes on by itself between commands: a simulated circuit, a poller of a bus."""
+
+    def advance(self, now_s: float) -> float:
+        """Bring it to ``now_s`` and return when it wants to be called next, in s (``inf``: only after a command)."""
+
+    def snapshot(self) -> Mapping[str, object]:
+        """What must survive a restart, as plain JSON values ({}: nothing)."""
+
+    def restore(self, saved: Mapping[str, object], now_s: float) -> None:
+        """Take up a `snapshot`; whatever it does not hold stays as built."""
+
+
+class Hands(Protocol):
+    """What people do at a simulated outlet. Real boards have none: nobody may pretend electricity there."""
+
+    causes: Sequence[str]
+    """Names that `cause` takes: the ways in which this outlet and its car can be broken."""
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the car is connected at both ends of the cable."""
+
+    def plug_in(self, now_s: float) -> None:
+        """Connect the car: cable into the socket (if there is one) and into the car."""
+
+    def unplug(self, now_s: float) -> None:
+        """Take the cable out at both ends; a locked socket keeps its end and only the car's end comes out."""
+
+    def unplug_car(self, now_s: float) -> None:
+        """Take the cable out at the car's end only."""
+
+    def wants_energy(self, wants: bool, now_s: float) -> None:
+        """The car's driver pauses (False: S2 opens, pilot goes to B) or resumes charging."""
+
+    def cause(self, name: str, active: bool, now_s: float) -> None:
+        """Break something, or mend it. Raises KeyError for a name that is not in `causes`."""
+
+
+class TagReader(Protocol):
+    """Card reader; reports `TagSeen`."""
+
+    connectors: tuple[int, ...]
+
+    def present(self, tag: str, now_s: float) -> None:
+        """Hold a card to a simulated reader. Raises HardwareError on a real one."""
+
+
+@dataclass(slots=True)
+class OutletPorts:
+    """The drivers of one connector."""
+
+    outlet: Outlet
+    pilot: Pilot
+    relay: Relay
+    meter: Meter
+    lock: Lock | None = None
+    indicator: Indicator | None = None
+    hands: Hands | None = None
+
+
+@dataclass(slots=True)
+class Board:
+    """One charger's hardware: the outlets in connector order, and the processes that drive them.
+
+    ``is_simulated`` is True when nothing of it is real; only such a board may run on a clock that jumps.
+    ``vendor``, ``model`` and the meter's names come from the board file and serve BootNotification by default.
+    """
+
+    name: str
+    outlets: Sequence[OutletPorts]
+    readers: Sequence[TagReader] = ()
+    processes: Sequence[Process] = ()
+    is_simulated: bool = False
+    vendor: str = ""
+    model: str = ""
+    meter_type: str = ""
+
+    def outlet(self, connector: int) -> OutletPorts:
+        """Return the ports of a connector (from 1). Raises IndexError when there is none."""
+        if connector < 1:
+            raise IndexError(f"no connector {connector}")
+        return self.outlets[connector - 1]
+
+    def advance(self, now_s: float) -> float:
+        """Bring every process to ``now_s`` and return when the board wants to be called next, in s."""
+        due_s = float("inf")
+        for process in self.processes:
+            due_s = min(due_s, process.advance(now_s))
+        return due_s
+
+    def snapshot(self) -> list[Mapping[str, object]]:
+        """What must survive a restart, one mapping a process, as plain JSON values."""
+        return [process.snapshot() for process in self.processes]
+
+    def restore(self, saved: Sequence[Mapping[str, object]], now_s: float) -> None:
+        """Take up a `snapshot` of the same board file."""
+        for process, state in zip(self.processes, saved, strict=False):
+            process.restore(state, now_s)
