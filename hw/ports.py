@@ -251,6 +251,9 @@ class Process(Protocol):
     def advance(self, now_s: float) -> float:
         """Bring it to ``now_s`` and return when it wants to be called next, in s (``inf``: only after a command)."""
 
+    def announce(self) -> None:
+        """Report everything that is seen, and every active fault, at the next `advance`: somebody new is listening."""
+
     def snapshot(self) -> Mapping[str, object]:
         """What must survive a restart, as plain JSON values ({}: nothing)."""
 
@@ -335,6 +338,11 @@ class Board:
         for process in self.processes:
             due_s = min(due_s, process.advance(now_s))
         return due_s
+
+    def announce(self) -> None:
+        """Let every process report anew what it sees, at the next `advance`."""
+        for process in self.processes:
+            process.announce()
 
     def snapshot(self) -> list[Mapping[str, object]]:
         """What must survive a restart, one mapping a process, as plain JSON values."""

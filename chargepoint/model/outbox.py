@@ -66,6 +66,18 @@ class Indicate:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPing:
+    """Ping the central system every so many seconds of wire time; 0: never."""
+
+    interval_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkIsGood:
+    """The central system accepted us: the next dial starts its back-off anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class CloseLink:
     """Close the socket with a WebSocket close code; the link dials again unless a `Restart` follows."""
 
@@ -89,7 +101,7 @@ class Ref:
 
 
 Command = SetPilot | SetRelay | SetLock | ReadMeter | Indicate
-Effect = Save | Send | Command | CloseLink | Restart
+Effect = Save | Send | Command | SetPing | LinkIsGood | CloseLink | Restart
 
 
 def is_switching_off(effect: Effect) -> bool:

@@ -27,21 +27,24 @@ class Clock(Enum):
 
 
 class Timer:
-    """One armed action. `cancel` is idempotent and may be called from the action itself."""
+    """One armed action of one owner. `cancel` is idempotent and may be called from the action itself."""
 
-    __slots__ = ("_sequence", "action", "due_s")
+    __slots__ = ("_sequence", "action", "due_s", "owner")
 
-    def __init__(self, due_s: float, sequence: int, action: Action) -> None:
+    def __init__(self, due_s: float, sequence: int, action: Action, owner: Timers) -> None:
         self.due_s = due_s
         self.action: Action | None = action
+        self.owner = owner
         self._sequence = sequence
 
     def __lt__(self, other: Timer) -> bool:
-        return (self.due_s, self._sequence) < (other.due_s, other._sequence)
+        if self.due_s != other.due_s:
+            return self.due_s < other.due_s
+        return self._sequence < other._sequence
 
     @property
     def is_armed(self) -> bool:
-        return self.action is not None
+        return self.action is not None and self.owner.is_open
 
     def cancel(self) -> None:
         self.action = None
@@ -58,21 +61,16 @@ class Scheduler:
         self._sequence = 0
         self._heaps: dict[Clock, list[Timer]] = {Clock.CHARGE: [], Clock.WIRE: []}
 
-    def at(self, due_s: float, action: Action, clock: Clock = Clock.CHARGE) -> Timer:
-        """Arm ``action`` for ``due_s`` on a clock. What is due already runs at the next `run_due`."""
+    def arm(self, due_s: float, action: Action, clock: Clock, owner: Timers) -> Timer:
         self._sequence += 1
-        timer = Timer(due_s, self._sequence, action)
+        timer = Timer(due_s, self._sequence, action, owner)
         heapq.heappush(self._heaps[clock], timer)
         return timer
-
-    def after_wire(self, delay_s: float, action: Action) -> Timer:
-        """Arm ``action`` for ``delay_s`` of wall time from now."""
-        return self.at(self.wire_s + delay_s, action, Clock.WIRE)
 
     def next_due_s(self, clock: Clock) -> float:
         """When the next timer of a clock is due, in s of that clock; ``inf`` when none is armed."""
         heap = self._heaps[clock]
-        while heap and heap[0].action is None:
+        while heap and not heap[0].is_armed:
             heapq.heappop(heap)
         return heap[0].due_s if heap else inf
 
@@ -82,9 +80,9 @@ class Scheduler:
         self.wire_s = max(self.wire_s, wire_s)
 
     def take_due(self) -> Timer | None:
-        """Return the next timer that is due, disarmed by nobody yet, or None.
+        """Return the next timer that is due and take it off the heap, None when nothing is due.
 
-        Each is returned once. The caller runs ``timer.action`` and decides what its failure means.
+        The caller runs ``timer.action`` and decides what its failure means to ``timer.owner``.
         """
         for clock, time_s in ((Clock.CHARGE, self.charge_s), (Clock.WIRE, self.wire_s)):
             if self.next_due_s(clock) <= time_s:
@@ -95,14 +93,95 @@ class Scheduler:
         """Run everything that is due, in order, and return how many actions ran."""
         ran = 0
         while (timer := self.take_due()) is not None:
-            action, timer.action = timer.action, None
-            if action is not None:
-                action(self.charge_s)
+            if timer.action is not None:
+                timer.action(self.charge_s)
                 ran += 1
         return ran
 
     def __len__(self) -> int:
         return sum(timer.is_armed for heap in self._heaps.values() for timer in heap)
+
+
+class Timers:
+    """One owner's share of a scheduler. Closing it ends every timer of the owner, whoever holds them."""
+
+    __slots__ = ("is_open", "owner", "scheduler")
+
+    def __init__(self, scheduler: Scheduler, owner: object = None) -> None:
+        self.scheduler = scheduler
+        self.owner = owner
+        self.is_open = True
+
+    @property
+    def charge_s(self) -> float:
+        return self.scheduler.charge_s
+
+    @property
+    def wire_s(self) -> float:
+        return self.scheduler.wire_s
+
+    def time_s(self, clock: Clock) -> float:
+        """What a clock shows, in s."""
+        return self.scheduler.charge_s if clock is Clock.CHARGE else self.scheduler.wire_s
+
+    def at(self, due_s: float, action: Action, clock: Clock = Clock.CHARGE) -> Timer:
+        """Arm ``action`` for ``due_s`` on a clock. What is due already runs at the next look."""
+        return self.scheduler.arm(due_s, action, clock, self)
+
+    def after_wire(self, delay_s: float, action: Action) -> Timer:
+        """Arm ``action`` for ``delay_s`` of wall time from now."""
+        return self.at(self.wire_s + delay_s, action, Clock.WIRE)
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+class Alarm:
+    """One thing to be done at one moment that moves: at most one heap entry however often it is set or cleared.
+
+    A deadline that is set and cleared with every message would fill the heap with dead timers; this one lets an early
+    timer fire and looks whether it still applies.
+    """
+
+    __slots__ = ("_action", "_clock", "_timer", "_timers", "due_s")
+
+    def __init__(self, timers: Timers, action: Action, clock: Clock = Clock.CHARGE) -> None:
+        self.due_s: float | None = None
+        self._timers = timers
+        self._action = action
+        self._clock = clock
+        self._timer: Timer | None = None
+
+    @property
+    def is_set(self) -> bool:
+        return self.due_s is not None
+
+    def set(self, due_s: float) -> None:
+        """Be due at ``due_s`` of this alarm's clock, instead of whenever it was due before."""
+        self.due_s = due_s
+        if self._timer is not None:
+            if self._timer.due_s <= due_s:
+                return
+            self._timer.cancel()
+        self._timer = self._timers.at(due_s, self._fire, self._clock)
+
+    def set_after(self, delay_s: float) -> None:
+        """Be due ``delay_s`` from what the alarm's clock shows now."""
+        self.set(self._timers.time_s(self._clock) + delay_s)
+
+    def clear(self) -> None:
+        self.due_s = None
+
+    def _fire(self, now_s: float) -> None:
+        self._timer = None
+        due_s = self.due_s
+        if due_s is None:
+            return
+        if due_s > self._timers.time_s(self._clock):
+            self._timer = self._timers.at(due_s, self._fire, self._clock)
+            return
+        self.due_s = None
+        self._action(now_s)
 
 
 class Appointment:
@@ -118,7 +197,7 @@ class Appointment:
 
     def _arm(self) -> Timer:
         calendar = self._calendar
-        return calendar.scheduler.at(calendar.charge_s(self.due_utc_s), self._fire)
+        return calendar.timers.at(calendar.charge_s(self.due_utc_s), self._fire)
 
     def _fire(self, now_s: float) -> None:
         self._calendar.appointments.discard(self)
@@ -136,12 +215,14 @@ class Appointment:
 class Calendar:
     """UTC of one charger: an offset to charge time, set by ``currentTime`` of the central system (OCPP 1.6 4.2, 4.6)."""
 
-    __slots__ = ("appointments", "is_set", "offset_s", "scheduler")
+    __slots__ = ("appointments", "is_set", "offset_s", "sets_once", "timers")
 
-    def __init__(self, scheduler: Scheduler, offset_s: float) -> None:
+    def __init__(self, timers: Timers, offset_s: float, *, sets_once: bool = False) -> None:
+        """``sets_once``: on a clock that runs ahead of the central system's, only its first word is taken."""
         self.offset_s = offset_s
+        self.sets_once = sets_once
         self.is_set = False
-        self.scheduler = scheduler
+        self.timers = timers
         self.appointments: set[Appointment] = set()
 
     def utc_s(self, now_s: float) -> float:
@@ -152,9 +233,15 @@ class Calendar:
         """The charge time at which this calendar will show ``utc_s``."""
         return utc_s - self.offset_s
 
-    def set(self, utc_s: float, now_s: float) -> float:
-        """Make ``now_s`` mean ``utc_s``, re-arm what waits on the calendar, and return the step in s."""
+    def set(self, utc_s: float, now_s: float, tolerance_s: float = 0.0) -> float:
+        """Make ``now_s`` mean ``utc_s``, re-arm what waits on the calendar, and return the step in s.
+
+        A step within ``tolerance_s`` is not made, nor any after the first where the calendar sets once.
+        """
         step_s = utc_s - self.utc_s(now_s)
+        if abs(step_s) <= tolerance_s or (self.is_set and self.sets_once):
+            self.is_set = True
+            return 0.0
         self.offset_s += step_s
         self.is_set = True
         for appointment in sorted(self.appointments, key=lambda each: each.due_utc_s):

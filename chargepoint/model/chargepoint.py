@@ -1,0 +1,439 @@
+"""One charge point: connectors, settings, session and feature profiles behind a handful of inputs.
+
+Every input is an ordinary call with the charge time; what it decides is appended to one outbox, in decision order, for
+the runtime to carry out. Nothing here waits, and nothing answers at once: what can fail comes back as an input.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hw.ports import (
+    Fault,
+    FaultSeen,
+    LockSeen,
+    MeterRead,
+    Observation,
+    Outlet,
+    PilotSeen,
+    ProximitySeen,
+    Reading,
+    RelaySeen,
+    TagSeen,
+)
+
+from . import wire
+from .authorization import TagInfo, Verdict
+from .connector import BEGIN, END, KEEP, Connector, Limit
+from .errors import ErrorCode, PeerError
+from .faults import MEANINGS, Trouble
+from .feature import FeatureProfile, Roster
+from .journal import FaultChanged, Journal, LinkChanged, Restarting, TagPresented
+from .keys import Key, Settings
+from .outbox import CloseLink, Effect, LinkIsGood, Ref, Restart, Save
+from .session import Lane, Later, Outcome, Session
+from .timebase import Calendar, Timers, utc_text
+from .transaction import Message, Transaction, TransactionQueue
+
+log = logging.getLogger(__name__)
+
+Snapshot = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What the store holds of a charger: kind, key, body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Who this charger says it is (BootNotification, OCPP 1.6 6.3). None: not told. Lengths are the standard's."""
+
+    vendor: str = "Chargepoint"
+    model: str = "AC wallbox"
+    serial_number: str | None = None
+    charge_box_serial_number: str | None = None
+    firmware_version: str | None = None
+    iccid: str | None = None
+    imsi: str | None = None
+    meter_type: str | None = None
+    meter_serial_number: str | None = None
+
+
+class ChargePoint:
+    """The model of one charger. Build it, call `start`, then feed it; take its effects after every input."""
+
+    __slots__ = (
+        "_outbox",
+        "_wake",
+        "boot_retry_s",
+        "box_troubles",
+        "calendar",
+        "connectors",
+        "features",
+        "identity",
+        "is_restarting",
+        "journal",
+        "log",
+        "queue",
+        "rng",
+        "roster",
+        "timers",
+        "session",
+        "settings",
+        "station",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        identity: str,
+        outlets: Sequence[Outlet],
+        roster: Roster,
+        *,
+        timers: Timers,
+        calendar: Calendar,
+        rng: Random,
+        station: Station | None = None,
+        boot_retry_s: float = 60.0,
+        wake: Callable[[], None] = lambda: None,
+        configuration: Mapping[str, str] | None = None,
+    ) -> None:
+        """``wake`` is called when the empty outbox gets its first effect. ``configuration`` sets keys as a central system would find them, before what the store has changed.
+
+        Raises ValueError, with the key's name, for a value its key does not take.
+        """
+        self.identity = identity
+        self.station = station or Station()
+        self.timers = timers
+        self.calendar = calendar
+        self.boot_retry_s = boot_retry_s
+        self.rng = rng
+        self.journal = Journal(identity)
+        self.log = logging.LoggerAdapter(log, {"charger": identity})
+        self.roster = roster
+        self.settings = Settings(roster.keyring)
+        for name, value in (configuration or {}).items():
+            try:
+                self.settings.configure(name, value)
+            except ValueError as reason:
+                raise ValueError(f"{name}: {reason}") from reason
+        self._outbox: list[Effect] = []
+        self._wake = wake
+        self.queue = TransactionQueue(self)
+        self.session = Session(self, self.queue)
+        self.connectors = tuple(Connector(self, outlet) for outlet in outlets)
+        self.features = tuple(cls(self) for cls in roster.classes)
+        self.warnings: dict[Trouble, str] = {}
+        self.box_troubles: dict[Trouble, str] = {}
+        self.is_restarting = False
+
+    def start(self, snapshot: Snapshot, now_s: float) -> None:
+        """Take up what the store holds. Call it once, before any other input."""
+        for name, body in snapshot.get("configuration", {}).items():
+            try:
+                self.settings.configure(name, body["value"])
+            except ValueError as reason:
+                self.log.warning("stored configuration key %s is not usable: %s", name, reason)
+        self.queue.restore(
+            snapshot.get("queue", {}),
+            snapshot.get("undelivered", {}),
+            snapshot.get("transaction", {}),
+            snapshot.get("sample", {}),
+        )
+        for number, body in snapshot.get("meter", {}).items():
+            if 1 <= int(number) <= len(self.connectors):
+                self.connector(int(number)).register_wh = float(body["wh"])
+        for number, body in snapshot.get("availability", {}).items():
+            if 1 <= int(number) <= len(self.connectors):
+                connector = self.connector(int(number))
+                connector.is_operative = body["operative"]
+                connector.inoperative_is_scheduled = body["scheduled"]
+        self._tell("restored", snapshot, now_s)
+        for connector in self.connectors:
+            connector.settle_availability(now_s)
+
+    def take_effects(self) -> list[Effect]:
+        """Return what is to be done, in order, and forget it."""
+        effects, self._outbox = self._outbox, []
+        return effects
+
+    # --- inputs -------------------------------------------------------------------------------------------------------
+
+    def on_frame(self, text: str, now_s: float) -> None:
+        """A text frame came in."""
+        self.session.receive(text, now_s)
+
+    def on_link(self, is_open: bool, detail: str, now_s: float) -> None:
+        """The socket opened or closed."""
+        if is_open == self.session.is_open:
+            return
+        self.journal.write(now_s, LinkChanged(is_open, detail))
+        if is_open:
+            self._tell("link_opened", now_s)
+            self.session.opened(now_s)
+        else:
+            self.session.closed(now_s)
+            self._tell("link_closed", now_s)
+
+    def on_observation(self, seen: Observation, now_s: float) -> None:
+        """The hardware has something to say."""
+        if isinstance(seen, PilotSeen):
+            self.connector(seen.connector).supply.on_pilot(seen.reading, now_s)
+        elif isinstance(seen, MeterRead):
+            self._on_meter(seen, now_s)
+        elif isinstance(seen, RelaySeen):
+            self.connector(seen.connector).on_relay(seen.closed, now_s)
+        elif isinstance(seen, LockSeen):
+            self.connector(seen.connector).on_lock(seen.locked, seen.jammed, now_s)
+        elif isinstance(seen, ProximitySeen):
+            self.connector(seen.connector).on_proximity(seen.reading, now_s)
+        elif isinstance(seen, TagSeen):
+            self._tell("tag_presented", seen.tag, seen.connectors, now_s)
+        else:
+            self._on_fault(seen, now_s)
+
+    def _on_meter(self, seen: MeterRead, now_s: float) -> None:
+        connector = self.connector(seen.connector)
+        if not isinstance(seen.ref, Ref):
+            return
+        if seen.ref.kind in (BEGIN, END, KEEP):
+            connector.on_reading(seen.ref.kind, seen.reading, now_s)
+            return
+        if seen.reading is not None:
+            connector.take(seen.reading, now_s)
+        else:
+            connector.meter_is_silent(now_s)
+        index = self.roster.reads.get(seen.ref.kind)
+        if index is not None:
+            self.features[index].meter_read(connector, seen.ref, seen.reading, now_s)
+
+    def _on_fault(self, seen: FaultSeen, now_s: float) -> None:
+        trouble = Trouble(seen.fault.value)
+        if seen.fault is Fault.READER_SILENT:
+            self.warn(trouble, seen.active, now_s, seen.info)
+            return
+        if seen.connector == 0:
+            if seen.active:
+                self.box_troubles[trouble] = seen.info
+            else:
+                self.box_troubles.pop(trouble, None)
+        concerned = self.connectors if seen.connector == 0 else (self.connector(seen.connector),)
+        for connector in concerned:
+            connector.trouble(trouble, seen.active, now_s, seen.info)
+
+    def warn(self, trouble: Trouble, active: bool, now_s: float, info: str = "") -> None:
+        """Something is wrong with the whole box that stops nobody from charging (connector 0)."""
+        if active == (trouble in self.warnings):
+            return
+        if active:
+            self.warnings[trouble] = info or MEANINGS[trouble].info
+        else:
+            del self.warnings[trouble]
+        self.journal.write(now_s, FaultChanged(0, trouble.value, active, info))
+        for connector in self.connectors[:1]:
+            self.connector_changed(connector, now_s)
+
+    # --- what features ask of their host ------------------------------------------------------------------------------
+
+    def connector(self, number: int) -> Connector:
+        """Return a connector. Raises IndexError when there is none of that number."""
+        if number < 1:
+            raise IndexError(f"no connector {number}")
+        return self.connectors[number - 1]
+
+    def has_connector(self, number: int) -> bool:
+        return 1 <= number <= len(self.connectors)
+
+    def emit(self, effect: Effect) -> None:
+        """Append to the outbox."""
+        if not self._outbox:
+            self._wake()
+        self._outbox.append(effect)
+
+    def save(self, kind: str, key: str, body: Mapping[str, Any] | None) -> None:
+        """Keep something over a restart; None forgets it."""
+        self.emit(Save(kind, key, body))
+
+    def send(self, request: Any, about: Ref, now_s: float, lane: Lane = Lane.NORMAL) -> None:
+        """Call the central system; what becomes of it comes back to the method marked `answered` for the call."""
+        self.session.call(request, about, lane, now_s)
+
+    def enqueue(self, request: Any, transaction: str | None, data: list[str] | None = None) -> None:
+        """Put a transaction-related message into the stored queue; ``data`` are encoded values for StopTransaction.
+
+        The transactionId is filled in when the message is sent.
+        """
+        payload = wire.encode_payload(request)
+        if data is not None:
+            payload = wire.with_transaction_data(payload, data)
+        self.queue.put(wire.action_of(request), payload, transaction)
+        self.session.pump(self.timers.charge_s)
+
+    def setting(self, key: Key[Any]) -> Any:
+        """Return the value in force of a key that this charger has."""
+        return self.settings.get(key)
+
+    def stamp(self, now_s: float) -> str:
+        """The charger's UTC as text for the wire."""
+        return utc_text(self.calendar.utc_s(now_s))
+
+    def feature(self, cls: type[FeatureProfile]) -> Any:
+        """Return this charger's instance of a feature class. Raises LookupError when it has none."""
+        for feature in self.features:
+            if type(feature) is cls:
+                return feature
+        raise LookupError(cls.__name__)
+
+    def judge(self, tag: str, connector: Connector | None, now_s: float) -> Verdict:
+        """Ask the features who may start, in order; the first that has an opinion decides."""
+        for index in self.roster.listening["verdict"]:
+            verdict = self.features[index].verdict(tag, connector, now_s)
+            if verdict is not None:
+                return verdict
+        raise LookupError("no feature profile judges tags")
+
+    def listed(self, tag: str) -> TagInfo | None:
+        """Return what a local authorization list says of a tag, None where there is none or it is silent."""
+        for index in self.roster.listening["listed"]:
+            info = self.features[index].listed(tag)
+            if info is not None:
+                return info
+        return None
+
+    def list_conflict(self, tag: str, told: TagInfo, now_s: float) -> None:
+        self._tell("list_conflict", tag, told, now_s)
+
+    def objection(self, name: str, value: str) -> str | None:
+        """Return why some feature cannot take a value of a key, None when all can."""
+        for index in self.roster.listening["objection"]:
+            reason = self.features[index].objection(name, value)
+            if reason is not None:
+                return reason
+        return None
+
+    def data_transfer(self, request: Any, now_s: float) -> Any | None:
+        """Let the features answer a DataTransfer; None when nobody knows the vendor."""
+        for index in self.roster.listening["data_transfer"]:
+            answer = self.features[index].data_transfer(request, now_s)
+            if answer is not None:
+                return answer
+        return None
+
+    def present(self, tag: str, verdict: str, now_s: float) -> None:
+        """Tell the journal what was made of a card."""
+        self.journal.write(now_s, TagPresented(tag, verdict))
+
+    def restart(self, hard: bool, cause: str, now_s: float) -> None:
+        """Go down and come back from the store; the socket is closed in order."""
+        self.is_restarting = True
+        self.journal.write(now_s, Restarting(cause))
+        self.emit(CloseLink(1001, cause))
+        self.emit(Restart(hard))
+
+    def link_is_good(self) -> None:
+        self.emit(LinkIsGood())
+
+    # --- what connectors tell -----------------------------------------------------------------------------------------
+
+    def _tell(self, hook: str, *arguments: Any) -> None:
+        for index in self.roster.listening[hook]:
+            getattr(self.features[index], hook)(*arguments)
+
+    def connector_changed(self, connector: Connector, now_s: float) -> None:
+        self._tell("connector_changed", connector, now_s)
+
+    def car_came(self, connector: Connector, now_s: float) -> None:
+        self._tell("car_came", connector, now_s)
+
+    def car_left(self, connector: Connector, now_s: float) -> None:
+        self._tell("car_left", connector, now_s)
+
+    def unlocked(self, connector: Connector, succeeded: bool, now_s: float) -> None:
+        self._tell("unlocked", connector, succeeded, now_s)
+
+    def transaction_started(
+        self, connector: Connector, transaction: Transaction, reading: Reading, now_s: float
+    ) -> None:
+        self.queue.save(transaction)
+        self._tell("transaction_started", connector, transaction, reading, now_s)
+
+    def transaction_ending(self, connector: Connector, transaction: Transaction, now_s: float) -> None:
+        self._tell("transaction_ending", connector, transaction, now_s)
+
+    def transaction_ended(
+        self, connector: Connector, transaction: Transaction, reading: Reading | None, at_utc_s: float, now_s: float
+    ) -> None:
+        self._tell("transaction_ended", connector, transaction, reading, at_utc_s, now_s)
+
+    def is_energy_blocked(self, connector: Connector) -> bool:
+        """Whether the central system refused the tag of the transaction that runs there."""
+        return connector.transaction is not None and connector.transaction.is_deauthorized
+
+    def limits(self, connector: Connector, now_s: float) -> Iterable[Limit]:
+        for index in self.roster.listening["limits"]:
+            yield from self.features[index].limits(connector, now_s)
+
+    def save_register(self, connector: int, energy_wh: int, now_s: float) -> None:
+        self.save("meter", str(connector), {"wh": energy_wh, "at": self.calendar.utc_s(now_s)})
+
+    def save_availability(self, connector: Connector) -> None:
+        body = {"operative": connector.is_operative, "scheduled": connector.inoperative_is_scheduled}
+        self.save("availability", str(connector.number), body)
+
+    # --- what the session tells ---------------------------------------------------------------------------------------
+
+    def new_message_id(self) -> str:
+        """A UUID4 that no call of this identity ever had (OCPP-J erratum 3.1)."""
+        digits = f"{self.rng.getrandbits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+    def refuses(self, action: str) -> PeerError | None:
+        """Return why a call cannot be served, None when it can."""
+        if action in self.roster.handlers or action in self.roster.absent:
+            return None
+        if wire.is_known_action(action):
+            return PeerError(ErrorCode.NOT_SUPPORTED, f"{action} is not supported by this charge point")
+        return PeerError(ErrorCode.NOT_IMPLEMENTED, f"{action} is not an action of OCPP 1.6")
+
+    def serve(self, request: Any, now_s: float) -> Any | Later:
+        """Let the feature that handles a call serve it. Whatever goes wrong inside becomes InternalError."""
+        action = wire.action_of(request)
+        served_by = self.roster.handlers.get(action)
+        if served_by is None:
+            return self.roster.absent[action]()
+        index, method = served_by
+        try:
+            return method(self.features[index], request, now_s)
+        except PeerError:
+            raise
+        except Exception as error:
+            self.log.exception("%s could not be served", action)
+            raise PeerError(ErrorCode.INTERNAL_ERROR, f"{type(error).__name__} in {action}") from error
+
+    def answered(self, action: str, about: Ref, outcome: Outcome, now_s: float) -> None:
+        taken_by = self.roster.answers.get(action)
+        if taken_by is not None:
+            index, method = taken_by
+            method(self.features[index], about, outcome, now_s)
+
+    def delivered(self, message: Message, result: Any, now_s: float) -> None:
+        self._tell("transaction_answered", message, result, now_s)
+
+    def undelivered(self, message: Message, reason: str, now_s: float) -> None:
+        self.log.error(
+            "%s could not be delivered (%s): kept as undelivered %s", message.action, reason, message.key
+        )
+        self._tell("message_lost", message, reason, now_s)
+
+    def call_sent(self, action: str, now_s: float) -> None:
+        self._tell("call_sent", action, now_s)
+
+    def registered(self, now_s: float) -> None:
+        """BootNotification was accepted: tell everybody."""
+        self.link_is_good()
+        self._tell("registered", now_s)
+
+    def setting_changed(self, name: str, now_s: float) -> None:
+        self._tell("setting_changed", name, now_s)

@@ -1,0 +1,591 @@
+"""One connector: what is plugged, who is authorised, what is charging, what is broken, and what may be given for it.
+
+The session table says what may follow what; `Connector` turns what is seen into its events. A transaction begins when
+somebody is authorised, the cable is in and (at a socket) locked, with one meter reading that everything shares; it ends
+with the event that ends it, and is complete with one more reading after the contactor opened.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
+from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
+
+from .faults import IDLE_PILOT_SHORT, MEANINGS, Meaning, Trouble, Until
+from .journal import FaultChanged, OfferChanged, PilotChanged
+from .lock import CableLock
+from .machine import Table
+from .outbox import Effect, ReadMeter, Ref
+from .pilot import MINIMUM_A, cable_rating_for_ohms
+from .status import Situation, status_of
+from .supply import Supply
+from .timebase import Alarm
+from .transaction import Ending, Transaction
+
+if TYPE_CHECKING:
+    from .chargepoint import ChargePoint
+
+METER_WAIT_S = 5.0
+"""How long a start waits for the meter before the meter counts as silent."""
+STOP_WAIT_S = 6.5
+"""How long a stop waits for the contactor and the meter: the 6 s in which a car may ramp down, and a margin."""
+KEEP_S = 60.0
+"""A running transaction's register is stored at least this often, so that a power cut loses at most a minute."""
+METER_RETRY_S = 10.0
+OVER_CURRENT_S = 7.0
+"""A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
+
+BEGIN = "begin"
+END = "end"
+KEEP = "keep"
+
+
+class SessionState(StrEnum):
+    """From nobody there to nobody there again."""
+
+    IDLE = "Idle"
+    AUTHORISED = "Authorised"
+    LOCKING = "Locking"
+    STARTING = "Starting"
+    CHARGING = "Charging"
+    ENDING = "Ending"
+    FINISHED = "Finished"
+
+
+_S = SessionState
+SESSION_TABLE = Table(
+    SessionState,
+    [
+        ("authorise", [_S.IDLE, _S.FINISHED], _S.AUTHORISED),
+        ("cancel", [_S.AUTHORISED, _S.LOCKING, _S.STARTING], _S.IDLE),
+        ("lapse", [_S.IDLE, _S.AUTHORISED], _S.FINISHED),
+        ("secure", [_S.AUTHORISED], _S.LOCKING),
+        ("locked", [_S.LOCKING], _S.STARTING),
+        ("begin", [_S.STARTING], _S.CHARGING),
+        ("end", [_S.CHARGING], _S.ENDING),
+        ("settle", [_S.ENDING], _S.FINISHED),
+        ("clear", [_S.FINISHED], _S.IDLE),
+    ],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """Somebody may charge here: the tag that will start the transaction."""
+
+    id_tag: str
+    parent_id_tag: str | None = None
+    reservation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on the current per phase in A, and why."""
+
+    amps: float
+    reason: str
+
+
+class Connector:
+    """One connector of a charger, numbered from 1."""
+
+    __slots__ = (
+        "_deadline",
+        "_granted",
+        "_keep",
+        "_kept_s",
+        "_over_since_s",
+        "_seen_pilot",
+        "_was_connected",
+        "authorisation",
+        "cable_rating_a",
+        "has_cable",
+        "host",
+        "inoperative_is_scheduled",
+        "is_operative",
+        "is_reserved",
+        "lock",
+        "number",
+        "outlet",
+        "reading",
+        "register_wh",
+        "timers",
+        "state",
+        "supply",
+        "transaction",
+        "troubles",
+        "unlocks_when_dead",
+    )
+
+    def __init__(self, host: ChargePoint, outlet: Outlet) -> None:
+        self.host = host
+        self.timers = host.timers
+        self.outlet = outlet
+        self.number = outlet.connector
+        self.state: str = SessionState.IDLE.value
+        self.supply = Supply(self, outlet)
+        self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
+        self.authorisation: Authorisation | None = None
+        self.transaction: Transaction | None = None
+        self.troubles: dict[Trouble, str] = {}
+        self.is_operative = True
+        self.inoperative_is_scheduled = False
+        self.is_reserved = False
+        self.has_cable = outlet.cable is CableKind.TETHERED
+        self.cable_rating_a = outlet.cable_rating_a
+        self.reading: Reading | None = None
+        self.register_wh = 0.0
+        self.unlocks_when_dead = False
+        self._was_connected = False
+        self._granted = Limit(0.0, "")
+        self._kept_s = -math.inf
+        self._over_since_s: float | None = None
+        self._seen_pilot: tuple[str, float, bool] | None = None
+        self._deadline = Alarm(host.timers, self._too_late)
+        self._keep = Alarm(host.timers, self._keep_register)
+
+    def emit(self, effect: Effect) -> None:
+        self.host.emit(effect)
+
+    # --- what is true -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_plugged(self) -> bool:
+        """The cable is in at both ends."""
+        return self.has_cable and self._was_connected
+
+    @property
+    def is_occupied(self) -> bool:
+        """A car is connected, or a cable is still in our socket."""
+        return self._was_connected or (self.outlet.cable is CableKind.SOCKET and self.has_cable)
+
+    @property
+    def is_charging(self) -> bool:
+        """A transaction is running: from its begin until the event that ends it."""
+        return self.state == SessionState.CHARGING
+
+    @property
+    def is_free(self) -> bool:
+        """Somebody could be authorised here now."""
+        idle = self.state in (SessionState.IDLE, SessionState.FINISHED)
+        return idle and self.is_operative and not self.inoperative_is_scheduled and not self.has_fault
+
+    @property
+    def has_fault(self) -> bool:
+        return any(self._meaning(trouble).is_blocking for trouble in self.troubles)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Something wrong takes the energy away."""
+        return any(MEANINGS[trouble].withholds for trouble in self.troubles)
+
+    @property
+    def offer(self) -> Limit:
+        """What the car is offered per phase, and why not more. 0 A when nothing may flow."""
+        return self._granted
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(
+            has_fault=self.has_fault,
+            in_transaction=self.is_charging,
+            is_offering=self._granted.amps >= MINIMUM_A,
+            car_asks=self.supply.car_asks,
+            is_operative=self.is_operative,
+            is_authorised=self.state in (SessionState.AUTHORISED, SessionState.LOCKING, SessionState.STARTING),
+            is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED) and self.is_occupied,
+            is_reserved=self.is_reserved,
+            is_plugged=self.is_plugged,
+        )
+
+    @property
+    def status(self) -> ChargePointStatus:
+        return status_of(self.situation)
+
+    def condition(self) -> tuple[ChargePointStatus, str, str, str]:
+        """Return what StatusNotification tells: status, error code, vendor error code, info."""
+        status = self.status
+        for trouble, info in self.troubles.items():
+            meaning = self._meaning(trouble)
+            if meaning.is_blocking == (status == ChargePointStatus.faulted) and _may_tell(meaning, status):
+                return status, meaning.code.value, meaning.vendor_code, info or meaning.info
+        info = ""
+        if self.transaction is not None and not self._was_connected and status == ChargePointStatus.suspended_ev:
+            info = "EV side disconnected"
+        elif self.transaction is not None and self.transaction.ending is not None:
+            info = "EV side disconnected" if self.transaction.ending.reason == "EVDisconnected" else ""
+        return status, ChargePointErrorCode.no_error.value, "", info
+
+    def _meaning(self, trouble: Trouble) -> Meaning:
+        if trouble is Trouble.PILOT_SHORT and self.state == SessionState.IDLE and not self._was_connected:
+            return IDLE_PILOT_SHORT
+        return MEANINGS[trouble]
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    def supply_changed(self, now_s: float) -> None:
+        """The car's state, the contactor or the pilot changed."""
+        car = self.supply.car
+        # A short circuit tells nothing of the plug: what was connected stays so until A or B says otherwise.
+        connected = self._was_connected if car is PilotState.E else self.supply.is_connected
+        came, left = connected and not self._was_connected, self._was_connected and not connected
+        self._was_connected = connected
+        if left:
+            self._left(now_s)
+        if came:
+            self.host.car_came(self, now_s)
+        if not self.supply.is_closed:
+            self._dead(now_s)
+        self._proceed(now_s)
+
+    def on_proximity(self, reading: ProximityReading, now_s: float) -> None:
+        """Take a look at the plug in our socket; its rating counts until it is out."""
+        rating_a = reading.rating_a
+        if rating_a is None and reading.ohms is not None:
+            rating_a = cable_rating_for_ohms(reading.ohms)
+        self.has_cable = rating_a is not None
+        self.cable_rating_a = rating_a
+        self.trouble(Trouble.PROXIMITY, rating_a == 0.0, now_s)
+        if not self.has_cable and not self._was_connected:
+            self._vacated(now_s)
+        self._proceed(now_s)
+
+    def on_relay(self, closed: bool, now_s: float) -> None:
+        self.supply.on_relay(closed, now_s)
+
+    def on_lock(self, locked: bool, jammed: bool, now_s: float) -> None:
+        if self.lock is not None:
+            self.lock.on_lock(locked, jammed, now_s)
+
+    def _left(self, now_s: float) -> None:
+        for trouble in [each for each in self.troubles if MEANINGS[each].until is Until.UNPLUGGED]:
+            self._mend(trouble, now_s)
+        if self.is_charging:
+            self.host.car_left(self, now_s)
+        else:
+            if self.state in (SessionState.LOCKING, SessionState.STARTING):
+                self.cancel(now_s)
+            if not self.is_occupied:
+                self._vacated(now_s)
+            elif self.state not in (SessionState.ENDING, SessionState.FINISHED):
+                self.unlock(now_s)
+
+    def _vacated(self, now_s: float) -> None:
+        """Nothing is plugged any more."""
+        if SESSION_TABLE.fire(self, "clear"):
+            self.unlock(now_s)
+        self.settle_availability(now_s)
+
+    # --- trouble ------------------------------------------------------------------------------------------------------
+
+    def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None:
+        """Something went wrong, or is over."""
+        if active and what not in self.troubles:
+            self.troubles[what] = info
+            self.host.journal.write(now_s, FaultChanged(self.number, what.value, True, info or MEANINGS[what].info))
+            if MEANINGS[what].ends_transaction and self.is_charging:
+                self.regrant(now_s)  # energy first
+                emergency = what is Trouble.EMERGENCY_STOP
+                self.end("EmergencyStop" if emergency else "Other", None, now_s)
+            self._proceed(now_s)
+        elif not active and what in self.troubles and MEANINGS[what].until is Until.GONE:
+            self._mend(what, now_s)
+            self._proceed(now_s)
+
+    def _mend(self, what: Trouble, now_s: float) -> None:
+        del self.troubles[what]
+        self.host.journal.write(now_s, FaultChanged(self.number, what.value, False, ""))
+
+    # --- from authorised to charging ----------------------------------------------------------------------------------
+
+    def authorise(self, authorisation: Authorisation, now_s: float) -> bool:
+        """Let a tag charge here as soon as the cable is in; return whether that is possible now."""
+        if not self.is_free or not SESSION_TABLE.fire(self, "authorise"):
+            return False
+        self.authorisation = authorisation
+        self._proceed(now_s)
+        return True
+
+    def cancel(self, now_s: float) -> bool:
+        """Take an authorisation back before anything began; return whether there was one."""
+        if not SESSION_TABLE.fire(self, "cancel"):
+            return False
+        self.authorisation = None
+        self._deadline.clear()
+        self.unlock(now_s)
+        self.settle_availability(now_s)
+        self._proceed(now_s)
+        return True
+
+    def lapse(self, now_s: float) -> None:
+        """Nobody was authorised in time: the plugged cable is in the way (move B6)."""
+        if SESSION_TABLE.fire(self, "lapse"):
+            self.authorisation = None
+            self.unlock(now_s)
+            self._proceed(now_s)
+
+    def _proceed(self, now_s: float) -> None:
+        """Do what has become possible, then tell what has changed."""
+        ready = self.is_plugged and not self.is_withheld and not self.has_fault
+        if self.state == SessionState.AUTHORISED and ready:
+            SESSION_TABLE.fire(self, "secure")
+            if self.lock is not None:
+                self.lock.move(True, now_s)
+            else:
+                self.lock_settled(True, True, now_s)
+            return  # the settling told the rest
+        self.regrant(now_s)
+        self.host.connector_changed(self, now_s)
+
+    def lock_settled(self, locked: bool, succeeded: bool, now_s: float) -> None:
+        """A movement of the lock ended."""
+        if self.state == SessionState.LOCKING and locked:
+            if succeeded:
+                SESSION_TABLE.fire(self, "locked")
+                self._deadline.set(now_s + METER_WAIT_S)
+                self.emit(ReadMeter(self.number, Ref(BEGIN)))
+            else:
+                self.cancel(now_s)
+                self.trouble(Trouble.LOCK_FAILED, True, now_s)
+        elif not locked:
+            self.host.unlocked(self, succeeded, now_s)
+        self._proceed(now_s)
+
+    def unlock(self, now_s: float) -> None:
+        """Unlock the cable, as soon as the contactor is open."""
+        if self.lock is None:
+            return
+        if self.supply.is_closed or self.supply.is_ordered_closed:
+            self.unlocks_when_dead = True
+        elif self.lock.is_locked or self.lock.is_moving:
+            self.lock.move(False, now_s)
+
+    def _begin(self, reading: Reading, now_s: float) -> None:
+        authorisation = self.authorisation
+        if authorisation is None or not SESSION_TABLE.fire(self, "begin"):
+            return
+        self._deadline.clear()
+        self.authorisation = None
+        self.transaction = Transaction(
+            key=self.host.queue.new_key(self.number),
+            connector=self.number,
+            id_tag=authorisation.id_tag,
+            parent_id_tag=authorisation.parent_id_tag,
+            reservation_id=authorisation.reservation_id,
+            started_utc_s=self.host.calendar.utc_s(now_s),
+            meter_start_wh=self.energy_wh,
+        )
+        self.save_register(now_s)
+        self.host.transaction_started(self, self.transaction, reading, now_s)
+        self._proceed(now_s)
+
+    # --- energy -------------------------------------------------------------------------------------------------------
+
+    @property
+    def energy_wh(self) -> int:
+        """The meter's register in whole Wh, cut, as every message tells it."""
+        return math.floor(self.register_wh + 1e-6)
+
+    def own_limit(self) -> Limit:
+        """The least of what outlet, board and cable can bear, per phase."""
+        limit = Limit(self.outlet.rated.current_a, "rated current of the outlet")
+        if self.outlet.limits.max_a < limit.amps:
+            limit = Limit(self.outlet.limits.max_a, "limit of the board file")
+        if self.cable_rating_a is not None and self.cable_rating_a < limit.amps:
+            limit = Limit(self.cable_rating_a, "rating of the cable")
+        return limit
+
+    def regrant(self, now_s: float) -> None:
+        """Offer what may be offered now."""
+        limit = Limit(0.0, "no transaction")
+        if self.is_charging and self.transaction is not None:
+            if self.is_withheld:
+                limit = Limit(0.0, "fault")
+            elif self.host.is_energy_blocked(self):
+                limit = Limit(0.0, "the central system refused the card")
+            elif self._was_connected:
+                limit = min((self.own_limit(), *self.host.limits(self, now_s)), key=lambda each: each.amps)
+            else:
+                # The offer stands while the car is away (StopTransactionOnEVSideDisconnect=false): SuspendedEV.
+                limit = Limit(self.own_limit().amps, "EV side disconnected")
+        if limit != self._granted:
+            self._granted = limit
+            if self.host.journal:
+                self.host.journal.write(now_s, OfferChanged(self.number, limit.amps, limit.reason))
+        self.supply.grant(limit.amps, self.is_withheld, now_s)
+        if self.host.journal:
+            pilot = (str(self.supply.state), self.supply.duty_percent, self.supply.is_closed)
+            if pilot != self._seen_pilot:
+                self._seen_pilot = pilot
+                self.host.journal.write(now_s, PilotChanged(self.number, *pilot))
+
+    def on_reading(self, kind: str, reading: Reading | None, now_s: float) -> None:
+        """Take an answer of the meter to one of our own questions."""
+        if reading is not None:
+            self.take(reading, now_s)
+        if kind == BEGIN and self.state == SessionState.STARTING:
+            if reading is None:
+                self._deadline.set(now_s)
+            else:
+                self._begin(reading, now_s)
+        elif kind == END and self.state == SessionState.ENDING:
+            self._complete(reading, now_s)
+        elif kind == KEEP and reading is not None and self.transaction is not None:
+            self.save_register(now_s)
+        if reading is None and kind != BEGIN:
+            self.meter_is_silent(now_s)
+
+    def take(self, reading: Reading, now_s: float) -> Reading:
+        """Believe a reading: remember it, watch over it, and return it with a register that never falls."""
+        if reading.energy_wh < self.register_wh - 1.0:
+            self.host.log.warning(
+                "connector %d: meter fell from %.0f to %.0f Wh: the higher register stands",
+                self.number,
+                self.register_wh,
+                reading.energy_wh,
+            )
+        self.register_wh = max(self.register_wh, reading.energy_wh)
+        self.reading = reading
+        self.trouble(Trouble.METER_SILENT, False, now_s)
+        limit_c = self.outlet.limits.max_board_c
+        if limit_c is not None and reading.board_c is not None:
+            if reading.board_c > limit_c:
+                self.trouble(Trouble.OVER_TEMPERATURE, True, now_s, f"{reading.board_c:.0f} C")
+            elif reading.board_c < limit_c - 3.0:
+                self.trouble(Trouble.OVER_TEMPERATURE, False, now_s)
+        self._watch_current(reading, now_s)
+        return reading
+
+    def _watch_current(self, reading: Reading, now_s: float) -> None:
+        bound_a = (self._granted.amps + 0.5) * 1.1
+        if not self.is_charging or not reading.current_a or max(reading.current_a) <= bound_a:
+            self._over_since_s = None
+        elif self._over_since_s is None:
+            self._over_since_s = now_s
+            self._keep.set(now_s + OVER_CURRENT_S)
+        elif now_s - self._over_since_s >= OVER_CURRENT_S:
+            self._over_since_s = None
+            self.trouble(Trouble.OVER_CURRENT, True, now_s, f"{max(reading.current_a):.1f} A, {bound_a:.1f} A allowed")
+
+    def meter_is_silent(self, now_s: float) -> None:
+        """The meter does not answer: nothing flows until it does, and it is asked again."""
+        self.trouble(Trouble.METER_SILENT, True, now_s)
+        self._keep.set(now_s + METER_RETRY_S)
+
+    def save_register(self, now_s: float) -> None:
+        """Store the register, so that a power cut ends the transaction with it."""
+        self._kept_s = now_s
+        self.host.save_register(self.number, self.energy_wh, now_s)
+        if self.transaction is not None and not self._keep.is_set:
+            self._keep.set(now_s + KEEP_S)
+
+    def _keep_register(self, now_s: float) -> None:
+        if self.transaction is None and Trouble.METER_SILENT not in self.troubles:
+            return
+        fresh_until_s = self._kept_s + KEEP_S
+        if now_s < fresh_until_s and self._over_since_s is None and not self.troubles:
+            self._keep.set(fresh_until_s)
+            return
+        self._keep.set(now_s + (METER_RETRY_S if Trouble.METER_SILENT in self.troubles else KEEP_S))
+        self.emit(ReadMeter(self.number, Ref(KEEP)))
+
+    # --- from charging to free again ----------------------------------------------------------------------------------
+
+    def end(self, reason: str, id_tag: str | None, now_s: float) -> bool:
+        """End the transaction for ``reason``; return whether there was one to end. The first reason stands."""
+        transaction = self.transaction
+        if transaction is None or not SESSION_TABLE.fire(self, "end"):
+            return False
+        transaction.ending = Ending(reason, self.host.calendar.utc_s(now_s), id_tag)
+        self.host.queue.save(transaction)
+        self._deadline.set(now_s + STOP_WAIT_S)
+        self.host.transaction_ending(self, transaction, now_s)
+        self._proceed(now_s)
+        if not self.supply.is_closed:
+            self._dead(now_s)
+        return True
+
+    def _dead(self, now_s: float) -> None:
+        """The contactor is open."""
+        if self.supply.is_ordered_closed:
+            return
+        if self.unlocks_when_dead:
+            self.unlocks_when_dead = False
+            self.unlock(now_s)
+        if self.state == SessionState.ENDING and self.transaction is not None and not self.transaction.is_ended:
+            self.emit(ReadMeter(self.number, Ref(END)))
+
+    def _too_late(self, now_s: float) -> None:
+        """The meter did not answer in time, or the contactor did not open."""
+        if self.state == SessionState.STARTING:
+            self.cancel(now_s)
+            self.meter_is_silent(now_s)
+        elif self.state == SessionState.ENDING:
+            self._complete(None, now_s)
+
+    def _complete(self, reading: Reading | None, now_s: float) -> None:
+        """The transaction is over and its last register is known: by a fresh reading, else the last one stored."""
+        transaction = self.transaction
+        if transaction is None or transaction.ending is None or not SESSION_TABLE.fire(self, "settle"):
+            return
+        self._deadline.clear()
+        self._keep.clear()
+        self.transaction = None
+        at_utc_s = self.host.calendar.utc_s(now_s) if reading is not None else transaction.ending.at_utc_s
+        self.save_register(now_s)
+        self.host.transaction_ended(self, transaction, reading, at_utc_s, now_s)
+        if not self.is_occupied:
+            self._vacated(now_s)
+        self._proceed(now_s)
+
+    def clear_if_empty(self, now_s: float) -> None:
+        """After a restart: a session that ended in the dark is over when no car turns out to be there."""
+        if not self.is_occupied:
+            self._vacated(now_s)
+            self._proceed(now_s)
+
+    def reconsider(self, now_s: float) -> None:
+        """Something outside changed what may be offered."""
+        self._proceed(now_s)
+
+    # --- availability -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Somebody is at it: a change to inoperative has to wait (OCPP 1.6 5.2)."""
+        return self.state != SessionState.IDLE or (self.is_plugged and self.is_operative)
+
+    def set_operative(self, operative: bool, now_s: float) -> bool:
+        """Change availability now, or schedule it; return False when it was scheduled."""
+        if operative:
+            self.inoperative_is_scheduled = False
+            self.is_operative = True
+        elif self.is_operative and self.is_busy:
+            self.inoperative_is_scheduled = True
+            self.host.save_availability(self)
+            return False
+        else:
+            self.is_operative = False
+            self.inoperative_is_scheduled = False
+        self.host.save_availability(self)
+        self._proceed(now_s)
+        return True
+
+    def settle_availability(self, now_s: float) -> None:
+        """Become inoperative if that was waiting for the connector to be free."""
+        if self.inoperative_is_scheduled and not self.is_busy:
+            self.set_operative(False, now_s)
+
+
+def _may_tell(meaning: Meaning, status: ChargePointStatus) -> bool:
+    """EVCommunicationError stands only with four statuses (OCPP 1.6 4.9, 7.6)."""
+    return meaning.code is not ChargePointErrorCode.ev_communication_error or status in (
+        ChargePointStatus.preparing,
+        ChargePointStatus.suspended_ev,
+        ChargePointStatus.suspended_evse,
+        ChargePointStatus.finishing,
+    )

@@ -1,0 +1,171 @@
+"""What a meter value tells: the measurands of an AC box, taken from one reading (OCPP 1.6 7.31-7.36, 7.43, 7.45).
+
+The register is absolute and cut to whole Wh everywhere, so that the value of a begin equals ``meterStart``. Power and
+energy come as the total, and per phase where there are three; currents and voltages have no total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from hw.ports import Outlet, Reading
+from ocpp.v16.datatypes import MeterValue, SampledValue
+from ocpp.v16.enums import Location, Measurand, Phase, ReadingContext, UnitOfMeasure
+
+DEFAULT = Measurand.energy_active_import_register.value
+"""What an empty list of measurands means (certification test tool)."""
+
+_PHASES = (Phase.l1, Phase.l2, Phase.l3)
+_PHASES_N = (Phase.l1_n, Phase.l2_n, Phase.l3_n)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A reading with what the meter itself does not know."""
+
+    reading: Reading
+    outlet: Outlet
+    register_wh: int
+    interval_wh: float | None
+    offered_a: float
+
+
+Values = Iterator[tuple[str, Phase | None]]
+
+
+def _register(sample: Sample) -> Values:
+    yield str(sample.register_wh), None
+    for phase, energy_wh in zip(_PHASES, sample.reading.phase_energy_wh, strict=False):
+        yield str(int(energy_wh)), phase
+
+
+def _interval(sample: Sample) -> Values:
+    if sample.interval_wh is not None:
+        yield f"{sample.interval_wh:.0f}", None
+
+
+def _power(sample: Sample) -> Values:
+    powers = sample.reading.power_w
+    if powers:
+        yield f"{sum(powers):.1f}", None
+    if len(powers) > 1:
+        for phase, power_w in zip(_PHASES, powers, strict=False):
+            yield f"{power_w:.1f}", phase
+
+
+def _reactive(sample: Sample) -> Values:
+    if sample.reading.reactive_power_var is not None:
+        yield f"{sample.reading.reactive_power_var:.1f}", None
+
+
+def _power_factor(sample: Sample) -> Values:
+    if sample.reading.power_factor is not None:
+        yield f"{sample.reading.power_factor:.3f}", None
+
+
+def _power_offered(sample: Sample) -> Values:
+    yield f"{sample.offered_a * sample.outlet.rated.voltage_v * sample.outlet.rated.phases:.1f}", None
+
+
+def _current(sample: Sample) -> Values:
+    for phase, current_a in zip(_PHASES, sample.reading.current_a, strict=False):
+        yield f"{current_a:.2f}", phase
+
+
+def _current_offered(sample: Sample) -> Values:
+    yield f"{sample.offered_a:.1f}", None
+
+
+def _voltage(sample: Sample) -> Values:
+    for phase, voltage_v in zip(_PHASES_N, sample.reading.voltage_v, strict=False):
+        yield f"{voltage_v:.1f}", phase
+
+
+def _frequency(sample: Sample) -> Values:
+    if sample.reading.frequency_hz is not None:
+        yield f"{sample.reading.frequency_hz:.2f}", None
+
+
+def _temperature(sample: Sample) -> Values:
+    if sample.reading.board_c is not None:
+        yield f"{sample.reading.board_c:.1f}", None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a measurand is told. ``unit`` None: it has none, or hertz, which the standard cannot spell (7.45)."""
+
+    values: Callable[[Sample], Values]
+    unit: UnitOfMeasure | str | None
+    location: Location = Location.outlet
+    phases: tuple[Phase, ...] = ()
+
+
+MEASURANDS: dict[str, _Kind] = {
+    Measurand.energy_active_import_register.value: _Kind(_register, UnitOfMeasure.wh),
+    Measurand.energy_active_import_interval.value: _Kind(_interval, UnitOfMeasure.wh),
+    Measurand.power_active_import.value: _Kind(_power, UnitOfMeasure.w, phases=_PHASES),
+    Measurand.power_reactive_import.value: _Kind(_reactive, UnitOfMeasure.var),
+    Measurand.power_factor.value: _Kind(_power_factor, None),
+    Measurand.power_offered.value: _Kind(_power_offered, UnitOfMeasure.w),
+    Measurand.current_import.value: _Kind(_current, UnitOfMeasure.a, phases=_PHASES),
+    Measurand.current_offered.value: _Kind(_current_offered, UnitOfMeasure.a),
+    Measurand.voltage.value: _Kind(_voltage, UnitOfMeasure.v, phases=_PHASES_N),
+    Measurand.frequency.value: _Kind(_frequency, None),
+    # Spelt as in the schemas that are out there (erratum 3.85).
+    Measurand.temperature.value: _Kind(_temperature, "Celcius", Location.body),
+}
+"""Every measurand this charger can tell. What an AC box cannot know, such as the car's SoC, is not here."""
+
+
+def split(item: str) -> tuple[str, Phase | None]:
+    """Return measurand and phase of an item of a measurand list, such as ``Voltage.L1`` (9.1.18).
+
+    Raises ValueError when it is none.
+    """
+    if item in MEASURANDS:
+        return item, None
+    name, _, suffix = item.rpartition(".")
+    kind = MEASURANDS.get(name)
+    if kind is not None:
+        for phase in kind.phases:
+            if suffix in (phase.value, phase.value.removesuffix("-N")):
+                return name, phase
+    raise ValueError(f"{item!r} is no measurand of this charger")
+
+
+def is_measurand(item: str) -> bool:
+    try:
+        split(item)
+    except ValueError:
+        return False
+    return True
+
+
+def is_measured(item: str, outlets: Iterable[Outlet]) -> bool:
+    """Whether some outlet has the phase that an item asks for."""
+    _, phase = split(item)
+    return phase is None or any(phase.value[:2] in ("L1", "L2", "L3")[: outlet.rated.phases] for outlet in outlets)
+
+
+def meter_value(items: Iterable[str], sample: Sample, context: ReadingContext, timestamp: str) -> MeterValue | None:
+    """Return a MeterValue with what ``items`` ask for, None when the meter can tell none of it (no empty lists)."""
+    sampled = []
+    for item in items or (DEFAULT,):
+        name, wanted = split(item)
+        kind = MEASURANDS[name]
+        for value, phase in kind.values(sample):
+            if wanted is not None and phase is not wanted:
+                continue
+            sampled.append(
+                SampledValue(
+                    value=value,
+                    context=context,
+                    measurand=Measurand(name),
+                    phase=phase,
+                    location=kind.location,
+                    unit=kind.unit,  # type: ignore[arg-type]  # "Celcius" is not in the package
+                )
+            )
+    return MeterValue(timestamp=timestamp, sampled_value=sampled) if sampled else None

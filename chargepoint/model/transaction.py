@@ -1,0 +1,253 @@
+"""Transactions and the queue of their messages: nothing money depends on is lost, nothing is sent in another order.
+
+A transaction is known by a key of our own from its first moment to the last answer; the ``transactionId`` of the central
+system is only what it is told (some answer 0 or 1 each time). A message leaves the queue on its CALLRESULT, or after the
+last attempt: then it is kept as *undelivered*, for people to see, queue again or dismiss (OCPP 1.6 3.7.1, 4.8-4.10).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from .outbox import Effect, Save
+
+NO_TRANSACTION_ID = -1
+"""What later messages carry when StartTransaction could not be delivered (erratum 3.18)."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """Why and when a transaction ends. The first event fixes it; nothing later changes reason or tag."""
+
+    reason: str
+    at_utc_s: float
+    id_tag: str | None = None
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One charging transaction. Energies are the meter's register in Wh, instants UTC in s."""
+
+    key: str
+    connector: int
+    id_tag: str
+    started_utc_s: float
+    meter_start_wh: int
+    parent_id_tag: str | None = None
+    transaction_id: int | None = None
+    reservation_id: int | None = None
+    ending: Ending | None = None
+    is_ended: bool = False
+    """The stop message stands in the queue; only its delivery is left."""
+    is_deauthorized: bool = False
+    energy_cap_wh: int | None = None
+    """Register at which energy ends after the central system refused the tag (MaxEnergyOnInvalidId)."""
+    samples: list[str] = field(default_factory=list)
+    """MeterValue elements for StopTransaction.transactionData, encoded, oldest first."""
+
+    def body(self) -> dict[str, Any]:
+        """As plain JSON values, without the samples: those are stored one by one."""
+        ending = self.ending
+        return {
+            "connector": self.connector,
+            "tag": self.id_tag,
+            "parent": self.parent_id_tag,
+            "started": self.started_utc_s,
+            "start_wh": self.meter_start_wh,
+            "id": self.transaction_id,
+            "reservation": self.reservation_id,
+            "ending": None if ending is None else [ending.reason, ending.at_utc_s, ending.id_tag],
+            "ended": self.is_ended,
+            "deauthorized": self.is_deauthorized,
+            "cap_wh": self.energy_cap_wh,
+        }
+
+    @classmethod
+    def restored(cls, key: str, body: Mapping[str, Any]) -> Transaction:
+        """Build it again from `body`."""
+        ending = body.get("ending")
+        return cls(
+            key=key,
+            connector=body["connector"],
+            id_tag=body["tag"],
+            started_utc_s=body["started"],
+            meter_start_wh=body["start_wh"],
+            parent_id_tag=body.get("parent"),
+            transaction_id=body.get("id"),
+            reservation_id=body.get("reservation"),
+            ending=None if ending is None else Ending(*ending),
+            is_ended=bool(body.get("ended")),
+            is_deauthorized=bool(body.get("deauthorized")),
+            energy_cap_wh=body.get("cap_wh"),
+        )
+
+
+@dataclass(slots=True)
+class Message:
+    """One transaction-related message as it will be sent, except for the transactionId that is filled in then."""
+
+    number: int
+    action: str
+    payload: str
+    transaction: str | None
+    message_id: str
+    attempts: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.number:012d}"
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "payload": self.payload,
+            "tx": self.transaction,
+            "id": self.message_id,
+            "attempts": self.attempts,
+        }
+
+    @classmethod
+    def restored(cls, key: str, body: Mapping[str, Any]) -> Message:
+        return cls(int(key), body["action"], body["payload"], body.get("tx"), body["id"], body.get("attempts", 0))
+
+
+class QueueOwner(Protocol):
+    """What the queue needs of the charger."""
+
+    def emit(self, effect: Effect) -> None: ...
+    def new_message_id(self) -> str: ...
+
+
+class TransactionQueue:
+    """The messages of all transactions of a charger, in the order they came about, and the transactions they belong to.
+
+    Everything is stored before it can be sent: every change emits its `Save` first.
+    """
+
+    __slots__ = ("_messages", "_next", "_owner", "transactions", "undelivered")
+
+    def __init__(self, owner: QueueOwner) -> None:
+        self._owner = owner
+        self._messages: deque[Message] = deque()
+        self._next = 1
+        self.transactions: dict[str, Transaction] = {}
+        self.undelivered: dict[str, Message] = {}
+
+    def restore(
+        self,
+        messages: Mapping[str, Mapping[str, Any]],
+        undelivered: Mapping[str, Mapping[str, Any]],
+        transactions: Mapping[str, Mapping[str, Any]],
+        samples: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Take up what the store holds. Samples are keyed ``transaction/number``."""
+        self.transactions = {key: Transaction.restored(key, body) for key, body in sorted(transactions.items())}
+        for key, body in sorted(samples.items()):
+            owner = self.transactions.get(key.rpartition("/")[0])
+            if owner is not None:
+                owner.samples.append(cast("str", body["value"]))
+        self._messages = deque(Message.restored(key, body) for key, body in sorted(messages.items()))
+        self.undelivered = {key: Message.restored(key, body) for key, body in sorted(undelivered.items())}
+        numbers = [message.number for message in (*self._messages, *self.undelivered.values())]
+        keys = [int(key.rpartition("-")[2]) for key in self.transactions]
+        self._next = 1 + max([*numbers, *keys, 0])
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __iter__(self) -> Iterable[Message]:  # type: ignore[override]
+        return iter(self._messages)
+
+    @property
+    def head(self) -> Message | None:
+        return self._messages[0] if self._messages else None
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    def new_key(self, connector: int) -> str:
+        """Return a key no transaction of this charger ever had."""
+        key = f"{connector}-{self._next:012d}"
+        self._next += 1
+        return key
+
+    def save(self, transaction: Transaction) -> None:
+        """Store a transaction as it is now."""
+        self.transactions[transaction.key] = transaction
+        self._owner.emit(Save("transaction", transaction.key, transaction.body()))
+
+    def add_sample(self, transaction: Transaction, meter_value: str) -> None:
+        """Keep an encoded MeterValue for the transaction's stop message."""
+        transaction.samples.append(meter_value)
+        key = f"{transaction.key}/{len(transaction.samples):06d}"
+        self._owner.emit(Save("sample", key, {"value": meter_value}))
+
+    def _forget_if_done(self, key: str | None) -> None:
+        transaction = self.transactions.get(key) if key is not None else None
+        if transaction is None or not transaction.is_ended:
+            return
+        waiting = (*self._messages, *self.undelivered.values())
+        if any(message.transaction == key for message in waiting):
+            return
+        del self.transactions[transaction.key]
+        self._owner.emit(Save("transaction", transaction.key, None))
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def put(self, action: str, payload: str, transaction: str | None) -> Message:
+        """Store a message at the tail of the queue."""
+        message = Message(self._next, action, payload, transaction, self._owner.new_message_id())
+        self._next += 1
+        self._messages.append(message)
+        self._owner.emit(Save("queue", message.key, message.body()))
+        return message
+
+    def drop_samples(self, transaction: Transaction) -> None:
+        """Forget the stored samples: they stand in the stop message now."""
+        for number in range(1, len(transaction.samples) + 1):
+            self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", None))
+        transaction.samples.clear()
+
+    def delivered(self, message: Message) -> None:
+        """The head was answered with a CALLRESULT: it is over."""
+        self._remove(message)
+        self._forget_if_done(message.transaction)
+
+    def failed(self, message: Message, attempts_allowed: int) -> bool:
+        """The head could not be processed by the peer. Return whether it was the last attempt.
+
+        After the last attempt the message is kept as undelivered, under the same number.
+        """
+        message.attempts += 1
+        if message.attempts < max(1, attempts_allowed):
+            message.message_id = self._owner.new_message_id()
+            self._owner.emit(Save("queue", message.key, message.body()))
+            return False
+        self._owner.emit(Save("undelivered", message.key, message.body()))
+        self.undelivered[message.key] = message
+        self._remove(message)
+        if message.action == "StartTransaction" and message.transaction in self.transactions:
+            transaction = self.transactions[message.transaction]
+            if transaction.transaction_id is None:
+                transaction.transaction_id = NO_TRANSACTION_ID
+                self.save(transaction)
+        return True
+
+    def _remove(self, message: Message) -> None:
+        self._messages.remove(message)
+        self._owner.emit(Save("queue", message.key, None))
+
+    def requeue(self, key: str) -> Message:
+        """Send an undelivered message again: stored payload, tail of the queue, attempts from 0. Raises KeyError."""
+        lost = self.undelivered.pop(key)
+        message = self.put(lost.action, lost.payload, lost.transaction)
+        self._owner.emit(Save("undelivered", key, None))
+        return message
+
+    def dismiss(self, key: str) -> None:
+        """Give an undelivered message up for good. Raises KeyError when there is none under this key."""
+        lost = self.undelivered.pop(key)
+        self._owner.emit(Save("undelivered", key, None))
+        self._forget_if_done(lost.transaction)

@@ -1,0 +1,118 @@
+"""Composition root: from a plan of a charger to one that runs. Nothing else knows all the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+import profiles
+from chargepoint.model.chargepoint import ChargePoint, Station
+from chargepoint.model.feature import Roster
+from chargepoint.model.keys import Access
+from chargepoint.model.timebase import Calendar, Timers
+from hw.plan import BoardPlan
+from hw.ports import CableKind
+from profiles.absent import ANSWERS
+
+from .charger import Charger, LinkPort
+from .pump import Pump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerPlan:
+    """One charger as configured. Thousands may share everything but ``identity`` and ``seed``."""
+
+    identity: str
+    board: BoardPlan
+    station: Station = field(default_factory=Station)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Configuration keys as the box leaves the factory; what a central system changes is stored over them."""
+    feature_profiles: tuple[str, ...] = tuple(profiles.ALL)
+    boot_retry_s: float = 60.0
+    reset_down_s: float = 5.0
+    register_wh: float | None = None
+    seed: int = 0
+    keeps_board: bool = False
+    """Store the simulated board too, so that its car is still there after the process was killed."""
+
+
+@lru_cache(maxsize=32)
+def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...]) -> Roster:
+    """Return the tables shared by all chargers with this board and these feature profiles."""
+    outlets = [connector.outlet for connector in board.connectors]
+    is_tethered = all(outlet.cable is CableKind.TETHERED for outlet in outlets)
+    rotation = ["RST" if outlet.rated.phases == 3 else "NotApplicable" for outlet in outlets]
+    fixed: dict[str, tuple[Any, Access | None]] = {
+        "NumberOfConnectors": (len(outlets), None),
+        "SupportedFeatureProfiles": (feature_profiles, None),
+        "ConnectorPhaseRotation": (tuple(f"{n}.{word}" for n, word in enumerate([rotation[0], *rotation])), None),
+        "ConnectorPhaseRotationMaxLength": (len(outlets) + 1, None),
+    }
+    if is_tethered:
+        # Erratum 3.84: with a fixed cable there is nothing to unlock, and the key says so.
+        fixed["UnlockConnectorOnEVSideDisconnect"] = (False, Access.READ_ONLY)
+    return Roster(profiles.select(feature_profiles), fixed, ANSWERS)
+
+
+def station_of(plan: ChargerPlan) -> Station:
+    """Return who the charger says it is: as configured, the board file filling the gaps."""
+    board, told = plan.board, plan.station
+    default = Station()
+    return Station(
+        vendor=told.vendor if told.vendor != default.vendor else board.vendor or default.vendor,
+        model=told.model if told.model != default.model else board.model or default.model,
+        serial_number=told.serial_number,
+        charge_box_serial_number=told.charge_box_serial_number,
+        firmware_version=told.firmware_version,
+        iccid=told.iccid,
+        imsi=told.imsi,
+        meter_type=told.meter_type or board.meter_type or None,
+        meter_serial_number=told.meter_serial_number,
+    )
+
+
+def assemble(
+    plan: ChargerPlan,
+    pump: Pump,
+    rng: Random,
+    calendar: Callable[[Timers], Calendar],
+    link: Callable[[Charger], LinkPort],
+) -> Charger:
+    """Build a charger and hand it to the pump; `Charger.start` makes it run.
+
+    ``calendar`` makes the calendar of each of its lives, ``link`` its way to the central system. Raises ValueError for a
+    key whose value cannot be, and what the board's drivers raise.
+    """
+    roster = roster_for(plan.board, plan.feature_profiles)
+    station = station_of(plan)
+    outlets = [connector.outlet for connector in plan.board.connectors]
+
+    def build(charger: Charger, timers: Timers) -> ChargePoint:
+        return ChargePoint(
+            plan.identity,
+            outlets,
+            roster,
+            timers=timers,
+            calendar=calendar(timers),
+            rng=rng,
+            station=station,
+            boot_retry_s=plan.boot_retry_s,
+            wake=lambda: pump.is_dirty(charger),
+            configuration=plan.keys,
+        )
+
+    charger = Charger(
+        plan.identity,
+        pump,
+        pump.timers(plan.identity),
+        build,
+        keeps_board=plan.keeps_board,
+        down_s=plan.reset_down_s,
+    )
+    charger.board = plan.board.build(charger.report, plan.seed, plan.register_wh)
+    charger.link = link(charger)
+    pump.add(charger)
+    return charger

@@ -1,0 +1,362 @@
+"""One runnable charger: the model, its board, its link and its share of the store, joined by the rules of the outbox.
+
+Effects leave in decision order, with one exception in one place: *switching off never waits*. A `Save` is a barrier: what
+follows it leaves only after the commit that holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Protocol
+
+from chargepoint.model.chargepoint import ChargePoint
+from chargepoint.model.outbox import (
+    CloseLink,
+    Effect,
+    LinkIsGood,
+    ReadMeter,
+    Restart,
+    Save,
+    Send,
+    SetLock,
+    SetPing,
+    SetPilot,
+    SetRelay,
+    is_switching_off,
+)
+from chargepoint.model.timebase import Alarm, Clock, Timers
+from hw.ports import PILOT_STEADY, Board, LockSeen, Observation, PilotSeen, ProximitySeen
+
+log = logging.getLogger(__name__)
+
+GOODBYE_S = 5.0
+"""How long a socket may take to close in order before a restart goes on without it."""
+FAILED_DOWN_S = 10.0
+"""A charger that failed stays down so long, its outlets dead, before it is built again from the store."""
+
+
+class LinkPort(Protocol):
+    """What a charger needs of its link: `chargepoint.runtime.link.Link`, or one in memory."""
+
+    @property
+    def is_idle(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self, code: int = 1001, reason: str = "") -> None: ...
+    def redial(self, code: int = 1000, reason: str = "") -> None: ...
+    def drop(self) -> None: ...
+    def hold(self, network_down: bool) -> None: ...
+    def send_text(self, text: str) -> bool: ...
+    def set_ping_interval(self, interval_s: float) -> None: ...
+    def reset_backoff(self) -> None: ...
+
+
+class Shore(Protocol):
+    """What a charger needs of the pump that drives it."""
+
+    def tell_time(self) -> float: ...
+    def is_dirty(self, charger: Charger) -> None: ...
+    def batch(self, identity: str, saves: list[Save]) -> int: ...
+    def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
+
+
+class Phase(Enum):
+    """Where a charger is between two lives."""
+
+    BUILT = "built"
+    RUNNING = "running"
+    CLOSING = "closing"
+    DOWN = "down"
+    STOPPED = "stopped"
+
+
+Builder = Callable[["Charger", Timers], ChargePoint]
+"""Makes a new model for a charger; called at every start."""
+
+
+_Held = Effect | int
+"""What waits to leave: an effect, or the number of the commit before which nothing behind it may."""
+
+
+class Charger:
+    """A model with everything around it. ``report`` and the link's events come in; effects go out."""
+
+    __slots__ = (
+                "_board_due",
+        "_board_has_news",
+        "_builder",
+        "_committed",
+        "_held",
+        "_is_stepping",
+        "_keeps_board",
+        "_mailbox",
+        "_phase_alarm",
+        "_runtime_timers",
+        "_shore",
+        "board",
+        "down_s",
+        "identity",
+        "link",
+        "model",
+        "on_rebuilt",
+        "phase",
+    )
+
+    def __init__(
+        self,
+        identity: str,
+        shore: Shore,
+        timers: Timers,
+        builder: Builder,
+        *,
+        keeps_board: bool = False,
+        down_s: float = 5.0,
+    ) -> None:
+        """``down_s``: how long a reset keeps the box off the network, in charge time."""
+        self.identity = identity
+        self.board: Board
+        self.link: LinkPort
+        self.model: ChargePoint
+        self.phase = Phase.BUILT
+        self.down_s = down_s
+        self.on_rebuilt: tuple[Callable[[Charger], None], ...] = ()
+        self._shore = shore
+        self._builder = builder
+        self._runtime_timers = timers
+        self._mailbox: list[Observation] = []
+        self._held: deque[_Held] = deque()
+        self._committed = 0
+        self._is_stepping = False
+        self._keeps_board = keeps_board
+        self._board_has_news = False
+        self._board_due = Alarm(timers, self._advance_board)
+        self._phase_alarm: Alarm | None = None
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Build the model from the store, restore a simulated board, and begin."""
+        now_s = self._shore.tell_time()
+        snapshot = self._shore.load(self.identity)
+        if self._keeps_board and self.phase is Phase.BUILT:
+            saved = snapshot.get("board", {}).get("state")
+            if saved is not None:
+                self.board.restore(saved["processes"], now_s)
+        self._build(snapshot, now_s)
+        self.link.start()
+        self.step(now_s)
+
+    def _build(self, snapshot: Mapping[str, Mapping[str, Mapping[str, Any]]], now_s: float) -> None:
+        self._held.clear()
+        self._mailbox.clear()
+        self.model = self._builder(self, Timers(self._runtime_timers.scheduler, self))
+        self.phase = Phase.RUNNING
+        for listener in self.on_rebuilt:
+            listener(self)
+        self.model.start(snapshot, now_s)
+        self.board.announce()
+        self._advance_board(now_s)
+
+    def stop(self, code: int = 1001) -> None:
+        """End: outlets dead, socket closed in order, nothing due any more. The store keeps what was running."""
+        self.phase = Phase.STOPPED
+        self._make_dead(self._shore.tell_time())
+        self.link.stop(code, "stopping")
+        self.model.timers.close()
+        self._board_due.clear()
+
+    def fail(self, error: BaseException) -> None:
+        """A programming mistake: this charger goes dark and comes back from the store; the others go on."""
+        now_s = self._shore.tell_time()
+        log.error("%s failed and restarts in %.0f s", self.identity, FAILED_DOWN_S, exc_info=error)
+        self._make_dead(now_s)
+        self.model.timers.close()
+        self.phase = Phase.CLOSING
+        self.link.stop(1011, "internal error")
+        self._later(now_s + FAILED_DOWN_S, self._come_back)
+
+    def _make_dead(self, now_s: float) -> None:
+        """Pilot off and contactor open at every outlet, whatever the model believes."""
+        for ports in self.board.outlets:
+            ports.pilot.set_duty(PILOT_STEADY, now_s)
+            ports.relay.set_closed(False, now_s)
+        self.board.advance(now_s)
+
+    def _restart(self, now_s: float) -> None:
+        self._make_dead(now_s)
+        self.model.timers.close()
+        self._held.clear()
+        self.phase = Phase.CLOSING
+        self._later(now_s + self.down_s, self._come_back)
+
+    def _later(self, due_s: float, action: Callable[[float], None]) -> None:
+        if self._phase_alarm is not None:
+            self._phase_alarm.clear()
+        self._phase_alarm = Alarm(self._runtime_timers, action)
+        self._phase_alarm.set(due_s)
+
+    def _come_back(self, now_s: float) -> None:
+        if self.phase is not Phase.CLOSING:
+            return
+        if not self.link.is_idle:
+            # The old socket closes before a new one opens, however fast the clock runs.
+            self.link.drop()
+            self._phase_alarm = Alarm(self._runtime_timers, self._come_back, Clock.WIRE)
+            self._phase_alarm.set_after(0.05)
+            return
+        self._build(self._shore.load(self.identity), now_s)
+        self.link.start()
+        self.step(now_s)
+
+    # --- what comes in ------------------------------------------------------------------------------------------------
+
+    def report(self, seen: Observation) -> None:
+        """The board's mailbox."""
+        self._mailbox.append(seen)
+        if not self._is_stepping:
+            self._shore.is_dirty(self)
+
+    def on_open(self, subprotocol: str | None) -> None:
+        self._input(lambda now_s: self.model.on_link(True, subprotocol or "no subprotocol", now_s))
+
+    def on_text(self, text: str) -> None:
+        if self.phase is Phase.RUNNING:
+            now_s = self._shore.tell_time()
+            try:
+                self.model.on_frame(text, now_s)
+            except Exception as error:
+                self.fail(error)
+
+    def on_closed(self, closed: object) -> None:
+        self._input(lambda now_s: self.model.on_link(False, str(closed), now_s))
+
+    def on_dial_failed(self, failure: object) -> None:
+        """The link has said so in the log and goes on trying."""
+
+    def _input(self, give: Callable[[float], None]) -> None:
+        if self.phase is Phase.RUNNING:
+            try:
+                give(self._shore.tell_time())
+            except Exception as error:
+                self.fail(error)
+
+    # --- what goes out ------------------------------------------------------------------------------------------------
+
+    def step(self, now_s: float) -> None:
+        """Take in what the board said and carry out what was decided, until both are quiet."""
+        if self._is_stepping or self.phase is not Phase.RUNNING:
+            return
+        self._is_stepping = True
+        try:
+            self._step(now_s)
+        except Exception as error:
+            self.fail(error)
+        finally:
+            self._is_stepping = False
+
+    def _step(self, now_s: float) -> None:
+        while self.phase is Phase.RUNNING:
+            if self._mailbox:
+                seen_now, self._mailbox = self._mailbox, []
+                for seen in seen_now:
+                    self.model.on_observation(seen, now_s)
+                    if self._keeps_board and isinstance(seen, PilotSeen | ProximitySeen | LockSeen):
+                        self._board_has_news = True
+            effects = self.model.take_effects()
+            if effects:
+                self._take(effects, now_s)
+            elif not self._mailbox:
+                if self._board_has_news:
+                    self._take([], now_s)
+                return
+
+    def _take(self, effects: list[Effect], now_s: float) -> None:
+        saves: list[Save] = []
+        later: list[Effect] = []
+        first_save = -1
+        for effect in effects:
+            if is_switching_off(effect):
+                # 61851: within 100 ms, whatever store and wire are doing; what waits in the queue must not undo it.
+                later = self._without_command(later, effect)
+                self._held = deque(self._without_command(self._held, effect))
+                self._carry_out(effect, now_s)
+            elif type(effect) is Save:
+                if first_save < 0:
+                    first_save = len(later)
+                saves.append(effect)
+            else:
+                later.append(effect)
+        self._keep_board(saves)
+        if first_save < 0:
+            first_save = len(later)
+        self._held.extend(later[:first_save])
+        if saves:
+            self._held.append(self._shore.batch(self.identity, saves))
+        self._held.extend(later[first_save:])
+        self._release(now_s)
+
+    @staticmethod
+    def _without_command(waiting: Iterable[_Held], off: Effect) -> list[Any]:
+        """Leave out what would switch the same thing on again."""
+        assert isinstance(off, SetPilot | SetRelay)
+        return [e for e in waiting if type(e) is not type(off) or e.connector != off.connector]  # type: ignore[union-attr]
+
+    def _keep_board(self, saves: list[Save]) -> None:
+        """A simulated board is stored with every register it told, so that the two never contradict each other."""
+        if self._keeps_board and (self._board_has_news or any(save.kind == "meter" for save in saves)):
+            self._board_has_news = False
+            saves.append(Save("board", "state", {"processes": self.board.snapshot()}))
+
+    def committed(self, number: int, now_s: float) -> None:
+        """The commit with this number is on the disk: what waited for it leaves."""
+        self._committed = max(self._committed, number)
+        self._release(now_s)
+        self.step(now_s)
+
+    def _release(self, now_s: float) -> None:
+        held = self._held
+        while held and self.phase is Phase.RUNNING:
+            effect = held[0]
+            if isinstance(effect, int):
+                if effect > self._committed:
+                    return
+                held.popleft()
+                continue
+            held.popleft()
+            self._carry_out(effect, now_s)
+
+    def _carry_out(self, effect: Effect, now_s: float) -> None:
+        kind = type(effect)
+        if kind is Send:
+            self.link.send_text(effect.text)  # type: ignore[union-attr]
+        elif isinstance(effect, ReadMeter | SetPilot | SetRelay | SetLock):
+            self._command(effect, now_s)
+        elif isinstance(effect, SetPing):
+            self.link.set_ping_interval(float(effect.interval_s))
+        elif isinstance(effect, LinkIsGood):
+            self.link.reset_backoff()
+        elif isinstance(effect, CloseLink):
+            self.link.stop(effect.code, effect.reason)
+        elif isinstance(effect, Restart):
+            self._restart(now_s)
+
+    def _command(self, effect: ReadMeter | SetPilot | SetRelay | SetLock, now_s: float) -> None:
+        ports = self.board.outlet(effect.connector)
+        if isinstance(effect, ReadMeter):
+            ports.meter.read(effect.ref, now_s)
+        elif isinstance(effect, SetPilot):
+            ports.pilot.set_duty(effect.duty_percent, now_s)
+        elif isinstance(effect, SetRelay):
+            ports.relay.set_closed(effect.closed, now_s)
+        elif ports.lock is not None:
+            ports.lock.set_locked(effect.locked, now_s)
+        self._advance_board(now_s)
+
+    def _advance_board(self, now_s: float) -> None:
+        due_s = self.board.advance(now_s)
+        if due_s == float("inf"):
+            self._board_due.clear()
+        else:
+            self._board_due.set(due_s)

@@ -1,0 +1,272 @@
+"""The pump: lets time pass, runs what is due, moves what was decided. It drives any number of chargers.
+
+`RunningPump` follows a clock and awaits nothing but the event loop: sockets call in, one alarm wakes it, and commits of all
+chargers are grouped, one per tick. `SteppedPump` jumps from one due moment to the next, as fast as the machine allows, and
+is for chargers whose board and link live in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from math import inf
+from typing import Any
+
+from chargepoint.model.outbox import Save
+from chargepoint.model.timebase import Action, Clock, Scheduler, Timer, Timers
+from hw.errors import ChargePointError
+
+from .charger import Charger
+from .clock import RunningClock
+from .store import Durability, Rows, Store, StoreError
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY_S = 5.0
+"""Pause before a commit that failed is tried again; until it succeeds nothing leaves that waits for it."""
+
+
+class NotStepped(ChargePointError):
+    """Something real was asked to live on a clock that jumps."""
+
+
+class Pump:
+    """What both pumps share: chargers, their timers, their batches."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.scheduler = Scheduler()
+        self.chargers: dict[str, Charger] = {}
+        self._dirty: list[Charger] = []
+        self._rows: Rows = []
+        self._batch = 1
+        self._waiting: list[Charger] = []
+
+    def timers(self, owner: object) -> Timers:
+        """Return a share of the scheduler for something of the runtime."""
+        return Timers(self.scheduler, owner)
+
+    def add(self, charger: Charger) -> None:
+        """Drive a charger from now on. Raises ValueError when its identity is taken."""
+        if charger.identity in self.chargers:
+            raise ValueError(f"there is a charger {charger.identity} already")
+        self.chargers[charger.identity] = charger
+
+    # --- the shore that chargers see ----------------------------------------------------------------------------------
+
+    def tell_time(self) -> float:
+        """Tell the scheduler what time it is, and return the charge time in s."""
+        raise NotImplementedError
+
+    def is_dirty(self, charger: Charger) -> None:
+        """A charger has something in its mailbox or outbox."""
+        self._dirty.append(charger)
+
+    def batch(self, identity: str, saves: list[Save]) -> int:
+        """Put saves into the next commit and return its number."""
+        self._rows += [(identity, save) for save in saves]
+        self._waiting.append(self.chargers[identity])
+        return self._batch
+
+    def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        return self.store.load(identity)
+
+    # --- what a tick does ---------------------------------------------------------------------------------------------
+
+    def _run_due(self) -> None:
+        while (timer := self.scheduler.take_due()) is not None:
+            action = timer.action
+            if action is None:
+                continue
+            try:
+                action(self.scheduler.charge_s)
+            except Exception as error:
+                owner = timer.owner.owner
+                if isinstance(owner, Charger):
+                    owner.fail(error)
+                else:
+                    log.exception("a timer of %r failed", owner)
+
+    def _step_dirty(self) -> None:
+        now_s = self.scheduler.charge_s
+        while self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for charger in dirty:
+                charger.step(now_s)
+
+    def _take_batch(self) -> tuple[int, Rows, list[Charger]]:
+        taken = self._batch, self._rows, self._waiting
+        self._batch += 1
+        self._rows, self._waiting = [], []
+        return taken
+
+    def _committed(self, number: int, waiting: list[Charger]) -> None:
+        for charger in dict.fromkeys(waiting):
+            charger.committed(number, self.scheduler.charge_s)
+
+
+class SteppedPump(Pump):
+    """Jumps to whatever is due next. Both clocks are one; ``deliver`` moves frames between the ends in this process."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.mailbox: deque[Callable[[], None]] = deque()
+        """Events of links in memory, oldest first; each is called once."""
+
+    def add(self, charger: Charger) -> None:
+        if not charger.board.is_simulated:
+            raise NotStepped(f"{charger.identity} has real hardware: use `clock: {{speed: 1}}`")
+        super().add(charger)
+
+    def tell_time(self) -> float:
+        return self.scheduler.charge_s
+
+    def settle(self) -> None:
+        """Let everything happen that happens now: mailboxes, outboxes, commits, until all is quiet."""
+        while True:
+            self._step_dirty()
+            if self._rows:
+                number, rows, waiting = self._take_batch()
+                self.store.commit(rows)
+                self._committed(number, waiting)
+            elif self.mailbox:
+                self.mailbox.popleft()()
+            elif not self._dirty:
+                return
+
+    def run_until(self, end_s: float, until: Callable[[], bool] | None = None) -> bool:
+        """Let time pass to ``end_s``, or until ``until`` is true; return whether it was. Time stops where it was."""
+        while True:
+            self.settle()
+            if until is not None and until():
+                return True
+            due_s = min(self.scheduler.next_due_s(Clock.CHARGE), self.scheduler.next_due_s(Clock.WIRE))
+            if due_s > end_s:
+                self.scheduler.tell(end_s, end_s)
+                return False
+            self.scheduler.tell(due_s, due_s)
+            self._run_due()
+
+    def run_for(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Let ``seconds`` pass, see `run_until`."""
+        return self.run_until(self.scheduler.charge_s + seconds, until)
+
+
+class RunningPump(Pump):
+    """Follows a running clock inside an asyncio event loop. Create it where the loop runs, `close` it there too."""
+
+    def __init__(self, store: Store, clock: RunningClock | None = None) -> None:
+        super().__init__(store)
+        self.clock = clock or RunningClock()
+        self._loop = asyncio.get_running_loop()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_s = inf
+        self._tick_is_due = False
+        self._is_closed = False
+        self._writer = ThreadPoolExecutor(1, "store") if store.durability is Durability.FULL else None
+        self._commit: asyncio.Task[None] | None = None
+        self.tell_time()
+
+    # --- the shore ----------------------------------------------------------------------------------------------------
+
+    def tell_time(self) -> float:
+        clock, scheduler = self.clock, self.scheduler
+        wire_s = clock.wire_s()
+        scheduler.tell(wire_s * clock.speed, wire_s)
+        self._tick_soon()
+        return scheduler.charge_s
+
+    def after_wire(self, delay_s: float, action: Action) -> Timer:
+        """Arm a timer of a link: from now, not from the last tick."""
+        self.tell_time()
+        return self._link_timers.after_wire(delay_s, action)
+
+    @property
+    def _link_timers(self) -> Timers:
+        return Timers(self.scheduler, "link")
+
+    def _tick_soon(self) -> None:
+        """Whatever just called in may have left work; do it once, at the end of this turn of the loop."""
+        if not self._tick_is_due and not self._is_closed:
+            self._tick_is_due = True
+            self._loop.call_soon(self._tick)
+
+    # --- a tick -------------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self._is_closed:
+            return
+        clock, scheduler = self.clock, self.scheduler
+        wire_s = clock.wire_s()
+        scheduler.tell(wire_s * clock.speed, wire_s)
+        self._run_due()
+        self._step_dirty()
+        while self._rows and self._commit is None:
+            self._start_commit()
+            self._step_dirty()
+        self._tick_is_due = False
+        self._arm()
+
+    def _arm(self) -> None:
+        """Set the one alarm clock of the process to the next moment that anything waits for."""
+        clock, scheduler = self.clock, self.scheduler
+        due_s = min(scheduler.next_due_s(Clock.WIRE), scheduler.next_due_s(Clock.CHARGE) / clock.speed)
+        if due_s == self._alarm_s and self._alarm is not None:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._alarm_s = due_s
+        if due_s < inf:
+            self._alarm = self._loop.call_later(max(0.0, due_s - clock.wire_s()), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._alarm_s = inf
+        self._tick()
+
+    # --- commits ------------------------------------------------------------------------------------------------------
+
+    def _start_commit(self) -> None:
+        if self._writer is None:
+            # Relaxed: nothing waits for a disk, so a thread would only cost.
+            number, rows, waiting = self._take_batch()
+            try:
+                self.store.commit(rows)
+            except StoreError as error:
+                self._commit = self._loop.create_task(self._write(number, rows, waiting, error))
+            else:
+                self._committed(number, waiting)
+        else:
+            self._commit = self._loop.create_task(self._write(*self._take_batch()))
+
+    async def _write(self, number: int, rows: Rows, waiting: list[Charger], error: StoreError | None = None) -> None:
+        """Commit a batch off the loop; while the store fails everything that waits for it goes on waiting."""
+        while True:
+            if error is not None:
+                log.error("%s; nothing is sent before it is stored, trying again in %.0f s", error, STORE_RETRY_S)
+                await asyncio.sleep(STORE_RETRY_S)
+            try:
+                await self._loop.run_in_executor(self._writer, self.store.commit, rows)
+                break
+            except StoreError as reason:
+                error = reason
+        self._commit = None
+        self.tell_time()
+        self._committed(number, waiting)
+
+    async def close(self) -> None:
+        """Write what is left, and let go of loop and thread. The chargers must have been stopped."""
+        if self._commit is not None:
+            await self._commit
+        self._is_closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._rows:
+            _number, rows, _waiting = self._take_batch()
+            self.store.commit(rows)
+        if self._writer is not None:
+            self._writer.shutdown()

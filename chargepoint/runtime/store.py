@@ -1,0 +1,117 @@
+"""The store: one SQLite file for all chargers of a process, written in batches, in decision order.
+
+Durability is a setting. *Full* survives a power cut after every commit (``synchronous=FULL``: the write-ahead log reaches
+the disk before anything is sent); *relaxed* survives the death of the process, which is what a simulation needs.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from chargepoint.model.outbox import Save
+from hw.errors import ChargePointError
+
+SCHEMAS = ("schema_001.sql",)
+"""In order of age; ``user_version`` of the file says how many of them it has."""
+
+Rows = list[tuple[str, Save]]
+"""What one commit holds: charger and value, oldest first."""
+
+
+class Durability(StrEnum):
+    FULL = "full"
+    RELAXED = "relaxed"
+
+
+class StoreError(ChargePointError):
+    """The store cannot be opened or written; nothing may be sent that depends on it."""
+
+
+class Store:
+    """Keeps records of chargers. `commit` may be called from one other thread; everything else from the one that opened.
+
+    ``path`` None keeps them in memory, for as long as the object lives.
+    """
+
+    def __init__(self, path: Path | None = None, durability: Durability = Durability.FULL) -> None:
+        """Raises StoreError, with what to do, when the file cannot be used."""
+        self.path = path
+        self.durability = durability
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=0.5
+            )
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durability is Durability.FULL else 'OFF'}")
+            if path is not None:
+                # Two processes with one identity would both be the charger: the first keeps the file to itself.
+                self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._migrate()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(_advice(path, error)) from error
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(SCHEMAS):
+            raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, this one knows {len(SCHEMAS)})")
+        self._db.execute("BEGIN EXCLUSIVE")
+        for number, name in enumerate(SCHEMAS[version:], version + 1):
+            for statement in files("chargepoint.runtime").joinpath(name).read_text("utf-8").split(";"):
+                if statement.strip():
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={number}")
+        self._db.execute("COMMIT")
+
+    def load(self, charger: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Return everything kept for a charger: kind, key, body. Raises StoreError."""
+        found: dict[str, dict[str, Mapping[str, Any]]] = {}
+        try:
+            rows = self._db.execute("SELECT kind, key, body FROM record WHERE charger = ?", (charger,)).fetchall()
+            for kind, key, body in rows:
+                found.setdefault(kind, {})[key] = json.loads(body)
+        except (sqlite3.Error, ValueError) as error:
+            raise StoreError(_advice(self.path, error)) from error
+        return found
+
+    def commit(self, rows: Iterable[tuple[str, Save]]) -> None:
+        """Write a batch as one transaction: all of it or nothing. Raises StoreError."""
+        # The last word on a record is the only one that a reader could ever see.
+        last = {(charger, save.kind, save.key): save.body for charger, save in rows}
+        puts, drops = [], []
+        for place, body in last.items():
+            if body is None:
+                drops.append(place)
+            else:
+                puts.append((*place, json.dumps(body, separators=(",", ":"))))
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", puts)
+            self._db.executemany("DELETE FROM record WHERE charger = ? AND kind = ? AND key = ?", drops)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreError(_advice(self.path, error)) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _advice(path: Path | None, error: Exception) -> str:
+    where = "the store in memory" if path is None else f"the store {path}"
+    text = str(error)
+    if "locked" in text:
+        return f"{where} is in use by another process: stop that one, or give this one another data directory"
+    if "readonly" in text or isinstance(error, PermissionError):
+        return f"{where} cannot be written ({text}): check the owner of the data directory"
+    if "full" in text:
+        return f"{where} cannot grow, the disk is full: free some space; nothing is sent before it is stored"
+    return f"{where} cannot be used: {text}"

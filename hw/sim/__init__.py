@@ -1,0 +1,1 @@
+"""A model of the electricity around one charge point: pilot circuit, contactor, cable, meter and car."""

@@ -1,0 +1,364 @@
+"""A car at the end of the cable: it sees the pilot and the mains, and answers with a resistor and a current.
+
+It never learns of contactor, charger or central system: that boundary is what lets the same car stand behind real
+hardware. States and delays are those of the EV model, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
+from hw.ports import PILOT_OFF, PILOT_STEADY
+from hw.sim.cars import CarClass, Quirk
+from hw.sim.chance import Chance
+from hw.sim.draw import SOC_STEP, Draw
+from hw.sim.habits import (
+    FOLLOW_S,
+    HOLD_S2_S,
+    LASTING,
+    LATE_C_S,
+    LONG_WAKE_S,
+    LOST_PILOT_S,
+    NO_MAINS_S,
+    NO_MAINS_TRIES,
+    OVERDRAW,
+    RAMP_OFF_S,
+    READY_JITTER,
+    S2_CLOSED,
+    SIMPLIFIED_A,
+    SLOW_FOLLOW_S,
+    TOP_UP_S,
+    CarOptions,
+    CarState,
+)
+from hw.sim.onboard import Supply
+from hw.sim.pilot import PilotLoad, allowed_current_a
+
+
+class Car:
+    """One car. Its owner calls `settle` before anything changes, and `step` at ``due_s``."""
+
+    __slots__ = (
+        "_allowed_a",
+        "_balancing_left_s",
+        "_cable_a",
+        "_chance",
+        "_draw",
+        "_duty_percent",
+        "_has_pulsed",
+        "_heard_percent",
+        "_heard_s",
+        "_is_willing",
+        "_lost_s",
+        "_options",
+        "_rest_until_s",
+        "_settled_s",
+        "_timer_s",
+        "_tries",
+        "quirks",
+        "state",
+        "wants_energy",
+    )
+
+    def __init__(self, options: CarOptions, seed: int) -> None:
+        self._options = options
+        self._chance = Chance(seed)
+        self._draw = Draw(options.kind, options.soc, options.battery_efficiency)
+        self.quirks = options.quirks
+        self.state = CarState.UNPLUGGED
+        self.wants_energy = True
+        self._cable_a = inf
+        self._duty_percent: float | None = None  # None: no pilot at all
+        self._heard_percent: float | None = None  # what of it the car has understood
+        self._heard_s = inf  # when it will have understood
+        self._lost_s = inf  # since when the pilot is gone
+        self._has_pulsed = False  # the pilot was gone long enough to wake the car
+        self._allowed_a = 0.0
+        self._is_willing = False  # in WAIT: S2 is about to close
+        self._rest_until_s = 0.0
+        self._timer_s = inf
+        self._tries = 0
+        self._balancing_left_s = options.kind.balancing_s
+        self._settled_s = 0.0
+
+    # --- what the charger sees ----------------------------------------------------------------------------------------
+
+    @property
+    def due_s(self) -> float:
+        """When the car does something by itself, in s."""
+        return min(self._timer_s, self._heard_s, self._draw.due_s)
+
+    @property
+    def soc(self) -> float:
+        """State of charge, 0..1."""
+        return self._draw.soc
+
+    @property
+    def kind(self) -> CarClass:
+        """The class of the car."""
+        return self._draw.kind
+
+    @property
+    def phases(self) -> int:
+        """Phases it draws from while the mains are there."""
+        return self._draw.phases
+
+    @property
+    def load(self) -> PilotLoad:
+        """The resistor it shows on the pilot."""
+        if self.state is CarState.UNPLUGGED:
+            return PilotLoad.NONE
+        stays = self.state is CarState.FULL and Quirk.C_WHEN_FULL in self.quirks
+        if self.state in S2_CLOSED or stays or Quirk.SIMPLIFIED in self.quirks:
+            return PilotLoad.D if Quirk.STATE_D in self.quirks else PilotLoad.C
+        return PilotLoad.B
+
+    @property
+    def has_diode(self) -> bool:
+        return Quirk.NO_DIODE not in self.quirks
+
+    def current_at(self, at_s: float) -> float:
+        """Return the current in A of each phase it uses."""
+        return self._draw.current_at(at_s)
+
+    def settle(self, now_s: float) -> float:
+        """Account for the time since the last call and return the AC energy in Wh that each used phase has given."""
+        stores = self.state is not CarState.BALANCING
+        energy_wh = self._draw.energy_wh(self._settled_s, now_s, stores=stores)
+        self._settled_s = max(self._settled_s, now_s)
+        return energy_wh
+
+    # --- what the car sees --------------------------------------------------------------------------------------------
+
+    def plug(self, cable_a: float, now_s: float) -> None:
+        """The plug is in; the cable's own rating bounds the current."""
+        if self.state is CarState.UNPLUGGED:
+            self._cable_a = cable_a
+            self._tries = 0
+            self._has_pulsed = False
+            self._heard_percent = None
+            self._enter(CarState.WAIT, now_s)
+
+    def unplug(self, now_s: float) -> None:
+        """The plug is out; a balance that was cut short begins anew next time."""
+        self._draw.supply = None
+        self._draw.stop(now_s)
+        self._allowed_a = 0.0
+        self._duty_percent = None
+        self._heard_s = inf
+        self._balancing_left_s = self.kind.balancing_s
+        self._enter(CarState.UNPLUGGED, now_s)
+
+    def see_pilot(self, duty_percent: float | None, now_s: float) -> None:
+        """The pilot at the inlet changed; None is no pilot at all."""
+        if self.state is CarState.UNPLUGGED or duty_percent == self._duty_percent:
+            return
+        was_lost, is_lost = _is_lost(self._duty_percent), _is_lost(duty_percent)
+        if is_lost and not was_lost:
+            self._lost_s = now_s
+        elif was_lost and not is_lost:
+            pulse_s = LONG_WAKE_S if Quirk.NEEDS_30S_CP in self.quirks else self.kind.wake_pulse_s
+            self._has_pulsed = self._has_pulsed or now_s - self._lost_s >= pulse_s
+        self._duty_percent = duty_percent
+        if is_lost:
+            self._heard_s = now_s + LOST_PILOT_S
+        else:
+            self._heard_s = now_s + (SLOW_FOLLOW_S if Quirk.SLOW_FOLLOW in self.quirks else FOLLOW_S)
+
+    def see_mains(self, supply: Supply | None, now_s: float) -> None:
+        """The voltage at the inlet changed; None is no voltage."""
+        self._draw.supply = supply
+        if self._draw.phases == 0:
+            self._draw.stop(now_s)
+            if self.state in S2_CLOSED and self.state is not CarState.READY:
+                if self.state is not CarState.STOPPING:
+                    self._enter(CarState.STOPPING, now_s)
+                self._timer_s = min(self._timer_s, now_s + HOLD_S2_S)
+        elif self.state is CarState.READY:
+            self._enter(CarState.PRECHARGE, now_s)
+        elif self.state in (CarState.CHARGING, CarState.BALANCING):
+            self._go_on(now_s)
+
+    def set_wish(self, wants_energy: bool, now_s: float) -> None:
+        """The driver pauses or resumes."""
+        self.wants_energy = wants_energy
+        self._reconsider(now_s)
+
+    def step(self, now_s: float) -> None:
+        """Do what is due."""
+        if self._heard_s <= now_s:
+            self._heard_s = inf
+            self._hear(now_s)
+        if self._draw.due_s <= now_s:
+            if self.state in (CarState.CHARGING, CarState.BALANCING):
+                self._go_on(now_s)
+            else:
+                self._draw.stop(now_s)  # the end of the ramp to 0
+        if self._timer_s <= now_s:
+            self._timer_s = inf
+            self._time_out(now_s)
+
+    # --- a restart of the simulation ----------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, object]:
+        """State of charge, state and the driver's wish; currents and delays begin anew."""
+        return {
+            "soc": self.soc,
+            "state": self.state.value,
+            "wants_energy": self.wants_energy,
+            "balancing_left_s": self._balancing_left_s,
+            "quirks": sorted(self.quirks),
+        }
+
+    def restore(self, saved: Mapping[str, Any], cable_a: float, now_s: float) -> None:
+        """Take up a `snapshot`: a car that was doing something waits, one that slept or was full still is."""
+        self._draw.soc = float(saved["soc"])
+        self.wants_energy = bool(saved["wants_energy"])
+        self._balancing_left_s = float(saved["balancing_left_s"])
+        self.quirks = frozenset(map(Quirk, saved["quirks"]))
+        self._cable_a = cable_a
+        self._settled_s = now_s
+        state = CarState(saved["state"])
+        if state is not CarState.UNPLUGGED:
+            self._enter(state if state in LASTING else CarState.WAIT, now_s)
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    def _hear(self, now_s: float) -> None:
+        """The signal has been there long enough to count."""
+        before, heard = self._heard_percent, self._duty_percent
+        self._heard_percent = heard
+        if _is_lost(heard):
+            self._lose_pilot(now_s)
+            return
+        if self.state is CarState.ASLEEP:
+            is_edge = before == PILOT_STEADY and self._offered_a() > 0.0
+            if not self._has_pulsed and not (is_edge and self.kind.wakes_on_pwm):
+                return
+            self._enter(CarState.WAIT, now_s)
+        self._has_pulsed = False
+        if Quirk.HOLDS_C in self.quirks and self.state in S2_CLOSED and self._offered_a() == 0.0:
+            return
+        self._allowed_a = self._offered_a()
+        self._reconsider(now_s)
+
+    def _lose_pilot(self, now_s: float) -> None:
+        """No pilot, or state F: stop at once; what comes back counts as a new plug-in."""
+        self._allowed_a = 0.0
+        self._tries = 0
+        self._draw.stop(now_s)
+        if self._heard_percent == PILOT_OFF and Quirk.F_LOCKS_UP in self.quirks:
+            self._enter(CarState.DEAD, now_s)
+        elif self.state not in LASTING:
+            self._enter(CarState.WAIT, now_s)
+
+    def _reconsider(self, now_s: float) -> None:
+        if self.state is CarState.WAIT:
+            self._wait(now_s)
+        elif self.state in S2_CLOSED and self.state is not CarState.STOPPING:
+            if not self._may_draw():
+                self._enter(CarState.STOPPING, now_s)
+            elif self.state in (CarState.CHARGING, CarState.BALANCING):
+                self._go_on(now_s)
+
+    def _wait(self, now_s: float) -> None:
+        """Decide in B: close S2 soon, fall asleep later, or neither."""
+        is_willing = self._may_draw() and Quirk.NEVER_C not in self.quirks
+        if not is_willing:
+            is_idle = self._heard_percent == PILOT_STEADY
+            self._timer_s = now_s + self.kind.sleeps_after_s if is_idle else inf
+        elif not self._is_willing:
+            self._timer_s = max(now_s + self._ready_delay_s(), self._rest_until_s)
+        self._is_willing = is_willing
+
+    def _go_on(self, now_s: float) -> None:
+        """Plan the next piece of charging."""
+        if self.state is CarState.BALANCING:
+            self._draw.hold_power(self.kind.balancing_w, now_s)
+        elif self.soc >= self._options.target_soc - SOC_STEP:
+            self._enter(CarState.STOPPING, now_s)
+        elif self.soc >= self._draw.cut_off_soc - SOC_STEP:
+            self._enter(CarState.BALANCING, now_s)
+        else:
+            factor = OVERDRAW if Quirk.OVERDRAW in self.quirks else 1.0
+            limit_a = min(self._allowed_a, self._cable_a)
+            self._draw.charge(limit_a, self._options.target_soc, now_s, factor=factor)
+
+    def _time_out(self, now_s: float) -> None:
+        match self.state:
+            case CarState.WAIT:
+                self._enter(CarState.READY if self._is_willing else CarState.ASLEEP, now_s)
+            case CarState.READY:
+                self._tries += 1
+                self._rest_until_s = now_s + NO_MAINS_S
+                self._enter(CarState.ASLEEP if self._tries >= NO_MAINS_TRIES else CarState.WAIT, now_s)
+            case CarState.PRECHARGE:
+                self._enter(CarState.CHARGING, now_s)
+            case CarState.BALANCING:
+                self._balancing_left_s = 0.0
+                self._enter(CarState.STOPPING, now_s)
+            case CarState.STOPPING:
+                self._enter(CarState.WAIT if self._needs_energy() else CarState.FULL, now_s)
+            case CarState.FULL:
+                self._balancing_left_s = TOP_UP_S
+                self._enter(CarState.WAIT, now_s)
+
+    def _enter(self, state: CarState, now_s: float) -> None:
+        if self.state is CarState.BALANCING and self._timer_s < inf:
+            self._balancing_left_s = max(0.0, self._timer_s - now_s)
+        self.state = state
+        self._timer_s = inf
+        self._is_willing = False
+        match state:
+            case CarState.WAIT:
+                self._draw.stop(now_s)
+                self._allowed_a = self._offered_a()  # a car that held C has opened S2 now, and is like any other
+                self._wait(now_s)
+            case CarState.READY:
+                self._timer_s = now_s + NO_MAINS_S
+                if self.phases > 0:
+                    self._enter(CarState.PRECHARGE, now_s)
+            case CarState.PRECHARGE:
+                self._timer_s = now_s + self.kind.draw_delay_s
+            case CarState.CHARGING:
+                self._tries = 0
+                self._go_on(now_s)
+            case CarState.BALANCING:
+                self._timer_s = now_s + self._balancing_left_s
+                self._go_on(now_s)
+            case CarState.STOPPING:
+                self._timer_s = now_s + RAMP_OFF_S
+                if not self._draw.is_steady:
+                    self._draw.ramp_to(0.0, now_s, RAMP_OFF_S)
+            case CarState.FULL:
+                self._draw.stop(now_s)
+                self._timer_s = now_s + self._options.top_up_s
+
+    def _offered_a(self) -> float:
+        """Return the current in A that the pilot offers, as far as the car has understood it."""
+        if self._heard_percent is None:
+            return 0.0
+        offered_a = allowed_current_a(self._heard_percent)
+        return min(offered_a, SIMPLIFIED_A) if Quirk.SIMPLIFIED in self.quirks else offered_a
+
+    def _may_draw(self) -> bool:
+        # 1 % of tolerance: a duty rounded to 0.1 % may offer 7.98 A for 8 A.
+        return self.wants_energy and self._allowed_a >= 0.99 * self.kind.min_a and self._needs_energy()
+
+    def _needs_energy(self) -> bool:
+        # Balanced cells are full until the next plug-in, at whatever power the taper has ended.
+        return self.soc < self._options.target_soc - SOC_STEP and self._balancing_left_s > 0.0
+
+    def _ready_delay_s(self) -> float:
+        if Quirk.LATE_C in self.quirks:
+            return LATE_C_S
+        if Quirk.SIMPLIFIED in self.quirks:
+            return 0.0
+        return self._chance.around(1.0, READY_JITTER) * self.kind.ready_delay_s
+
+
+def _is_lost(duty_percent: float | None) -> bool:
+    """Whether there is no pilot to follow: none at all, or steady -12 V (state F)."""
+    return duty_percent is None or duty_percent == PILOT_OFF

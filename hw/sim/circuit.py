@@ -1,0 +1,337 @@
+"""One outlet's electricity: pilot, contactor, cable, meter and car, joined as they are in the box.
+
+Time moves by events. `Circuit.advance` handles whatever is due, in order, and returns when the next thing is; between
+two events every quantity is piecewise simple and integrated exactly, so hours of steady charging cost nothing.
+
+Observations leave only from `advance`, never from inside a command: a command's caller is busy deciding and must not be
+called back. After a command the circuit therefore wants to be advanced again, at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hw.ports import (
+    PILOT_STEADY,
+    CableKind,
+    FaultSeen,
+    LockSeen,
+    MeterRead,
+    Observation,
+    Outlet,
+    PilotReading,
+    PilotSeen,
+    ProximityReading,
+    ProximitySeen,
+    RelaySeen,
+    Report,
+)
+from hw.sim.cable import Cable
+from hw.sim.car import Car
+from hw.sim.cars import Quirk
+from hw.sim.chance import Chance
+from hw.sim.contactor import Contactor
+from hw.sim.faults import (
+    MONITORED,
+    OVER_TEMPERATURE_C,
+    OVER_VOLTAGE_FACTOR,
+    QUIRK_OF,
+    TRIPPING,
+    UNDER_VOLTAGE_FACTOR,
+    Cause,
+)
+from hw.sim.onboard import Supply, phase_power_w
+from hw.sim.pilot import PilotLoad, look
+from hw.sim.register import Register
+
+AMBIENT_C = 25.0
+HEATING_C = 15.0
+"""Rise of the board at its rated current; it follows the current at once, no decision hangs on the lag."""
+
+
+class Circuit:
+    """The simulated electricity of one connector: the `Process` behind all of its simulated drivers."""
+
+    __slots__ = (
+        "_causes",
+        "_chance",
+        "_coil",
+        "_driven_percent",
+        "_duty_percent",
+        "_fresh",
+        "_has_started",
+        "_now_s",
+        "_outlet",
+        "_report",
+        "_reported_closed",
+        "_reported_ohm",
+        "_reported_pilot",
+        "cable",
+        "car",
+        "contactor",
+        "pilot_noise_v",
+        "register",
+        "supply",
+    )
+
+    def __init__(self, outlet: Outlet, report: Report, *, cable_a: float, seed: int = 0) -> None:
+        self._outlet = outlet
+        self._report = report
+        self._chance = Chance(seed)
+        self.supply = Supply(outlet.rated.voltage_v, outlet.rated.phases)
+        self.pilot_noise_v = 0.0
+        self.contactor = Contactor(travel_s=0.02)
+        self.cable = Cable(outlet.cable, cable_a)
+        self.register = Register(outlet.rated.phases, 0.0, phase_energy=outlet.meter_has_phase_energy)
+        self.car: Car | None = None
+        self._causes: frozenset[Cause] = frozenset()
+        self._duty_percent = PILOT_STEADY  # as commanded
+        self._driven_percent = PILOT_STEADY  # as driven: a silent controller goes on as it was
+        self._coil = False
+        self._has_started = False
+        self._now_s = 0.0
+        self._fresh: list[Observation] = []
+        self._reported_pilot: tuple[float, bool | None] | None = None
+        self._reported_closed: bool | None = None
+        self._reported_ohm: float | None = -1.0  # no reading is negative: the first look is always news
+
+    # --- the process --------------------------------------------------------------------------------------------------
+
+    def advance(self, now_s: float) -> float:
+        """Bring the circuit to ``now_s``, report what happened on the way, and return when it is due next."""
+        self._bring_to(now_s)
+        if not self._has_started:
+            self._start(now_s)
+        while self._fresh:
+            fresh, self._fresh = self._fresh, []
+            for observation in fresh:
+                self._report(observation)
+        return self._due_s()
+
+    def announce(self) -> None:
+        """Report everything at the next `advance`, as after power-on."""
+        self._has_started = False
+        self._reported_pilot = None
+        self._reported_closed = None
+        self._reported_ohm = -1.0
+
+    def snapshot(self) -> Mapping[str, object]:
+        """Cable, lock, register, causes and car, as plain JSON values."""
+        return {
+            "in_box": self.cable.is_in_box,
+            "in_car": self.cable.is_in_car,
+            "locked": self.cable.is_locked,
+            "register_wh": self.register.snapshot(),
+            "causes": sorted(self._causes),
+            "car": None if self.car is None else self.car.snapshot(),
+        }
+
+    def restore(self, saved: Mapping[str, object], now_s: float) -> None:
+        """Take up a `snapshot`: the contactor is open and the pilot steady, whatever they were."""
+        self._now_s = max(self._now_s, now_s)
+        self._duty_percent = PILOT_STEADY
+        self._coil = False
+        self.cable.is_in_box = bool(saved["in_box"])
+        self.cable.is_in_car = bool(saved["in_car"])
+        self.cable.is_locked = self.cable.wants_locked = bool(saved["locked"])
+        register, causes, car = saved["register_wh"], saved["causes"], saved["car"]
+        if isinstance(register, Sequence):
+            self.register.restore([float(wh) for wh in register])
+        if self.car is not None:
+            self.car.unplug(now_s)
+            if isinstance(car, Mapping):
+                self.car.restore(car, self.cable.rating_a, now_s)
+        if isinstance(causes, Sequence):
+            for name in causes:
+                self.cause(Cause(str(name)), True, now_s)
+        self._drive(now_s)
+
+    # --- commands of the charger --------------------------------------------------------------------------------------
+
+    def set_duty(self, duty_percent: float, now_s: float) -> None:
+        """Drive the pilot, in %."""
+        self._bring_to(now_s)
+        self._duty_percent = duty_percent
+        self._drive(now_s)
+
+    def set_coil(self, closed: bool, now_s: float) -> None:
+        """Power the contactor's coil or not."""
+        self._bring_to(now_s)
+        self._coil = closed
+        self._drive(now_s)
+
+    def set_locked(self, locked: bool, now_s: float) -> None:
+        """Run the lock's motor."""
+        self._bring_to(now_s)
+        self.cable.drive_lock(locked, now_s)
+
+    def read_meter(self, ref: object, now_s: float) -> None:
+        """Answer with a reading, or with none when the meter is silent."""
+        self._bring_to(now_s)
+        reading = None
+        if Cause.METER_SILENT not in self._causes:
+            current_a, phases = self._current_a(), self._phases()
+            power_w = phase_power_w(self.car.kind, self._mains(), current_a) if self.car and phases else 0.0
+            reading = self.register.reading(self._now_s, self._mains(), current_a, phases, power_w, self._board_c())
+        self._fresh.append(MeterRead(self._outlet.connector, ref, reading))
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    def plug_in(self, now_s: float) -> None:
+        """Connect the car at both ends."""
+        self._bring_to(now_s)
+        if self.car is not None and not self.cable.is_in_car:
+            self.cable.plug_in()
+            self.car.plug(self.cable.rating_a, now_s)
+            self._show_mains(now_s)
+            self._show_pilot(now_s)
+
+    def unplug(self, now_s: float, *, car_only: bool = False) -> None:
+        """Take the cable out of the car, and out of the box unless it is locked there."""
+        self._bring_to(now_s)
+        if car_only:
+            self.cable.is_in_car = False
+        else:
+            self.cable.unplug()
+        if self.car is not None and not self.cable.is_in_car:
+            self.car.unplug(now_s)
+        self._look(now_s)
+
+    def set_wish(self, wants_energy: bool, now_s: float) -> None:
+        """The car's driver pauses or resumes."""
+        self._bring_to(now_s)
+        if self.car is not None:
+            self.car.set_wish(wants_energy, now_s)
+            self._look(now_s)
+
+    def has_cause(self, cause: Cause) -> bool:
+        """Whether something is broken now."""
+        return cause in self._causes
+
+    def set_quirk(self, quirk: Quirk, active: bool, now_s: float) -> None:
+        """Give the car a bad habit, or take it away."""
+        self._bring_to(now_s)
+        if self.car is not None:
+            self.car.quirks = self.car.quirks | {quirk} if active else self.car.quirks - {quirk}
+            self.car.set_wish(self.car.wants_energy, now_s)
+            self._look(now_s)
+
+    def cause(self, cause: Cause, active: bool, now_s: float) -> None:
+        """Break something, or mend it; the board's own monitor reports what it watches for."""
+        self._bring_to(now_s)
+        if active == (cause in self._causes):
+            return
+        self._causes = self._causes | {cause} if active else self._causes - {cause}
+        if cause in TRIPPING:
+            # A trip also drops the command: mending a fault must never close a contactor.
+            self._coil = self._coil and not active
+        if cause in (Cause.WELDED_CONTACTOR, Cause.CONTACTOR_STUCK) and not active:
+            self.contactor.mend(now_s)
+        if cause in QUIRK_OF:
+            self.set_quirk(QUIRK_OF[cause], active, now_s)
+        if cause in MONITORED and self._has_started:
+            self._report_cause(cause, active)
+        self._drive(now_s)
+        self._show_mains(now_s)
+
+    def _report_cause(self, cause: Cause, active: bool) -> None:
+        connector = 0 if cause is Cause.EMERGENCY_STOP else self._outlet.connector
+        self._fresh.append(FaultSeen(connector, MONITORED[cause], active, f"simulated {cause.value}"))
+
+    # --- within -------------------------------------------------------------------------------------------------------
+
+    def _due_s(self) -> float:
+        due_s = min(self.contactor.due_s, self.cable.due_s)
+        return min(due_s, self.car.due_s) if self.car is not None else due_s
+
+    def _bring_to(self, now_s: float) -> None:
+        """Handle everything due up to ``now_s`` in order; time never runs backwards here."""
+        while (due_s := self._due_s()) <= now_s:
+            self._settle(due_s)
+            self._step(self._now_s)
+        self._settle(now_s)
+
+    def _settle(self, now_s: float) -> None:
+        self._now_s = max(self._now_s, now_s)
+        if self.car is not None:
+            self.register.add(self.car.settle(self._now_s), self.car.phases)
+
+    def _step(self, now_s: float) -> None:
+        if self.contactor.due_s <= now_s:
+            self.contactor.step(
+                is_welded=Cause.WELDED_CONTACTOR in self._causes, is_stuck=Cause.CONTACTOR_STUCK in self._causes
+            )
+            self._show_mains(now_s)
+        if self.cable.due_s <= now_s:
+            self.cable.step(is_blocked=not self._causes.isdisjoint((Cause.LOCK_JAMMED, Cause.HALF_PLUGGED)))
+            self._fresh.append(LockSeen(self._outlet.connector, self.cable.is_locked, self.cable.is_jammed))
+        if self.car is not None and self.car.due_s <= now_s:
+            self.car.step(now_s)
+        self._look(now_s)
+
+    def _drive(self, now_s: float) -> None:
+        """Pass the commands on to pilot and coil, as far as the controller is alive and nothing has tripped."""
+        if Cause.CONTROLLER_SILENT not in self._causes:
+            self._driven_percent = self._duty_percent
+        self.contactor.drive(self._coil and self._causes.isdisjoint(TRIPPING), now_s)
+        self._show_pilot(now_s)
+
+    def _show_pilot(self, now_s: float) -> None:
+        """Let the car see the pilot; a shorted one is none."""
+        if self.car is not None:
+            self.car.see_pilot(None if Cause.CP_SHORT in self._causes else self._driven_percent, now_s)
+        self._look(now_s)
+
+    def _show_mains(self, now_s: float) -> None:
+        """Let the car see the mains, if there are any at its inlet."""
+        if self.car is not None and self.cable.is_in_car:
+            self.car.see_mains(self._mains() if self.contactor.is_closed else None, now_s)
+        self._look(now_s)
+
+    def _mains(self) -> Supply:
+        if Cause.UNDER_VOLTAGE in self._causes:
+            return self.supply.scaled(UNDER_VOLTAGE_FACTOR)
+        return self.supply.scaled(OVER_VOLTAGE_FACTOR) if Cause.OVER_VOLTAGE in self._causes else self.supply
+
+    def _phases(self) -> int:
+        return self.car.phases if self.car is not None else 0
+
+    def _current_a(self) -> float:
+        return self.car.current_at(self._now_s) if self.car is not None and self.car.phases else 0.0
+
+    def _board_c(self) -> float | None:
+        if self._outlet.limits.max_board_c is None:
+            return None
+        if Cause.OVER_TEMPERATURE in self._causes:
+            return OVER_TEMPERATURE_C
+        return AMBIENT_C + HEATING_C * (self._current_a() / self._outlet.rated.current_a) ** 2
+
+    # --- what the box sees of it --------------------------------------------------------------------------------------
+
+    def _start(self, now_s: float) -> None:
+        """The first look after power-on: everything is news, and what is broken as well."""
+        self._has_started = True
+        for cause in sorted(self._causes & MONITORED.keys()):
+            self._report_cause(cause, True)
+        self._show_pilot(now_s)
+        if self._outlet.has_lock:
+            self._fresh.append(LockSeen(self._outlet.connector, self.cable.is_locked))
+
+    def _look(self, now_s: float) -> None:
+        """Report what the box sees differently from last time."""
+        connector = self._outlet.connector
+        ohm = self.cable.proximity_ohm
+        if ohm != self._reported_ohm and self.cable.kind is CableKind.SOCKET:
+            self._reported_ohm = ohm
+            self._fresh.append(ProximitySeen(connector, ProximityReading(now_s, ohms=ohm)))
+        load, has_diode = (self.car.load, self.car.has_diode) if self.car is not None else (PilotLoad.NONE, True)
+        if Cause.CP_SHORT in self._causes:
+            load = PilotLoad.SHORT
+        seen = look(self._driven_percent, load, has_diode)
+        if seen != self._reported_pilot:
+            self._reported_pilot = seen
+            volts = self._chance.around(seen[0], self.pilot_noise_v) if self.pilot_noise_v else seen[0]
+            self._fresh.append(PilotSeen(connector, PilotReading(now_s, volts=volts, diode_ok=seen[1])))
+        if self.contactor.is_closed != self._reported_closed:
+            self._reported_closed = self.contactor.is_closed
+            self._fresh.append(RelaySeen(connector, self.contactor.is_closed))

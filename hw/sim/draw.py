@@ -1,0 +1,162 @@
+"""What a car draws over time: one line segment of current, integrated exactly, until the next decision is due.
+
+Between events the phase current is linear in time: constant, a ramp, or one step of the taper at the end. Power is then
+at most quadratic in time, and Simpson's rule integrates it exactly (but for the kink where a power factor reaches its
+lower bound, below 4 A of one class: some 0.01 %); hours of steady charging are one segment.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from hw.sim.cars import CarClass
+from hw.sim.onboard import (
+    WS_PER_KWH,
+    Supply,
+    accepted_power_w,
+    current_for_power,
+    full_power_w,
+    phase_power_w,
+    phases_used,
+    soc_accepting,
+    stored_power_w,
+)
+
+SETTLED_A = 0.01
+"""Currents closer than this are the same."""
+SOC_STEP = 1e-9
+"""States of charge closer than this are the same: 10 us of the fastest charging, far above float resolution."""
+TAPER_STEPS = 40
+"""Power steps of a whole taper; 40 keep the energy within 0.05 % of the curve."""
+SHORTEST_S = 1e-6
+
+
+class Draw:
+    """Battery and present current of one car. ``due_s`` is when the segment ends and the next wants planning."""
+
+    __slots__ = ("_from_a", "_from_s", "_to_a", "battery_efficiency", "due_s", "kind", "soc", "supply")
+
+    def __init__(self, kind: CarClass, soc: float, battery_efficiency: float) -> None:
+        self.kind = kind
+        self.soc = soc
+        self.battery_efficiency = battery_efficiency
+        self.supply: Supply | None = None
+        self._from_s = 0.0
+        self._from_a = 0.0
+        self._to_a = 0.0
+        self.due_s = inf
+
+    @property
+    def phases(self) -> int:
+        """Phases that the car draws from now."""
+        return 0 if self.supply is None else phases_used(self.kind, self.supply)
+
+    @property
+    def cut_off_soc(self) -> float:
+        """State of charge from which the cells are only balanced, on the phases there are."""
+        return soc_accepting(self.kind, self.kind.cut_off_w, full_power_w(self.kind, self.phases))
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether no current flows and none is planned."""
+        return self._from_a == 0.0 and self._to_a == 0.0
+
+    def current_at(self, at_s: float) -> float:
+        """Return the phase current in A within the present segment."""
+        if self._from_a == self._to_a or at_s <= self._from_s:
+            return self._from_a
+        if at_s >= self.due_s:
+            return self._to_a
+        share = (at_s - self._from_s) / (self.due_s - self._from_s)
+        return self._from_a + (self._to_a - self._from_a) * share
+
+    def energy_wh(self, from_s: float, to_s: float, *, stores: bool) -> float:
+        """Return the AC energy in Wh of one phase over part of the segment, and charge the battery by it if ``stores``.
+
+        While cells are balanced what they take is lost as heat, so nothing is stored.
+        """
+        if self.is_steady or self.supply is None or to_s <= from_s:
+            return 0.0
+        duration_s = to_s - from_s
+        start_a, end_a = self.current_at(from_s), self.current_at(to_s)
+        if stores:
+            stored_w = self._mean_stored_w(start_a, end_a)
+            self.soc = min(1.0, self.soc + self._soc_per_s(stored_w) * duration_s)
+        if start_a == end_a:
+            power_w = phase_power_w(self.kind, self.supply, start_a)
+        else:
+            middle_a = (start_a + end_a) / 2.0
+            power_w = (
+                phase_power_w(self.kind, self.supply, start_a)
+                + 4.0 * phase_power_w(self.kind, self.supply, middle_a)
+                + phase_power_w(self.kind, self.supply, end_a)
+            ) / 6.0
+        return power_w * duration_s / 3600.0
+
+    # --- planning -----------------------------------------------------------------------------------------------------
+
+    def stop(self, now_s: float) -> None:
+        """No current from now on."""
+        self._segment(now_s, 0.0, 0.0, inf)
+
+    def ramp_to(self, goal_a: float, now_s: float, duration_s: float) -> None:
+        """Go to ``goal_a`` in a straight line."""
+        self._segment(now_s, self.current_at(now_s), goal_a, now_s + max(SHORTEST_S, duration_s))
+
+    def hold_power(self, power_w: float, now_s: float) -> None:
+        """Go to the current that draws ``power_w`` in all, and stay there."""
+        assert self.supply is not None
+        goal_a = current_for_power(self.kind, self.supply, power_w)
+        if not self._ramp_is_needed(goal_a, now_s):
+            self._segment(now_s, goal_a, goal_a, inf)
+
+    def charge(self, limit_a: float, target_soc: float, now_s: float, *, factor: float = 1.0) -> None:
+        """Charge within ``limit_a`` up to ``target_soc``; ``factor`` is what an overdrawing car adds to everything."""
+        assert self.supply is not None
+        kind = self.kind
+        limit_a = min(limit_a, kind.max_a) * factor
+        full_w = full_power_w(kind, self.phases)
+        accepted_w = accepted_power_w(kind, self.soc, full_w)
+        wanted_a = current_for_power(kind, self.supply, accepted_w * factor)
+        goal_a = min(limit_a, wanted_a)
+        if self._ramp_is_needed(goal_a, now_s):
+            return
+        power_w = self.phases * phase_power_w(kind, self.supply, goal_a)
+        knee_soc = max(kind.taper_soc, soc_accepting(kind, power_w / factor, full_w))
+        if self.soc < knee_soc - SOC_STEP:
+            end_soc, end_a = min(knee_soc, target_soc), goal_a
+        else:
+            next_w = max(kind.cut_off_w, accepted_w - full_w / TAPER_STEPS)
+            end_soc = min(soc_accepting(kind, next_w, full_w), target_soc)
+            end_a = current_for_power(kind, self.supply, accepted_power_w(kind, end_soc, full_w) * factor)
+        rate = self._soc_per_s(self._mean_stored_w(goal_a, end_a))
+        duration_s = max(SHORTEST_S, (end_soc - self.soc) / rate) if rate > 0.0 else inf
+        self._segment(now_s, goal_a, end_a if rate > 0.0 else goal_a, now_s + duration_s)
+
+    def _ramp_is_needed(self, goal_a: float, now_s: float) -> bool:
+        missing_a = goal_a - self.current_at(now_s)
+        if abs(missing_a) <= SETTLED_A:
+            return False
+        slope_a_per_s = self.kind.ramp_up_a_per_s if missing_a > 0.0 else self.kind.ramp_down_a_per_s
+        self.ramp_to(goal_a, now_s, abs(missing_a) / slope_a_per_s)
+        return True
+
+    def _segment(self, from_s: float, from_a: float, to_a: float, due_s: float) -> None:
+        self._from_s = from_s
+        self._from_a = from_a
+        self._to_a = to_a
+        self.due_s = due_s
+
+    def _mean_stored_w(self, start_a: float, end_a: float) -> float:
+        """Return the mean power into the battery over a segment in W, by Simpson's rule."""
+        assert self.supply is not None
+        phases, kind, supply = self.phases, self.kind, self.supply
+        start_w = stored_power_w(kind, phases * phase_power_w(kind, supply, start_a))
+        if start_a == end_a:
+            return start_w
+        middle_w = stored_power_w(kind, phases * phase_power_w(kind, supply, (start_a + end_a) / 2.0))
+        end_w = stored_power_w(kind, phases * phase_power_w(kind, supply, end_a))
+        return (start_w + 4.0 * middle_w + end_w) / 6.0
+
+    def _soc_per_s(self, stored_w: float) -> float:
+        return self.battery_efficiency * stored_w / (WS_PER_KWH * self.kind.capacity_kwh)

@@ -1,0 +1,119 @@
+"""The ports of a simulated outlet: thin views of one `Circuit`, as the charger and as people see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hw.ports import Report, TagSeen
+from hw.sim.cars import Quirk
+from hw.sim.circuit import Circuit
+from hw.sim.faults import NAMES, QUIRK_NAMES, Cause
+
+
+class _View:
+    __slots__ = ("_circuit",)
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+
+
+class SimulatedPilot(_View):
+    """`hw.ports.Pilot`."""
+
+    __slots__ = ()
+
+    def set_duty(self, duty_percent: float, now_s: float) -> None:
+        self._circuit.set_duty(duty_percent, now_s)
+
+
+class SimulatedRelay(_View):
+    """`hw.ports.Relay`."""
+
+    __slots__ = ()
+
+    def set_closed(self, closed: bool, now_s: float) -> None:
+        self._circuit.set_coil(closed, now_s)
+
+
+class SimulatedLock(_View):
+    """`hw.ports.Lock`."""
+
+    __slots__ = ()
+
+    def set_locked(self, locked: bool, now_s: float) -> None:
+        self._circuit.set_locked(locked, now_s)
+
+
+class SimulatedMeter(_View):
+    """`hw.ports.Meter`."""
+
+    __slots__ = ()
+
+    def read(self, ref: object, now_s: float) -> None:
+        self._circuit.read_meter(ref, now_s)
+
+
+class SimulatedHands(_View):
+    """`hw.ports.Hands`: the people around a simulated outlet."""
+
+    __slots__ = ()
+
+    causes: Sequence[str] = NAMES
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the car is connected at both ends of the cable."""
+        return self._circuit.cable.is_in_box and self._circuit.cable.is_in_car
+
+    @property
+    def soc(self) -> float:
+        """The car's state of charge, 0..1: for pages and tests, a charger cannot know it."""
+        return self._circuit.car.soc if self._circuit.car is not None else 0.0
+
+    def plug_in(self, now_s: float) -> None:
+        self._circuit.plug_in(now_s)
+
+    def unplug(self, now_s: float) -> None:
+        self._circuit.unplug(now_s)
+
+    def unplug_car(self, now_s: float) -> None:
+        self._circuit.unplug(now_s, car_only=True)
+
+    def wants_energy(self, wants: bool, now_s: float) -> None:
+        self._circuit.set_wish(wants, now_s)
+
+    def cause(self, name: str, active: bool, now_s: float) -> None:
+        if name not in NAMES:
+            raise KeyError(name)
+        if name in QUIRK_NAMES:
+            self._circuit.set_quirk(Quirk(name), active, now_s)
+        else:
+            self._circuit.cause(Cause(name), active, now_s)
+
+
+class SimulatedIndicator:
+    """`hw.ports.Indicator` that remembers the word it shows."""
+
+    __slots__ = ("word",)
+
+    def __init__(self) -> None:
+        self.word = ""
+
+    def show(self, word: str, now_s: float) -> None:
+        self.word = word
+
+
+class SimulatedReader:
+    """`hw.ports.TagReader`; a card held to it is reported at once, for no command of the charger is under way."""
+
+    __slots__ = ("_circuits", "_report", "connectors")
+
+    def __init__(self, connectors: tuple[int, ...], circuits: tuple[Circuit, ...], report: Report) -> None:
+        self.connectors = connectors
+        self._circuits = circuits
+        self._report = report
+
+    def present(self, tag: str, now_s: float) -> None:
+        """Hold a card to the reader; a silent reader sees nothing."""
+        if not any(circuit.has_cause(Cause.READER_SILENT) for circuit in self._circuits):
+            self._report(TagSeen(tag, self.connectors))

@@ -1,0 +1,35 @@
+"""Feature profile "Core": one name made of parts (OCPP 1.6 chapters 4 and 5, keys 9.1)."""
+
+from __future__ import annotations
+
+from chargepoint.model.feature import FeatureProfile
+
+from .availability import Availability
+from .boot import Boot
+from .configuration import Configuration
+from .data_transfer import DataTransfer
+from .identification import Identification
+from .metering import Metering
+from .remote import Remote
+from .reset import Reset
+from .status import Status
+from .transactions import Transactions
+from .unlock import Unlock
+
+
+class Core:
+    """The parts, in hook order: samples are taken before a transaction's messages are built from them."""
+
+    parts: tuple[type[FeatureProfile], ...] = (
+        Boot,
+        Configuration,
+        Identification,
+        Metering,
+        Transactions,
+        Status,
+        Availability,
+        Remote,
+        Reset,
+        Unlock,
+        DataTransfer,
+    )

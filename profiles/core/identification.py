@@ -1,0 +1,301 @@
+"""Who may charge: cards, Authorize, the authorization cache, and how long an authorisation waits for a cable.
+
+Sources: OCPP 1.6 3.4, 3.5, 4.1, 5.4; keys 9.1.1, 9.1.2, 9.1.6, 9.1.14, 9.1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, same_tag, verdict
+from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.connector import Authorisation, Connector, SessionState
+from chargepoint.model.feature import FeatureProfile, answered, handles
+from chargepoint.model.keys import boolean, integer
+from chargepoint.model.outbox import Ref
+from chargepoint.model.session import Failure, Outcome
+from chargepoint.model.timebase import Alarm, utc_seconds
+from ocpp.v16 import call, call_result
+from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
+
+from .boot import Boot
+
+AUTHORIZATION_CACHE_ENABLED = boolean(
+    "AuthorizationCacheEnabled", True, source="9.1.2", effect="the cache is consulted and filled"
+)
+ALLOW_OFFLINE_TX_FOR_UNKNOWN_ID = boolean(
+    "AllowOfflineTxForUnknownId", False, source="9.1.1", effect="offline, tags in neither list nor cache may charge"
+)
+LOCAL_AUTHORIZE_OFFLINE = boolean(
+    "LocalAuthorizeOffline", True, source="9.1.14", effect="offline, tags in list or cache may charge"
+)
+LOCAL_PRE_AUTHORIZE = boolean(
+    "LocalPreAuthorize", False, source="9.1.15", effect="online, tags in list or cache start without Authorize"
+)
+CONNECTION_TIME_OUT = integer(
+    "ConnectionTimeOut", 60, unit="s", source="9.1.6", effect="wait for the other half of cable and card; 0: for ever"
+)
+
+TAG_LENGTH = 20
+"""CiString20Type (7.28)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A tag whose Authorize is under way, and where it was presented."""
+
+    tag: str
+    connectors: tuple[int, ...]
+    is_remote: bool
+
+
+class Identification(FeatureProfile):
+    """Turns cards and remote starts into authorisations of connectors."""
+
+    __slots__ = ("_asked", "_floating", "_held", "_patience", "_sequence", "cache")
+
+    name = "Core"
+    keys = (
+        AUTHORIZATION_CACHE_ENABLED,
+        ALLOW_OFFLINE_TX_FOR_UNKNOWN_ID,
+        LOCAL_AUTHORIZE_OFFLINE,
+        LOCAL_PRE_AUTHORIZE,
+        CONNECTION_TIME_OUT,
+    )
+
+    def __init__(self, host: ChargePoint) -> None:
+        super().__init__(host)
+        self.cache = Cache()
+        self._asked: dict[str, _Asked] = {}
+        self._sequence = 0
+        self._floating: set[int] = set()
+        """Connectors that got an authorisation only because a card chooses none: the first cable takes it over."""
+        self._held: dict[int, tuple[str, str | None]] = {}
+        """Cables that stay locked after their transaction until its tag, or its group, is presented again."""
+        self._patience: dict[int, Alarm] = {}
+
+    def restored(self, snapshot: Snapshot, now_s: float) -> None:
+        stored = snapshot.get("cache", {})
+        for key, body in sorted(stored.items(), key=lambda item: item[1].get("at", 0.0)):
+            self.cache.put(key, TagInfo(body["status"], body.get("parent"), body.get("expires")), 0.0)
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+
+    def verdict(self, tag: str, connector: Connector | None, now_s: float) -> Verdict | None:
+        host = self.host
+        utc_s = host.calendar.utc_s(now_s)
+        if not host.session.is_online and not host.feature(Boot).was_accepted:
+            # 4.2: a charger that was never accepted should not let anybody charge.
+            return Verdict(Answer.REFUSE, "the central system has never accepted this charger")
+        circumstances = Circumstances(
+            is_online=host.session.is_online,
+            pre_authorize=host.setting(LOCAL_PRE_AUTHORIZE),
+            authorize_offline=host.setting(LOCAL_AUTHORIZE_OFFLINE),
+            allow_unknown_offline=host.setting(ALLOW_OFFLINE_TX_FOR_UNKNOWN_ID),
+        )
+        return verdict(host.listed(tag), self._cached(tag), circumstances, utc_s)
+
+    def _cached(self, tag: str) -> TagInfo | None:
+        return self.cache.find(tag) if self.host.setting(AUTHORIZATION_CACHE_ENABLED) else None
+
+    def known_parent(self, tag: str, now_s: float) -> str | None:
+        """Return the group of a tag that list or cache hold as valid now."""
+        info = self.host.listed(tag) or self._cached(tag)
+        valid = info is not None and info.status_at(self.host.calendar.utc_s(now_s)) == AuthorizationStatus.accepted
+        return info.parent if info is not None and valid else None
+
+    def learn(self, tag: str, told: Any, now_s: float) -> TagInfo:
+        """Take an IdTagInfo of the central system: it goes into the cache, unless the tag is on the local list."""
+        host = self.host
+        expires_s = utc_seconds(told.expiry_date) if told.expiry_date else None
+        info = TagInfo(str(told.status), told.parent_id_tag, expires_s)
+        if host.listed(tag) is not None:
+            host.list_conflict(tag, info, now_s)
+        elif host.setting(AUTHORIZATION_CACHE_ENABLED):
+            utc_s = host.calendar.utc_s(now_s)
+            dropped = self.cache.put(tag, info, utc_s)
+            if dropped is not None:
+                host.save("cache", dropped, None)
+            body = {"status": info.status, "parent": info.parent, "expires": info.expires_s, "at": utc_s}
+            host.save("cache", tag.lower(), body)
+        return info
+
+    @handles(call.ClearCache)
+    def _clear_cache(self, request: call.ClearCache, now_s: float) -> call_result.ClearCache:
+        for key in self.cache.clear():
+            self.host.save("cache", key, None)
+        return call_result.ClearCache(status=ClearCacheStatus.accepted)
+
+    # --- cards --------------------------------------------------------------------------------------------------------
+
+    def tag_presented(self, tag: str, connectors: tuple[int, ...], now_s: float) -> None:
+        """A card: it stops what it started, takes back what it began, frees its cable, or starts something new."""
+        host = self.host
+        if not tag or len(tag) > TAG_LENGTH:
+            host.present(tag, f"refused: a tag has 1 to {TAG_LENGTH} characters", now_s)
+            return
+        here = [host.connector(number) for number in connectors if host.has_connector(number)]
+        for connector in here:
+            transaction = connector.transaction
+            if transaction is not None and same_tag(tag, transaction.id_tag):
+                if connector.end("Local", tag, now_s):
+                    host.present(tag, f"stops connector {connector.number}", now_s)
+                return
+        for connector in here:
+            waiting = connector.authorisation
+            if waiting is not None and same_tag(tag, waiting.id_tag) and connector.cancel(now_s):
+                host.present(tag, f"takes back connector {connector.number}", now_s)
+                return
+        if self._frees_cable(tag, here, now_s) or any(same_tag(tag, asked.tag) for asked in self._asked.values()):
+            return
+        self.identify(tag, here, now_s, is_remote=False)
+
+    def identify(self, tag: str, here: Sequence[Connector], now_s: float, *, is_remote: bool) -> None:
+        """Find out whether a tag may start, or stop its group's transaction, at one of the connectors."""
+        host = self.host
+        target = self._target(here)
+        grouped = [c for c in here if c.is_charging and c.transaction and c.transaction.parent_id_tag]
+        if target is None and not grouped:
+            host.present(tag, "refused: no connector is free", now_s)
+            return
+        if not is_remote and self._stops_group(self.known_parent(tag, now_s), tag, here, now_s):
+            return
+        judged = host.judge(tag, target, now_s)
+        if judged.answer is Answer.ASK:
+            self._sequence += 1
+            key = str(self._sequence)
+            self._asked[key] = _Asked(tag, tuple(c.number for c in here), is_remote)
+            host.present(tag, "asks the central system", now_s)
+            host.send(call.Authorize(id_tag=tag), Ref("authorize", key), now_s)
+        elif judged.answer is Answer.ALLOW and target is not None:
+            host.present(tag, judged.reason, now_s)
+            self.authorise(target, Authorisation(tag, judged.parent), here, now_s)
+        else:
+            host.present(tag, f"refused: {judged.reason}", now_s)
+
+    @answered(call.Authorize)
+    def _authorized(self, about: Ref, outcome: Outcome, now_s: float) -> None:
+        host = self.host
+        asked = self._asked.pop(about.key, None)
+        if asked is None:
+            return
+        here = [host.connector(number) for number in asked.connectors]
+        if outcome.failure is Failure.LINK_LOST:
+            # Really offline now: the offline rules decide. A central system that fails while online does not
+            # switch to them (handbook, Authorize: "only after the link is really down").
+            self.identify(asked.tag, here, now_s, is_remote=asked.is_remote)
+            return
+        if outcome.result is None:
+            host.present(asked.tag, f"refused: Authorize {outcome.detail or outcome.failure}", now_s)
+            return
+        info = self.learn(asked.tag, outcome.result.id_tag_info, now_s)
+        if info.status_at(host.calendar.utc_s(now_s)) != AuthorizationStatus.accepted:
+            host.present(asked.tag, f"refused: {info.status}", now_s)
+            return
+        if not asked.is_remote and self._stops_group(info.parent, asked.tag, here, now_s):
+            return
+        target = self._target(here)
+        if target is None:
+            host.present(asked.tag, "refused: no connector is free", now_s)
+            return
+        host.present(asked.tag, "accepted", now_s)
+        self.authorise(target, Authorisation(asked.tag, info.parent), here, now_s)
+
+    def _target(self, here: Sequence[Connector]) -> Connector | None:
+        """The connector a start is meant for: one with a cable in, else any that is free."""
+        free = [c for c in here if c.is_free]
+        plugged = [c for c in free if c.is_plugged]
+        fresh = [c for c in plugged if c.state == SessionState.IDLE]
+        unplugged = [c for c in free if not c.is_occupied]
+        return next(iter((*fresh, *plugged, *unplugged)), None)
+
+    def _stops_group(self, parent: str | None, tag: str, here: Sequence[Connector], now_s: float) -> bool:
+        """A tag of the same group stops a transaction (3.4), unless it is meant for a car that waits at another one."""
+        if parent is None or any(c.is_free and c.is_plugged for c in here):
+            return False
+        for connector in here:
+            transaction = connector.transaction
+            if transaction is not None and same_tag(parent, transaction.parent_id_tag):
+                if connector.end("Local", tag, now_s):
+                    self.host.present(tag, f"stops connector {connector.number} of its group", now_s)
+                    return True
+        return False
+
+    # --- authorised, waiting for the cable ----------------------------------------------------------------------------
+
+    def authorise(
+        self, target: Connector, authorisation: Authorisation, here: Sequence[Connector], now_s: float
+    ) -> bool:
+        """Let a tag charge at ``target``; while no cable is in, the first cable at one of ``here`` takes it over."""
+        if not target.is_plugged and len(here) > 1:
+            self._floating.add(target.number)
+        if not target.authorise(authorisation, now_s):
+            self._floating.discard(target.number)
+            return False
+        if target.state == SessionState.AUTHORISED:
+            self._wait(target, now_s)
+        return True
+
+    def car_came(self, connector: Connector, now_s: float) -> None:
+        for number in list(self._floating):
+            other = self.host.connector(number)
+            authorisation = other.authorisation
+            if other is connector or authorisation is None or other.is_plugged or not connector.is_free:
+                continue
+            self._floating.discard(number)
+            other.cancel(now_s)
+            connector.authorise(authorisation, now_s)
+        if connector.state == SessionState.IDLE:
+            self._wait(connector, now_s)
+
+    def connector_changed(self, connector: Connector, now_s: float) -> None:
+        if connector.authorisation is None:
+            self._floating.discard(connector.number)
+        if not connector.is_occupied:
+            self._held.pop(connector.number, None)
+
+    def _wait(self, connector: Connector, now_s: float) -> None:
+        timeout_s = self.host.setting(CONNECTION_TIME_OUT)
+        if not timeout_s:
+            return
+        number = connector.number
+        if number not in self._patience:
+            self._patience[number] = Alarm(
+                self.host.timers, lambda later_s: self._waited(self.host.connector(number), later_s)
+            )
+        self._patience[number].set(now_s + timeout_s)
+
+    def _waited(self, connector: Connector, now_s: float) -> None:
+        """ConnectionTimeOut: an authorisation without a cable ends; a cable without an authorisation is in the way.
+
+        One connector with a reader of its own stays Preparing: nobody else's card can start on this cable (4.9, B6).
+        """
+        if connector.state == SessionState.AUTHORISED and not connector.is_plugged:
+            tag = connector.authorisation.id_tag if connector.authorisation else ""
+            connector.cancel(now_s)
+            self.host.present(tag, "timed out: no cable", now_s)
+        elif connector.is_plugged and len(self.host.connectors) > 1:
+            connector.lapse(now_s)
+
+    # --- cables that stay locked --------------------------------------------------------------------------------------
+
+    def hold_cable(self, connector: Connector, tag: str, parent: str | None) -> None:
+        """Keep a cable locked until this tag, or one of its group, is presented (4.8 and errata)."""
+        if connector.lock is not None:
+            self._held[connector.number] = (tag, parent)
+
+    def release_cable(self, connector: Connector) -> None:
+        self._held.pop(connector.number, None)
+
+    def _frees_cable(self, tag: str, here: Sequence[Connector], now_s: float) -> bool:
+        parent = self.known_parent(tag, now_s)
+        for connector in here:
+            held = self._held.get(connector.number)
+            if held is not None and (same_tag(tag, held[0]) or same_tag(parent, held[1])):
+                del self._held[connector.number]
+                connector.unlock(now_s)
+                self.host.present(tag, f"frees the cable of connector {connector.number}", now_s)
+                return True
+        return False

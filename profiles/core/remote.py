@@ -1,0 +1,82 @@
+"""RemoteStartTransaction and RemoteStopTransaction (OCPP 1.6 5.11, 5.12; key 9.1.4)."""
+
+from __future__ import annotations
+
+from chargepoint.model.connector import Authorisation, Connector
+from chargepoint.model.feature import FeatureProfile, handles
+from chargepoint.model.keys import boolean
+from chargepoint.model.session import Registration
+from ocpp.v16 import call, call_result
+from ocpp.v16.enums import ChargingProfilePurposeType, Reason, RemoteStartStopStatus
+
+from .identification import Identification
+
+AUTHORIZE_REMOTE_TX_REQUESTS = boolean(
+    "AuthorizeRemoteTxRequests", False, source="9.1.4", effect="a remote start is authorised like a card"
+)
+
+_ACCEPTED, _REJECTED = RemoteStartStopStatus.accepted, RemoteStartStopStatus.rejected
+
+
+class Remote(FeatureProfile):
+    """Starts and stops on behalf of the central system. What it causes leaves after its answer."""
+
+    __slots__ = ()
+
+    name = "Core"
+    keys = (AUTHORIZE_REMOTE_TX_REQUESTS,)
+
+    @handles(call.RemoteStartTransaction)
+    def _start(
+        self, request: call.RemoteStartTransaction, now_s: float
+    ) -> call_result.RemoteStartTransaction:
+        host = self.host
+        refused = call_result.RemoteStartTransaction(status=_REJECTED)
+        profile = request.charging_profile
+        if host.session.registration is not Registration.ACCEPTED:
+            return refused  # 4.2: not while Pending
+        if profile is not None and (
+            profile.charging_profile_purpose != ChargingProfilePurposeType.tx_profile  # type: ignore[union-attr]
+        ):
+            return refused  # 5.16.2, test case 060
+        number = request.connector_id
+        if number is None:
+            here = [connector for connector in host.connectors if self._may_start(connector)]
+        elif host.has_connector(number) and self._may_start(host.connector(number)):
+            here = [host.connector(number)]
+        else:
+            here = []
+        if not here:
+            return refused
+        identification = host.feature(Identification)
+        if host.setting(AUTHORIZE_REMOTE_TX_REQUESTS):
+            identification.identify(request.id_tag, here, now_s, is_remote=True)
+            return call_result.RemoteStartTransaction(status=_ACCEPTED)
+        plugged_first = sorted(here, key=lambda connector: not connector.is_plugged)
+        authorisation = Authorisation(request.id_tag)
+        began = identification.authorise(plugged_first[0], authorisation, here, now_s)
+        return call_result.RemoteStartTransaction(status=_ACCEPTED if began else _REJECTED)
+
+    @staticmethod
+    def _may_start(connector: Connector) -> bool:
+        return connector.is_free and connector.authorisation is None
+
+    @handles(call.RemoteStopTransaction)
+    def _stop(self, request: call.RemoteStopTransaction, now_s: float) -> call_result.RemoteStopTransaction:
+        running = [
+            connector
+            for connector in self.host.connectors
+            if connector.is_charging
+            and connector.transaction is not None
+            and connector.transaction.transaction_id == request.transaction_id
+        ]
+        if len(running) > 1:
+            self.host.log.warning(
+                "RemoteStop %d fits the transactions of connectors %s: nothing is stopped",
+                request.transaction_id,
+                ", ".join(str(connector.number) for connector in running),
+            )
+        if len(running) != 1 or self.host.session.registration is not Registration.ACCEPTED:
+            return call_result.RemoteStopTransaction(status=_REJECTED)
+        running[0].end(Reason.remote.value, None, now_s)
+        return call_result.RemoteStopTransaction(status=_ACCEPTED)

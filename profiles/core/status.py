@@ -1,0 +1,196 @@
+"""StatusNotification: what is reported, when, and in which steps (OCPP 1.6 4.9; MinimumStatusDuration 9.1.23)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.connector import Connector
+from chargepoint.model.faults import MEANINGS, VENDOR_ID
+from chargepoint.model.feature import FeatureProfile, answered
+from chargepoint.model.journal import StatusChanged
+from chargepoint.model.keys import integer
+from chargepoint.model.outbox import Ref
+from chargepoint.model.session import Lane, Outcome
+from chargepoint.model.status import path
+from chargepoint.model.timebase import Alarm, utc_text
+from ocpp.v16 import call
+from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, MessageTrigger
+
+MINIMUM_STATUS_DURATION = integer(
+    "MinimumStatusDuration", 0, unit="s", source="9.1.23", effect="how long a status must last before it is reported"
+)
+
+FIRST_REQUEST_S = 10.0
+"""A car has so long to ask for energy at the start of a transaction before SuspendedEV is worth a report."""
+SETTLE_S = 1.0
+"""Charging and SuspendedEV follow each other quickly in some cars."""
+
+Condition = tuple[ChargePointStatus, str, str, str]
+"""Status, error code, vendor error code, info."""
+_NO_ERROR = ChargePointErrorCode.no_error.value
+
+
+@dataclass(slots=True)
+class _Report:
+    """What one connector is, what was said of it, and what the central system has confirmed."""
+
+    alarm: Alarm
+    actual: Condition | None = None
+    since_utc_s: float = 0.0
+    reported: Condition | None = None
+    confirmed: Condition | None = None
+    underway: list[Condition] = field(default_factory=list)
+    has_charged: bool = False
+
+
+class Status(FeatureProfile):
+    """Reports connectors 1..N, and 0 for the whole box."""
+
+    __slots__ = ("_reports", "is_operative")
+
+    name = "Core"
+    keys = (MINIMUM_STATUS_DURATION,)
+    triggers = (MessageTrigger.status_notification,)
+
+    def __init__(self, host: ChargePoint) -> None:
+        super().__init__(host)
+        self.is_operative = True
+        """Availability of connector 0; independent of the others (4.9)."""
+        self._reports = tuple(
+            _Report(Alarm(host.timers, lambda now_s, n=number: self._lasted(n, now_s)))  # type: ignore[misc]
+            for number in range(len(host.connectors) + 1)
+        )
+
+    def restored(self, snapshot: Snapshot, now_s: float) -> None:
+        stored = snapshot.get("availability", {}).get("0")
+        self.is_operative = stored is None or bool(stored["operative"])
+
+    # --- what is ------------------------------------------------------------------------------------------------------
+
+    def condition(self, number: int) -> Condition:
+        """Return what a StatusNotification of a connector would tell now."""
+        host = self.host
+        if number:
+            return host.connector(number).condition()
+        for trouble, info in host.box_troubles.items():
+            meaning = MEANINGS[trouble]
+            if meaning.is_blocking:
+                return ChargePointStatus.faulted, meaning.code.value, meaning.vendor_code, info or meaning.info
+        status = ChargePointStatus.available if self.is_operative else ChargePointStatus.unavailable
+        for trouble, info in host.warnings.items():
+            return status, MEANINGS[trouble].code.value, MEANINGS[trouble].vendor_code, info
+        return status, _NO_ERROR, "", ""
+
+    def set_operative(self, operative: bool, now_s: float) -> None:
+        """Change the availability of connector 0 itself."""
+        if operative != self.is_operative:
+            self.is_operative = operative
+            self.host.save("availability", "0", {"operative": operative})
+            self._look(0, now_s)
+
+    def connector_changed(self, connector: Connector, now_s: float) -> None:
+        self._look(connector.number, now_s)
+        self._look(0, now_s)
+
+    def _look(self, number: int, now_s: float) -> None:
+        report = self._reports[number]
+        condition = self.condition(number)
+        if condition == report.actual:
+            return
+        report.actual = condition
+        report.since_utc_s = self.host.calendar.utc_s(now_s)
+        status = condition[0]
+        if status == ChargePointStatus.charging:
+            report.has_charged = True
+        elif status not in (ChargePointStatus.suspended_ev, ChargePointStatus.suspended_evse):
+            report.has_charged = False
+        if self.host.journal:
+            self.host.journal.write(now_s, StatusChanged(number, status.value, condition[1], condition[3]))
+        if condition == report.reported:
+            report.alarm.clear()
+            return
+        wait_s = self._wait_s(report, condition)
+        if wait_s > 0:
+            report.alarm.set(now_s + wait_s)
+        else:
+            report.alarm.clear()
+            self._report(number, now_s)
+
+    def _wait_s(self, report: _Report, condition: Condition) -> float:
+        """How long a condition must last: the charger's own delay plus the key's. A fault never waits."""
+        status = condition[0]
+        if status == ChargePointStatus.faulted:
+            return 0.0
+        own_s = 0.0
+        before = report.reported[0] if report.reported else None
+        if status == ChargePointStatus.suspended_ev:
+            own_s = SETTLE_S if report.has_charged else FIRST_REQUEST_S
+        elif status == ChargePointStatus.charging and before == ChargePointStatus.suspended_ev:
+            own_s = SETTLE_S
+        return own_s + float(self.host.setting(MINIMUM_STATUS_DURATION))
+
+    def _lasted(self, number: int, now_s: float) -> None:
+        self._report(number, now_s)
+
+    # --- what is told -------------------------------------------------------------------------------------------------
+
+    def registered(self, now_s: float) -> None:
+        """After every accepted boot: connector 0 and all others, as they are (4.2)."""
+        for number, report in enumerate(self._reports):
+            report.actual = self.condition(number)
+            report.since_utc_s = report.since_utc_s or self.host.calendar.utc_s(now_s)
+            report.alarm.clear()
+            report.reported = None
+            self._report(number, now_s)
+
+    def link_opened(self, now_s: float) -> None:
+        """After an outage: what differs from what the central system last confirmed, no history (4.9)."""
+        for report in self._reports:
+            report.reported = report.confirmed
+            report.underway.clear()
+            if report.actual != report.confirmed and report.confirmed is not None and not report.alarm.is_set:
+                # The session opens right after this hook, and reports are calls.
+                report.alarm.set(now_s)
+
+    def _report(self, number: int, now_s: float) -> None:
+        report = self._reports[number]
+        actual = report.actual
+        if actual is None or not self.host.session.is_online or actual == report.reported:
+            return
+        before, at = report.reported, utc_text(report.since_utc_s)
+        steps: tuple[ChargePointStatus, ...] = (actual[0],)
+        if before is not None and number:
+            steps = path(before[0], actual[0]) or steps
+        report.reported = actual
+        for status in steps[:-1]:
+            self._send(number, (status, _NO_ERROR, "", ""), at, now_s, Lane.NORMAL)
+        self._send(number, actual, at, now_s, Lane.NORMAL)
+
+    def _send(self, number: int, condition: Condition, at: str, now_s: float, lane: Lane) -> None:
+        status, error_code, vendor_code, info = condition
+        request = call.StatusNotification(
+            connector_id=number,
+            error_code=ChargePointErrorCode(error_code),
+            status=status,
+            timestamp=at,
+            info=info[:50] or None,
+            vendor_id=VENDOR_ID if vendor_code else None,
+            vendor_error_code=vendor_code or None,
+        )
+        self._reports[number].underway.append(condition)
+        self.host.send(request, Ref("status", str(number)), now_s, lane)
+
+    @answered(call.StatusNotification)
+    def _told(self, about: Ref, outcome: Outcome, now_s: float) -> None:
+        report = self._reports[int(about.key)]
+        if report.underway:
+            told = report.underway.pop(0)
+            if outcome.result is not None:
+                report.confirmed = told
+
+    def trigger(self, requested: str, connector: int | None, now_s: float) -> None:
+        numbers = range(len(self._reports)) if connector is None else (connector,)
+        for number in numbers:
+            at = self.host.stamp(now_s)
+            self._send(number, self.condition(number), at, now_s, self.host.session.trigger_lane)

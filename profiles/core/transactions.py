@@ -1,0 +1,248 @@
+"""StartTransaction and StopTransaction: what begins, what ends, and what the central system makes of it.
+
+Sources: OCPP 1.6 3.6-3.9, 4.8, 4.10; keys 9.1.20, 9.1.27-9.1.30; errata 3.18, 3.54, 3.80-3.84.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chargepoint.model import wire
+from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.connector import Connector, SessionState
+from chargepoint.model.feature import FeatureProfile
+from chargepoint.model.journal import TransactionEnded, TransactionNumbered, TransactionStarted
+from chargepoint.model.keys import boolean, integer
+from chargepoint.model.outbox import ReadMeter, Ref
+from chargepoint.model.session import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
+from chargepoint.model.timebase import Alarm, utc_text
+from chargepoint.model.transaction import Message, Transaction
+from hw.ports import Reading
+from ocpp.v16 import call
+from ocpp.v16.enums import AuthorizationStatus, Reason
+
+from .identification import Identification
+from .metering import Metering
+
+STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT = boolean(
+    "StopTransactionOnEVSideDisconnect", True, source="9.1.27", effect="unplugging the car ends the transaction"
+)
+STOP_TRANSACTION_ON_INVALID_ID = boolean(
+    "StopTransactionOnInvalidId", True, source="9.1.28", effect="a tag refused late ends the transaction, else its energy"
+)
+MAX_ENERGY_ON_INVALID_ID = integer(
+    "MaxEnergyOnInvalidId", 0, unit="Wh", source="9.1.20", effect="energy still granted to a tag refused late"
+)
+UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT = boolean(
+    "UnlockConnectorOnEVSideDisconnect", True, source="9.1.31", effect="unplugging the car unlocks the cable"
+)
+
+CAP = "cap"
+FIRST_LOOK_S = 2.0
+"""After a restart: how long until the pilot has shown whether a car is still there."""
+
+
+class Transactions(FeatureProfile):
+    """Begins, ends and reports transactions."""
+
+    __slots__ = ("_caps", "_first_look")
+
+    name = "Core"
+    keys = (
+        STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT,
+        STOP_TRANSACTION_ON_INVALID_ID,
+        MAX_ENERGY_ON_INVALID_ID,
+        UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT,
+        TRANSACTION_MESSAGE_ATTEMPTS,
+        TRANSACTION_MESSAGE_RETRY_INTERVAL,
+    )
+    reads = (CAP,)
+
+    def __init__(self, host: ChargePoint) -> None:
+        super().__init__(host)
+        self._caps: dict[int, Alarm] = {}
+        self._first_look = Alarm(host.timers, self._clear_empty)
+
+    # --- after a restart ----------------------------------------------------------------------------------------------
+
+    def restored(self, snapshot: Snapshot, now_s: float) -> None:
+        """A transaction that was running when everything went dark ends with what was stored last (4.10, 7.36).
+
+        Its own reason stands if it was ending already; a restart on purpose has stored its cause; all else looks from
+        inside like a power cut.
+        """
+        cause = snapshot.get("restart", {}).get("cause")
+        if cause is not None:
+            self.host.save("restart", "cause", None)
+        reason = Reason.power_loss.value if cause is None else str(cause["reason"])
+        for transaction in list(self.host.queue.transactions.values()):
+            if not transaction.is_ended:
+                self._finish(transaction, reason, snapshot, now_s)
+
+    def _finish(self, transaction: Transaction, reason: str, snapshot: Snapshot, now_s: float) -> None:
+        host = self.host
+        stored = snapshot.get("meter", {}).get(str(transaction.connector), {})
+        at_utc_s = max(transaction.started_utc_s, float(stored.get("at", 0.0)))
+        if not host.has_connector(transaction.connector):
+            host.log.warning("connector %d is no longer fitted: its transaction ends", transaction.connector)
+            self._stop(transaction, transaction.meter_start_wh, None, reason, None, at_utc_s, now_s)
+            return
+        connector = host.connector(transaction.connector)
+        id_tag = None
+        if transaction.ending is not None:
+            reason, id_tag = transaction.ending.reason, transaction.ending.id_tag
+            at_utc_s = max(at_utc_s, transaction.ending.at_utc_s)
+        connector.register_wh = max(connector.register_wh, float(transaction.meter_start_wh))
+        data = host.feature(Metering).transaction_data(connector, transaction, None, at_utc_s)
+        self._stop(transaction, connector.energy_wh, data, reason, id_tag, at_utc_s, now_s)
+        connector.state = SessionState.FINISHED.value
+        self._first_look.set(now_s + FIRST_LOOK_S)
+
+    def _clear_empty(self, now_s: float) -> None:
+        for connector in self.host.connectors:
+            connector.clear_if_empty(now_s)
+
+    # --- begin --------------------------------------------------------------------------------------------------------
+
+    def transaction_started(
+        self, connector: Connector, transaction: Transaction, reading: Reading, now_s: float
+    ) -> None:
+        request = call.StartTransaction(
+            connector_id=transaction.connector,
+            id_tag=transaction.id_tag,
+            meter_start=transaction.meter_start_wh,
+            timestamp=utc_text(transaction.started_utc_s),
+            reservation_id=transaction.reservation_id,
+        )
+        self.host.journal.write(
+            now_s,
+            TransactionStarted(connector.number, transaction.key, transaction.id_tag, transaction.meter_start_wh),
+        )
+        self.host.enqueue(request, transaction.key)
+
+    def transaction_answered(self, message: Message, result: Any, now_s: float) -> None:
+        transaction = self.host.queue.transactions.get(message.transaction or "")
+        if transaction is None or result is None:
+            return
+        if message.action == "StartTransaction":
+            self._numbered(transaction, result, now_s)
+        elif message.action == "StopTransaction" and result.id_tag_info is not None:
+            tag = transaction.ending.id_tag if transaction.ending else None
+            if tag is not None:
+                self.host.feature(Identification).learn(tag, result.id_tag_info, now_s)
+
+    def _numbered(self, transaction: Transaction, result: Any, now_s: float) -> None:
+        host = self.host
+        info = host.feature(Identification).learn(transaction.id_tag, result.id_tag_info, now_s)
+        transaction.transaction_id = result.transaction_id
+        transaction.parent_id_tag = info.parent or transaction.parent_id_tag
+        host.queue.save(transaction)
+        host.journal.write(
+            now_s, TransactionNumbered(transaction.connector, transaction.key, result.transaction_id, info.status)
+        )
+        connector = self._running(transaction)
+        if info.status != AuthorizationStatus.accepted and connector is not None:
+            if host.setting(MAX_ENERGY_ON_INVALID_ID):
+                host.emit(ReadMeter(connector.number, Ref(CAP, transaction.key)))
+            else:
+                self._deauthorise(connector, transaction, now_s)
+
+    def _running(self, transaction: Transaction) -> Connector | None:
+        for connector in self.host.connectors:
+            if connector.transaction is transaction and connector.is_charging:
+                return connector
+        return None
+
+    # --- refused late -------------------------------------------------------------------------------------------------
+
+    def _deauthorise(self, connector: Connector, transaction: Transaction, now_s: float) -> None:
+        """StartTransaction.conf said no (3.6, 4.8): stop, or only stop the energy."""
+        host = self.host
+        if host.setting(STOP_TRANSACTION_ON_INVALID_ID):
+            connector.end(Reason.de_authorized.value, transaction.id_tag, now_s)
+        else:
+            transaction.is_deauthorized = True
+            host.queue.save(transaction)
+            connector.reconsider(now_s)
+
+    def meter_read(self, connector: Connector, ref: Ref, reading: Reading | None, now_s: float) -> None:
+        """MaxEnergyOnInvalidId: count from the moment of the refusal, and look again when it may be used up."""
+        transaction = connector.transaction
+        if transaction is None or transaction.key != ref.key or not connector.is_charging:
+            return
+        if transaction.energy_cap_wh is None:
+            transaction.energy_cap_wh = connector.energy_wh + self.host.setting(MAX_ENERGY_ON_INVALID_ID)
+            self.host.queue.save(transaction)
+        left_wh = transaction.energy_cap_wh - connector.register_wh
+        if left_wh <= 0:
+            self._deauthorise(connector, transaction, now_s)
+            return
+        power_w = reading.total_power_w if reading is not None else 0.0
+        wait_s = left_wh / power_w * 3600.0 if power_w > 0 else 10.0
+        number = connector.number
+        if number not in self._caps:
+            self._caps[number] = Alarm(self.host.timers, lambda later_s: self._look_at_cap(number, later_s))
+        self._caps[number].set(now_s + min(10.0, max(0.1, wait_s)))
+
+    def _look_at_cap(self, number: int, now_s: float) -> None:
+        transaction = self.host.connector(number).transaction
+        if transaction is not None and transaction.energy_cap_wh is not None:
+            self.host.emit(ReadMeter(number, Ref(CAP, transaction.key)))
+
+    # --- end ----------------------------------------------------------------------------------------------------------
+
+    def car_left(self, connector: Connector, now_s: float) -> None:
+        if self.host.setting(STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT):
+            connector.end(Reason.ev_disconnected.value, None, now_s)
+
+    def transaction_ending(self, connector: Connector, transaction: Transaction, now_s: float) -> None:
+        """Who may take the cable: everybody, except after a late refusal, or when the key keeps it locked."""
+        assert transaction.ending is not None
+        reason = transaction.ending.reason
+        keeps = reason == Reason.ev_disconnected and not self.host.setting(UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT)
+        if keeps or reason == Reason.de_authorized:
+            self.host.feature(Identification).hold_cable(connector, transaction.id_tag, transaction.parent_id_tag)
+        else:
+            connector.unlock(now_s)
+
+    def transaction_ended(
+        self, connector: Connector, transaction: Transaction, reading: Reading | None, at_utc_s: float, now_s: float
+    ) -> None:
+        ending = transaction.ending
+        assert ending is not None
+        data = self.host.feature(Metering).transaction_data(connector, transaction, reading, at_utc_s)
+        self._stop(transaction, connector.energy_wh, data, ending.reason, ending.id_tag, at_utc_s, now_s)
+
+    def _stop(
+        self,
+        transaction: Transaction,
+        meter_stop_wh: int,
+        data: list[str] | None,
+        reason: str,
+        id_tag: str | None,
+        at_utc_s: float,
+        now_s: float,
+    ) -> None:
+        host = self.host
+        request = call.StopTransaction(
+            meter_stop=meter_stop_wh,
+            timestamp=utc_text(at_utc_s),
+            transaction_id=None,  # type: ignore[arg-type]  # filled in when it is sent
+            reason=Reason(reason),
+            id_tag=id_tag,
+        )
+        host.enqueue(request, transaction.key, data)
+        transaction.is_ended = True
+        host.queue.drop_samples(transaction)
+        host.queue.save(transaction)
+        host.journal.write(
+            now_s,
+            TransactionEnded(
+                transaction.connector,
+                transaction.key,
+                transaction.transaction_id,
+                reason,
+                meter_stop_wh,
+                meter_stop_wh - transaction.meter_start_wh,
+            ),
+        )
