@@ -218,6 +218,13 @@ class Charger:
         if not self._is_stepping:
             self._shore.is_dirty(self)
 
+    def act(self, deed: Callable[[Board, float], None]) -> None:
+        """Let somebody do something at the board, such as plug in at a simulated outlet."""
+        now_s = self._shore.tell_time()
+        deed(self.board, now_s)
+        self._advance_board(now_s)
+        self._shore.is_dirty(self)
+
     def on_open(self, subprotocol: str | None) -> None:
         self._input(lambda now_s: self.model.on_link(True, subprotocol or "no subprotocol", now_s))
 
