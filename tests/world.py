@@ -261,6 +261,19 @@ class World:
         """What StatusNotification told of a connector, oldest first."""
         return [p["status"] for p in self.calls("StatusNotification") if p["connectorId"] == connector]
 
+    def last(self, action: str) -> dict[str, Any]:
+        """Payload of the charger's newest CALL of an action."""
+        return self.calls(action)[-1]
+
+    def told(self, connector: int = 1) -> str:
+        """The status that was told last of a connector."""
+        return self.statuses(connector)[-1]
+
+    def tells(self, connector: int = 1) -> list[tuple[str, str, str]]:
+        """Status, error code and info of what was told of a connector, oldest first."""
+        told = [p for p in self.calls("StatusNotification") if p["connectorId"] == connector]
+        return [(p["status"], p["errorCode"], p.get("info", "")) for p in told]
+
     def forget(self) -> World:
         """Forget the frames so far."""
         self.peer.seen.clear()
@@ -308,6 +321,25 @@ class World:
         frame = self.peer.results.get(message_id)
         assert frame is not None, f"{action} was not answered"
         return frame[2]
+
+    def configure(self, **keys: object) -> World:
+        """Let the central system change configuration keys."""
+        for key, value in keys.items():
+            answer = self.ask("ChangeConfiguration", key=key, value=str(value))
+            assert answer == {"status": "Accepted"}, f"{key}: {answer}"
+        return self
+
+    def remote_start(self, tag: str = "A1", **more: Any) -> str:
+        """Ask for a transaction; return the status of the answer."""
+        return str(self.ask("RemoteStartTransaction", idTag=tag, **more)["status"])
+
+    def remote_stop(self, transaction_id: int) -> str:
+        """Ask for the end of a transaction; return the status of the answer."""
+        return str(self.ask("RemoteStopTransaction", transactionId=transaction_id)["status"])
+
+    def availability(self, kind: str, connector: int = 1) -> str:
+        """Ask for Operative or Inoperative; return the status of the answer."""
+        return str(self.ask("ChangeAvailability", connectorId=connector, type=kind)["status"])
 
     def charge(self, tag: str = "A1", connector: int = 1) -> World:
         """Plug in, present a card, and charge until the current flows."""

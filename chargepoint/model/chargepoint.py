@@ -331,6 +331,19 @@ class ChargePoint:
         self.emit(CloseLink(1001, cause))
         self.emit(Restart(hard))
 
+    def wind_down(self, reason: str, now_s: float) -> None:
+        """End every transaction for ``reason``, because this process will end; if it is killed meanwhile, they ended so."""
+        self.save("restart", "cause", {"reason": reason})
+        for connector in self.connectors:
+            connector.cancel(now_s)
+            connector.end(reason, None, now_s)
+
+    @property
+    def is_wound_down(self) -> bool:
+        """No transaction waits for its end, and the central system has been told as far as it listens."""
+        ending = any(connector.transaction is not None for connector in self.connectors)
+        return not ending and (not self.session.is_online or self.session.is_idle)
+
     def link_is_good(self) -> None:
         self.emit(LinkIsGood())
 

@@ -24,7 +24,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from ocpp.v16 import call, call_result
+from ocpp.v16 import call as calls
+from ocpp.v16 import call_result
 from ocpp.v16.datatypes import IdTagInfo, MeterValue
 from ocpp.v16.enums import (
     AuthorizationStatus,
@@ -159,7 +160,7 @@ class Charger:
     is_connected: bool = False
     registration: RegistrationStatus | None = None
     """What its last BootNotification was answered; None when it has not booted since we are here."""
-    boot: call.BootNotification | None = None
+    boot: calls.BootNotification | None = None
     connectors: dict[int, Connector] = field(default_factory=dict)
     transactions: dict[int, Transaction] = field(default_factory=dict)
     """By id, oldest first; the last `KEPT_TRANSACTIONS`."""
@@ -300,7 +301,7 @@ class CentralSystem:
     # The connection
 
     def connected(self, identity: str, send: Callable[[str], None]) -> None:
-        """A charge point is there; ``send`` takes frames for it and must not call back. Replaces an older connection."""
+        """A charge point is there; ``send`` takes frames for it and must not call back. An older connection is over."""
         line = self._line(identity)
         if line.send is not None:
             self.disconnected(identity)
@@ -309,7 +310,7 @@ class CentralSystem:
         line.charger.connections += 1
 
     def disconnected(self, identity: str) -> None:
-        """It is gone. Calls in flight and waiting are answered `Failure.LOST`: whoever made them may make them again."""
+        """It is gone. Calls in flight and waiting end with `Failure.LOST`: whoever made them may make them again."""
         line = self._line(identity)
         line.send = None
         line.charger.is_connected = False
@@ -331,7 +332,7 @@ class CentralSystem:
         except FrameError as error:
             self._ignore(line, error.description)
         else:
-            if type(frame) is wire.Call:
+            if isinstance(frame, wire.Call):
                 self._serve(line, frame, utc_s)
             elif frame is not None:
                 self._take_answer(line, frame)
@@ -433,9 +434,7 @@ class CentralSystem:
             request = wire.payload_text(frame.payload)
             self._tell(Exchange(line.charger.identity, True, frame.id, frame.action, request, answer, True))
 
-    def _refuse(
-        self, line: _Line, message_id: str, action: str, request: Callable[[], str], error: PeerError
-    ) -> None:
+    def _refuse(self, line: _Line, message_id: str, action: str, request: Callable[[], str], error: PeerError) -> None:
         line.charger.exchanges += 1
         line.write(wire.error_frame(message_id, error.code, error.description))
         if self.watchers:
@@ -474,7 +473,7 @@ class CentralSystem:
             del line.answered[next(iter(line.answered))]
         return answer
 
-    def _boot(self, charger: Charger, request: call.BootNotification, utc_s: float) -> call_result.BootNotification:
+    def _boot(self, charger: Charger, request: calls.BootNotification, utc_s: float) -> call_result.BootNotification:
         status = self.registrations.get(charger.identity, RegistrationStatus.accepted)
         charger.boot = request
         charger.registration = status
@@ -484,15 +483,15 @@ class CentralSystem:
         interval_s = self.heartbeat_interval_s if accepted else self.retry_interval_s
         return call_result.BootNotification(utc_text(utc_s), interval_s, status)
 
-    def _heartbeat(self, _charger: Charger, _request: call.Heartbeat, utc_s: float) -> call_result.Heartbeat:
+    def _heartbeat(self, _charger: Charger, _request: calls.Heartbeat, utc_s: float) -> call_result.Heartbeat:
         return call_result.Heartbeat(utc_text(utc_s))
 
-    def _authorize(self, _charger: Charger, request: call.Authorize, utc_s: float) -> call_result.Authorize:
+    def _authorize(self, _charger: Charger, request: calls.Authorize, utc_s: float) -> call_result.Authorize:
         # Never ConcurrentTx: that one is "only relevant for a StartTransaction.req" (OCPP 1.6, 7.2).
         return call_result.Authorize(self.cards.judged(request.id_tag, utc_s))
 
     def _status(
-        self, charger: Charger, request: call.StatusNotification, utc_s: float
+        self, charger: Charger, request: calls.StatusNotification, utc_s: float
     ) -> call_result.StatusNotification:
         connector = charger.connector(_at_least(0, request.connector_id, "connectorId"))
         connector.status = request.status
@@ -502,7 +501,7 @@ class CentralSystem:
         connector.since_utc_s = utc_s
         return call_result.StatusNotification()
 
-    def _start(self, charger: Charger, request: call.StartTransaction, utc_s: float) -> call_result.StartTransaction:
+    def _start(self, charger: Charger, request: calls.StartTransaction, utc_s: float) -> call_result.StartTransaction:
         number = _at_least(1, request.connector_id, "connectorId")
         connector = charger.connector(number)
         started_utc_s = utc_seconds(request.timestamp)
@@ -549,7 +548,7 @@ class CentralSystem:
             if not running:
                 del self._charging[tag]
 
-    def _stop(self, charger: Charger, request: call.StopTransaction, utc_s: float) -> call_result.StopTransaction:
+    def _stop(self, charger: Charger, request: calls.StopTransaction, utc_s: float) -> call_result.StopTransaction:
         """It always gets a confirmation: we "cannot prevent a transaction from stopping" (OCPP 1.6, 4.10)."""
         info = None if request.id_tag is None else self.cards.judged(request.id_tag, utc_s)
         answer = call_result.StopTransaction(id_tag_info=info)
@@ -577,7 +576,7 @@ class CentralSystem:
         self._charges_no_longer(transaction)
         return answer
 
-    def _meter_values(self, charger: Charger, request: call.MeterValues, _utc_s: float) -> call_result.MeterValues:
+    def _meter_values(self, charger: Charger, request: calls.MeterValues, _utc_s: float) -> call_result.MeterValues:
         connector = charger.connector(_at_least(0, request.connector_id, "connectorId"))
         connector.samples += len(request.meter_value)
         connector.last_sample = request.meter_value[-1]
@@ -588,43 +587,43 @@ class CentralSystem:
         return call_result.MeterValues()
 
     def _data_transfer(
-        self, _charger: Charger, _request: call.DataTransfer, _utc_s: float
+        self, _charger: Charger, _request: calls.DataTransfer, _utc_s: float
     ) -> call_result.DataTransfer:
         """We know no vendor: "UnknownVendorId", without ``data`` (OCPP 1.6, 4.3)."""
         return call_result.DataTransfer(DataTransferStatus.unknown_vendor_id)
 
     def _diagnostics_status(
-        self, charger: Charger, request: call.DiagnosticsStatusNotification, _utc_s: float
+        self, charger: Charger, request: calls.DiagnosticsStatusNotification, _utc_s: float
     ) -> call_result.DiagnosticsStatusNotification:
         charger.notices["DiagnosticsStatusNotification"] = request.status
         return call_result.DiagnosticsStatusNotification()
 
     def _firmware_status(
-        self, charger: Charger, request: call.FirmwareStatusNotification, _utc_s: float
+        self, charger: Charger, request: calls.FirmwareStatusNotification, _utc_s: float
     ) -> call_result.FirmwareStatusNotification:
         charger.notices["FirmwareStatusNotification"] = request.status
         return call_result.FirmwareStatusNotification()
 
     def _signed_firmware_status(
-        self, charger: Charger, request: call.SignedFirmwareStatusNotification, _utc_s: float
+        self, charger: Charger, request: calls.SignedFirmwareStatusNotification, _utc_s: float
     ) -> call_result.SignedFirmwareStatusNotification:
         charger.notices["SignedFirmwareStatusNotification"] = request.status
         return call_result.SignedFirmwareStatusNotification()
 
     def _log_status(
-        self, charger: Charger, request: call.LogStatusNotification, _utc_s: float
+        self, charger: Charger, request: calls.LogStatusNotification, _utc_s: float
     ) -> call_result.LogStatusNotification:
         charger.notices["LogStatusNotification"] = request.status
         return call_result.LogStatusNotification()
 
     def _security_event(
-        self, charger: Charger, request: call.SecurityEventNotification, _utc_s: float
+        self, charger: Charger, request: calls.SecurityEventNotification, _utc_s: float
     ) -> call_result.SecurityEventNotification:
         charger.notices["SecurityEventNotification"] = request.type
         return call_result.SecurityEventNotification()
 
     def _sign_certificate(
-        self, _charger: Charger, _request: call.SignCertificate, _utc_s: float
+        self, _charger: Charger, _request: calls.SignCertificate, _utc_s: float
     ) -> call_result.SignCertificate:
         """Rejected, for there is no certificate authority behind us that could sign (white paper, A02)."""
         return call_result.SignCertificate(GenericStatus.rejected)

@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import unquote
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast
 from websockets.asyncio.server import serve as serve_websockets
@@ -32,14 +32,14 @@ from chargepoint.runtime.central_system import CentralSystem
 _LOG = logging.getLogger(__name__)
 
 
-class _Undebugged(logging.LoggerAdapter[logging.Logger]):
-    """What the library logs to. Its debug log has every header, and so the Basic credentials: it is never on."""
+class _Quiet(logging.LoggerAdapter[logging.Logger]):
+    """What the library logs to: warnings and errors. Its debug log would have every header, credentials included."""
 
     def isEnabledFor(self, level: int) -> bool:
-        return level > logging.DEBUG and super().isEnabledFor(level)
+        return level > logging.INFO and super().isEnabledFor(level)
 
 
-_LIBRARY_LOG = _Undebugged(_LOG, {})
+_LIBRARY_LOG = _Quiet(_LOG, {})
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
 LARGEST_MESSAGE = 2**20
@@ -79,14 +79,18 @@ class Centre:
         self.url = f"{'wss' if is_secure else 'ws'}://{shown}:{self.port}{self._prefix}"
 
     def identity_of(self, target: str) -> str:
-        """Return the identity in a request target, "" when there is none: the last segment (OCPP-J 1.6, 3.1.1)."""
-        path = urlsplit(target).path
+        """Return the identity in a request target, "" when there is none: the last segment (OCPP-J 1.6, 3.1.1).
+
+        One with control characters is none: it could forge lines of a log.
+        """
+        path = target.partition("?")[0]
         if not path.startswith(self._prefix):
             return ""
         try:
-            return unquote(path.rpartition("/")[2], errors="strict")
+            identity = unquote(path.rpartition("/")[2], errors="strict")
         except UnicodeDecodeError:
             return ""
+        return identity if identity.isprintable() else ""
 
     # The handshake
 
@@ -211,7 +215,7 @@ async def serve(
         ping_interval=None,
         close_timeout=2.0,
         max_size=LARGEST_MESSAGE,
-        logger=cast("logging.LoggerAdapter[Any]", _LIBRARY_LOG),
+        logger=_LIBRARY_LOG,
         **options,
     ) as server:
         centre.listens(server, ssl_context is not None)

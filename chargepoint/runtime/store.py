@@ -70,6 +70,13 @@ class Store:
             self._db.execute(f"PRAGMA user_version={number}")
         self._db.execute("COMMIT")
 
+    def begin_life(self) -> int:
+        """Return how often this store was opened to be lived in, this time included; stored at once. Raises StoreError."""
+        kept = self.load("").get("store", {}).get("lives", {})
+        lives = int(kept.get("count", 0)) + 1
+        self.commit([("", Save("store", "lives", {"count": lives}))])
+        return lives
+
     def load(self, charger: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return everything kept for a charger: kind, key, body. Raises StoreError."""
         found: dict[str, dict[str, Mapping[str, Any]]] = {}

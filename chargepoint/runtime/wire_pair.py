@@ -1,9 +1,8 @@
 """The wire of the stepped clock: joins a charger and the embedded central system in one process, without a socket.
 
 A `WirePair` has the surface of `chargepoint.runtime.link.Link` and tells the same kind of listener. Everything that a
-network would bring later goes through one mailbox, shared by all pairs of a process: each entry is a delivery, and
-whoever runs the clock makes them one by one (`deliver`). So neither end ever runs inside the other, order is decision
-order, and a run repeats.
+network would bring later goes through one mailbox, shared by all pairs of a process: each entry is a delivery, and the
+pump makes them one by one. So neither end ever runs inside the other, order is decision order, and a run repeats.
 """
 
 from __future__ import annotations
@@ -20,15 +19,7 @@ from chargepoint.runtime.link import CloseCause, Closed, Listener, WireTimers
 SUBPROTOCOL = "ocpp1.6"
 
 Mailbox = deque[Callable[[], None]]
-"""What is under way, oldest first; an entry is called to arrive."""
-
-
-def deliver(mailbox: Mailbox) -> bool:
-    """Let the oldest entry arrive; False when nothing is under way."""
-    if not mailbox:
-        return False
-    mailbox.popleft()()
-    return True
+"""What is under way, oldest first; each is called once, to arrive."""
 
 
 class Direction(StrEnum):
@@ -43,7 +34,7 @@ Loss = Callable[[Direction, str], Iterable[str]]
 class WirePair:
     """One charger's link to a `CentralSystem` in the same process. A dial always succeeds, unless the network is down.
 
-    ``retry_minimum_s`` is the wait after a loss, and always the same: nobody else is on this wire to be kept apart from.
+    ``retry_minimum_s`` is the wait after a loss, always the same: nobody else is on this wire to be kept apart from.
     ``answer_timeout_s`` is how long the central system waits for an answer. Both are wire time.
     """
 
@@ -60,6 +51,7 @@ class WirePair:
         "_timers",
         "_utc_s",
         "identity",
+        "is_idle",
         "is_open",
         "loss",
     )
@@ -81,6 +73,8 @@ class WirePair:
         self.identity = identity
         self.loss = loss
         self.is_open = False
+        self.is_idle = True
+        """Nothing is left of a connection: the listener knows of its end."""
         self._central = central
         self._listener = listener
         self._timers = timers
@@ -104,12 +98,12 @@ class WirePair:
         """Close, and connect no more. What is under way still arrives."""
         self._is_wanted = False
         self._disarm()
-        self._close(code)
+        self._close(code, reason)
 
     def redial(self, code: int = 1000, reason: str = "") -> None:
         """Close, then connect at once; no effect when stopped."""
         if self._is_wanted:
-            self._close(code)
+            self._close(code, reason)
             self._dial()
 
     def drop(self) -> None:
@@ -182,20 +176,24 @@ class WirePair:
         # Two dials may be under way, or one that nobody wants any more.
         if self.is_open or self._is_held or not self._is_wanted:
             return
+        self._disarm()
         self._connection += 1
         self.is_open = True
+        self.is_idle = False
         self._central.connected(self.identity, partial(self._send_to_charger, self._connection))
         self._listener.on_open(SUBPROTOCOL)
 
-    def _close(self, code: int) -> None:
+    def _close(self, code: int, reason: str) -> None:
         if self.is_open:
-            self._end(Closed(CloseCause.OURS, code, "closed by us"))
+            self._end(Closed(CloseCause.OURS, code, reason or "closed by us"))
 
     def _end(self, closed: Closed) -> None:
         self.is_open = False
         self._mailbox.append(partial(self._ended, closed))
 
     def _ended(self, closed: Closed) -> None:
+        self.is_idle = True
+        self._connection += 1  # what the central system answered to the last frames finds no socket any more
         self._central.disconnected(self.identity)
         self._listener.on_closed(closed)
         if closed.cause is CloseCause.DROPPED:

@@ -52,11 +52,7 @@ class Reset(FeatureProfile):
         self._tries = 0
         self._began_wire_s = host.timers.wire_s
         reason = Reason.hard_reset if is_hard else Reason.soft_reset
-        # Stored now: whatever happens until the restart, the transactions end for this reason.
-        host.save("restart", "cause", {"reason": reason.value})
-        for connector in host.connectors:
-            connector.cancel(now_s)
-            connector.end(reason.value, None, now_s)
+        host.wind_down(reason.value, now_s)
         self._look.set_after(LOOK_S)
         return call_result.Reset(status=ResetStatus.accepted)
 

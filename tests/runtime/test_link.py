@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import hashlib
 import logging
 import random
@@ -36,8 +37,6 @@ from chargepoint.runtime.link import (
     Link,
     LinkSettings,
 )
-
-pytestmark = pytest.mark.asyncio(loop_scope="function")
 
 PATIENCE_S = 1.5
 
@@ -315,6 +314,14 @@ async def test_credentials_and_headers_go_with_every_request(bench: Callable[...
             assert headers["User-Agent"].startswith("chargepoint/")
 
 
+async def test_another_user_agent(bench: Callable[..., Bench]) -> None:
+    async with central_system() as central:
+        one = bench(central.url, headers=(("user-agent", "Wallbox 3000"),))
+        one.link.start()
+        await one.record.opened()
+        assert central.request().headers.get_all("User-Agent") == ["Wallbox 3000"]
+
+
 async def test_the_log_tells_url_and_user_and_never_the_password(
     bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -345,6 +352,23 @@ async def test_frames_that_come_with_the_handshake_are_not_lost(bench: Callable[
         assert await one.record.next() is False, "a Close frame is behind the text, so no answer can be sent"
         one.clock.advance(5)
         assert await one.record.closed() == Closed(CloseCause.PEER, 1001, "the central system closed: no reason")
+
+
+async def test_a_text_before_a_close_in_one_packet_is_delivered(bench: Callable[..., Bench]) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await shake_hands(reader, writer)
+        await reader.readexactly(7)
+        writer.write(b"\x81\x03bye\x88\x02\x03\xe8")
+
+    async with raw_server(talk) as url:
+        one = bench(url)
+        one.record.on_message = lambda text: one.record.happened.put_nowait(one.link.send_text("late"))
+        one.link.start()
+        await one.record.opened()
+        assert one.link.send_text("?")
+        assert await one.record.next() == "bye"
+        assert await one.record.next() is False
+        assert (await one.record.closed()).code == 1000
 
 
 @pytest.mark.parametrize(
@@ -437,6 +461,28 @@ async def test_a_host_without_an_address(bench: Callable[..., Bench], monkeypatc
     assert "Name or service not known" in str(failure)
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), FailureKind.TIMEOUT),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), FailureKind.UNREACHABLE),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), FailureKind.LOST),
+    ],
+)
+async def test_what_the_network_says(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, error: OSError, kind: FailureKind
+) -> None:
+    """No loopback has these, so the call of the event loop is replaced."""
+
+    async def fails(*args: object, **options: object) -> object:
+        raise error
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", fails)
+    one = bench("ws://127.0.0.1:9/ocpp")
+    one.link.start()
+    assert (await one.record.failure()).kind is kind
+
+
 async def test_no_answer_to_the_handshake(bench: Callable[..., Bench]) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()
@@ -505,6 +551,61 @@ async def test_a_redirect_to_another_server_gets_no_credentials(bench: Callable[
         headers = other.request().headers
         assert "Authorization" not in headers
         assert "X-Api-Key" not in headers
+
+
+async def test_another_name_is_another_server(bench: Callable[..., Bench]) -> None:
+    """Without TLS nothing proves that the same port of another name is the same server."""
+    async with central_system() as central:
+        there = central.url.replace("127.0.0.1", "localhost") + "/there"
+        central.answer = lambda request: None if request.path.endswith("/there") else moved(there)
+        one = bench(central.url, password=b"x")
+        one.link.start()
+        await one.record.opened()
+        assert "Authorization" not in central.request().headers
+
+
+async def test_a_redirect_to_another_host_is_another_server_to_tls_too(
+    bench: Callable[..., Bench], trust: Trust
+) -> None:
+    """``server_name`` speaks of the configured host only; a different one has to prove its own name."""
+    async with (
+        central_system("wss", "127.0.0.1", ssl=trust.server("csms.example")) as central,
+        central_system("wss", "localhost", ssl=trust.server("localhost")) as other,
+    ):
+        central.answer = lambda request: moved(other.url + "/CP001")
+        other.answer = lambda request: Response(401, "Unauthorized", Headers({"Content-Length": "0"}))
+        one = bench(central.url, tls=Tls(ca_file=trust.file, server_name="csms.example"), password=b"x")
+        one.link.start()
+        failure = await one.record.failure()
+        assert failure.http_status == 401
+        assert "gets no password" in failure.advice
+        other.answer = lambda request: None
+        one.link.redial()
+        await one.record.opened()
+        assert "Authorization" not in other.request().headers
+
+
+@pytest.mark.parametrize("length", ["", "Content-Length: 0\r\n"])
+async def test_a_link_that_is_stopped_follows_no_redirect(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    """Stopped between the redirect and the end of its socket. Without a length the answer ends with the stream."""
+
+    def closing(self: Link, connection: Any) -> None:
+        asyncio.get_running_loop().call_soon(self.stop)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dials.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: /there\r\n{length}\r\n".encode())
+
+    dials: list[bytes] = []
+    monkeypatch.setattr(Link, "closing", closing)
+    async with raw_server(talk) as url:
+        one = bench(url)
+        one.link.start()
+        await one.gone()
+        assert len(dials) == 1
+        assert one.record.happened.empty()
 
 
 async def test_the_next_dial_begins_at_the_configured_address(bench: Callable[..., Bench]) -> None:
@@ -581,8 +682,9 @@ async def test_tls_under_our_own_root(bench: Callable[..., Bench], trust: Trust)
         one = bench(central.url, tls=Tls(ca_file=trust.file), password=b"x")
         one.link.start()
         await one.record.opened()
-        one.link.send_text("x" * 100_000)
-        assert await one.record.next() == "x" * 100_000
+        long = ",".join(map(str, range(60_000)))
+        one.link.send_text(long)
+        assert await one.record.next() == long
         one.link.redial()
         assert (await one.record.closed()).cause is CloseCause.OURS
         await one.record.opened()
@@ -804,10 +906,14 @@ async def test_a_peer_that_does_not_read_ends_the_link(bench: Callable[..., Benc
         one = bench(central.url, LinkSettings(largest_backlog=2**18))
         one.link.start()
         await one.record.opened()
-        sent = 0
+        transport = one.link._connection.transport  # type: ignore[union-attr]
+        assert transport is not None
+        sent, backlog = 0, 0
         while one.link.send_text("x" * 2**16):
             sent += 1
             assert sent < 2**10
+            backlog = transport.get_write_buffer_size()
+        assert 2**18 - 2 * 2**16 < backlog <= 2**18
         assert not one.link.is_open
         assert (await one.record.closed()).cause is CloseCause.NOT_READING
 
@@ -959,7 +1065,7 @@ async def test_whatever_is_asked_in_whatever_order_there_is_never_a_second_socke
 
     def lost(self: Any, exc: Exception | None) -> None:
         nonlocal living
-        living -= 1
+        living -= self.transport is not None  # a dial given up too late may be reported twice
         connection_lost(self, exc)
 
     connection = link_module._Connection
@@ -999,6 +1105,29 @@ async def test_whatever_is_asked_in_whatever_order_there_is_never_a_second_socke
         link.hold(False)
         link.start()
         await one.record.opened()
+
+
+def test_a_dial_that_is_given_up_ends_on_uvloop_too() -> None:
+    """uvloop reports no end of a transport whose dial was cancelled in the turn it came up."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def give_up_after(turns: int, url: str) -> None:
+        one = Bench(Stepped(), url, None, {})
+        one.link.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        one.link.drop()
+        one.link.stop()
+        await one.gone()
+
+    async def main() -> None:
+        async with central_system() as central:
+            for turns in range(12):
+                await give_up_after(turns, central.url)
+            await until(lambda: central.living == 0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 # Back-off

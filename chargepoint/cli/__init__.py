@@ -1,0 +1,102 @@
+"""The command `chargepoint`: one file per noun, imported only when it is used, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from chargepoint import __version__
+
+COMMANDS = {
+    "demo": ("chargepoint.cli.demo", "A car charges at a virtual wallbox, right here."),
+    "run": ("chargepoint.cli.run", "Run one charger: firmware of a wallbox, or simulated."),
+    "fleet": ("chargepoint.cli.fleet", "Run many identical simulated chargers in one process."),
+    "csms": ("chargepoint.cli.csms", "Run the embedded central system on a socket."),
+    "board": ("chargepoint.cli.board", "List and check board files."),
+    "keys": ("chargepoint.cli.keys", "Show every configuration key."),
+}
+"""Module and one line of help; each module's command is named `command`."""
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_HARDWARE = 4
+EXIT_BUG = 70
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command: click.Command = importlib.import_module(found[0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chargepoint")
+def group() -> None:
+    """An AC wallbox charge point (OCPP 1.6J): firmware and simulator in one.
+
+    Every option can also be given as an environment variable, CHARGEPOINT_<COMMAND>_<OPTION>.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code.
+
+    0 ok, 1 a check failed, 2 usage or configuration, 3 central system unreachable or refused us, 4 hardware, 70 our own
+    bug, 130 and 143 for SIGINT and SIGTERM.
+    """
+    from hw.errors import ChargePointError, HardwareError, InputFileError
+
+    try:
+        code = group.main(
+            list(arguments) if arguments is not None else None,
+            prog_name="chargepoint",
+            standalone_mode=False,
+            auto_envvar_prefix="CHARGEPOINT",
+        )
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except HardwareError as error:
+        click.echo(f"chargepoint: {error}", err=True)
+        code = EXIT_HARDWARE
+    except (InputFileError, ChargePointError) as error:
+        click.echo(f"chargepoint: {error}", err=True)
+        code = EXIT_USAGE
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:
+        import logging
+
+        logging.getLogger(__name__).critical("a bug of chargepoint", exc_info=error)
+        click.echo(f"chargepoint: this is our bug: {type(error).__name__}: {error}", err=True)
+        code = EXIT_BUG
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,130 @@
+"""What commands share: options, logging, and the way a running program ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="Form of the result on stdout.",
+)
+
+
+def logging_options(command: F) -> F:
+    """Add -q, -v and --log-format; `set_up_logging` obeys them."""
+    for option in (
+        click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Logs on stderr."),
+        click.option("-v", "--verbose", count=True, help="More: -v shows frames, -vv everything."),
+        click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors."),
+    ):
+        command = option(command)
+    return command
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "charger": getattr(record, "charger", None),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps({key: value for key, value in entry.items() if value is not None})
+
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        charger = getattr(record, "charger", None)
+        level = "" if record.levelno == logging.INFO else f"{record.levelname} "
+        text = f"{at} {charger + ' ' if charger else ''}{level}{record.getMessage()}"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def set_up_logging(verbose: int, quiet: bool, log_format: str) -> None:
+    """Send logs to stderr: stdout is for the result."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    if verbose < 2:
+        logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+class Ending:
+    """How a running program ends: by itself, or by a signal. The first signal is graceful, the second is not."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.signal: signal.Signals | None = None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.signal is not None:
+            click.echo("\nstopped at once", err=True)
+            sys.stderr.flush()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            return
+        self.signal = number
+        click.echo("\nstopping in order; once more to stop at once", err=True)
+        self.event.set()
+
+    async def wait(self, seconds: float | None) -> bool:
+        """Wait until the end or for ``seconds``; return whether the end has come."""
+        try:
+            await asyncio.wait_for(self.event.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.signal is None else 128 + self.signal
+
+
+def print_table(rows: list[dict[str, Any]], output: str) -> None:
+    """Print rows in the form asked for: aligned columns, one JSON array, or one JSON object a line."""
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if output == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    if not rows:
+        return
+    names = list(rows[0])
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(len(names[i]), *(len(line[i]) for line in cells)) for i in range(len(names))]
+    for line in (names, *cells):
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,150 @@
+"""`chargepoint demo`: a car charges at a virtual wallbox, against the embedded central system, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from random import Random
+
+import click
+
+from chargepoint.cli import EXIT_FAILED
+from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.story import Story
+from chargepoint.model.journal import Entry, TransactionEnded
+from chargepoint.runtime.address import Address
+from chargepoint.runtime.assembly import ChargerPlan
+from chargepoint.runtime.central_system import CentralSystem
+from chargepoint.runtime.centre import serve
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.script import Step, play
+from chargepoint.runtime.site import Site
+from chargepoint.runtime.store import Durability, Store
+from hw.loader import plan_board
+
+log = logging.getLogger(__name__)
+
+IDENTITY = "CP001"
+TAG = "04A1B2C3D4E5F6"
+ARRIVES_S = 2.0
+"""Wall seconds before the car comes; it leaves as long before the end."""
+VISIT_S = 60.0
+"""Wall seconds of one visit when the demo goes on for ever."""
+LEAST_S = 10.0
+
+
+@click.command(name="demo")
+@click.option("--speed", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Charger time is faster.")
+@click.option("--duration", type=click.FloatRange(LEAST_S), help="Stop after so many seconds; else with Ctrl-C.")
+@click.option("--board", default="ac11-sim", show_default=True, help="A name of `chargepoint board list`.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same car.")
+@logging_options
+def command(
+    speed: float, duration: float | None, board: str, seed: int, verbose: int, quiet: bool, log_format: str
+) -> int:
+    """Show a car charging.
+
+    On a terminal a panel shows the box as it lives; elsewhere every step is a line. Nothing is kept.
+    """
+    set_up_logging(verbose, quiet or not verbose, log_format)
+    plan = ChargerPlan(
+        identity=IDENTITY,
+        board=plan_board(board),
+        keys={"MeterValueSampleInterval": "60", "MeterValuesSampledData": _SAMPLED},
+        seed=seed,
+        register_wh=1_234_000.0,
+    )
+    return asyncio.run(_demo(plan, speed, duration, quiet))
+
+
+_SAMPLED = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage"
+
+
+async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: bool) -> int:
+    ending = Ending()
+    store = Store(None, Durability.RELAXED)
+    site = Site(store, speed, plan.seed)
+    ended: list[TransactionEnded] = []
+    async with serve(CentralSystem(Random(plan.seed)), path_prefix="/ocpp", utc_s=site.utc_s) as centre:
+        charger = site.add(plan, Address(url=centre.url, identity=IDENTITY))
+        lines: list[str] = []
+        story = Story(lines.append, lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
+
+        def remember(_identity: str, _now_s: float, entry: Entry) -> None:
+            if isinstance(entry, TransactionEnded):
+                ended.append(entry)
+
+        def listen(each: Charger) -> None:
+            each.model.journal.listen(story.listen)
+            each.model.journal.listen(remember)
+
+        charger.on_rebuilt = (listen,)
+        if not quiet:
+            click.echo(f"{IDENTITY}: {plan.board.description}; central system at {centre.url}; speed x{speed:g}")
+        charger.start()
+        driver = asyncio.create_task(_visits(charger, site, duration))
+        show = asyncio.create_task(_show(charger, site, lines, quiet))
+        end = asyncio.create_task(ending.wait(duration))
+        await asyncio.wait({driver, end}, return_when=asyncio.FIRST_COMPLETED)
+        if driver.done():
+            driver.result()
+            await asyncio.wait({end}, timeout=1.0)
+        for task in (driver, end):
+            task.cancel()
+        await site.wind_down()
+        await asyncio.sleep(0.3)  # one more look at the panel
+        show.cancel()
+        await asyncio.gather(show, return_exceptions=True)
+        await site.close()
+    store.close()
+    if ending.signal is not None:
+        return ending.exit_code
+    if not ended:
+        click.echo("no charge was completed", err=True)
+        return EXIT_FAILED
+    energy_wh = sum(each.energy_wh for each in ended)
+    if not quiet:
+        click.echo(f"{len(ended)} charge{'s' if len(ended) > 1 else ''}, {energy_wh / 1000:.2f} kWh in all")
+    return 0
+
+
+async def _visits(charger: Charger, site: Site, duration: float | None) -> None:
+    """The car comes, charges and leaves: once within ``duration``, or again and again."""
+    while True:
+        stay_s = (VISIT_S if duration is None else duration) - 3 * ARRIVES_S
+        await asyncio.sleep(ARRIVES_S)
+        for verb, argument, wall_s in (
+            ("plug_in", "", 1.0),
+            ("swipe", TAG, stay_s - 2.0),
+            ("swipe", TAG, 1.0),
+            ("unplug", "", 1.0),
+        ):
+            await play((Step(verb, argument, 1),), charger, site.clock)
+            await asyncio.sleep(wall_s)
+        if duration is not None:
+            return
+
+
+async def _show(charger: Charger, site: Site, lines: list[str], quiet: bool) -> None:
+    if quiet:
+        return
+    if sys.stdout.isatty():
+        from chargepoint.cli.panel import show
+
+        await show(charger, site, lines)
+    else:
+        await _print(lines, click.echo)
+
+
+async def _print(lines: list[str], write: Callable[[str], None]) -> None:
+    """Print lines as they come, the last ones too."""
+    try:
+        while True:
+            while lines:
+                write(lines.pop(0))
+            await asyncio.sleep(0.05)
+    finally:
+        for line in lines:
+            write(line)

@@ -1,0 +1,141 @@
+"""`chargepoint fleet`: many identical simulated chargers in one process, against one central system."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from chargepoint.cli import EXIT_UNREACHABLE
+from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.model.session import Registration
+from chargepoint.runtime.address import Address, AddressError
+from chargepoint.runtime.assembly import ChargerPlan
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.link import LinkSettings
+from chargepoint.runtime.site import Site
+from chargepoint.runtime.store import Durability, Store
+from hw.loader import plan_board
+
+log = logging.getLogger(__name__)
+
+DIALS_AT_ONCE = 100
+"""Chargers that dial at the same time at the start; a real fleet does not come up in one millisecond either."""
+
+
+@click.command(name="fleet")
+@click.option("--url", required=True, help="Central system, such as ws://localhost:9000/ocpp.")
+@click.option("--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Number of chargers.")
+@click.option("--prefix", default="CP", show_default=True, help="Identities are this and a number from 0.")
+@click.option("--board", default="ac11-sim", show_default=True, help="Simulated board, the same for all.")
+@click.option(
+    "--meter-interval", type=click.IntRange(0), default=60, show_default=True, help="Seconds between meter values."
+)
+@click.option("--plugged/--unplugged", default=True, show_default=True, help="A car is connected from the start.")
+@click.option("--swipe", metavar="TAG", help="Start all of them with this card once they are accepted.")
+@click.option("--password", help="Password for HTTP Basic, the same for all.")
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Roots to trust for wss://.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep the store here; else it goes with the process.")
+@click.option("--speed", type=click.FloatRange(0.001, 100_000), default=1.0, show_default=True)
+@click.option("--seed", type=int, help="Makes chance repeatable.")
+@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
+@logging_options
+def command(
+    url: str,
+    count: int,
+    prefix: str,
+    board: str,
+    meter_interval: int,
+    plugged: bool,
+    swipe: str | None,
+    password: str | None,
+    ca_file: Path | None,
+    data: Path | None,
+    speed: float,
+    seed: int | None,
+    duration: float | None,
+    verbose: int,
+    quiet: bool,
+    log_format: str,
+) -> int:
+    """Run a fleet.
+
+    All chargers are alike: one outlet with a car, which charges when the central system starts it. Their store survives
+    the process only with --data.
+    """
+    from chargepoint.runtime.address import Tls
+
+    set_up_logging(verbose, quiet, log_format)
+    logging.getLogger("chargepoint.runtime.link").setLevel(logging.WARNING if not verbose else logging.DEBUG)
+    keys = {"MeterValueSampleInterval": str(meter_interval)}
+    plan = plan_board(board)
+    try:
+        tls = Tls(ca_file=ca_file)
+        secret = password.encode() if password else None
+        addresses = [Address(url=url, identity=f"{prefix}{i}", password=secret, tls=tls) for i in range(count)]
+    except AddressError as error:
+        raise click.UsageError(str(error)) from error
+    plans = [
+        ChargerPlan(identity=address.identity, board=plan, keys=keys, seed=number)
+        for number, address in enumerate(addresses)
+    ]
+    return asyncio.run(_run(list(zip(plans, addresses, strict=True)), plugged, swipe, data, speed, seed, duration))
+
+
+async def _run(
+    fleet: list[tuple[ChargerPlan, Address]],
+    plugged: bool,
+    swipe: str | None,
+    data: Path | None,
+    speed: float,
+    seed: int | None,
+    duration: float | None,
+) -> int:
+    ending = Ending()
+    place = Path(tempfile.mkdtemp(prefix="chargepoint-fleet-")) if data is None else data
+    store = Store(place / "fleet.sqlite3", Durability.RELAXED)
+    site = Site(store, speed, seed)
+    settings = LinkSettings()
+    try:
+        chargers = [site.add(plan, address, settings) for plan, address in fleet]
+        await _bring_up(chargers, plugged, ending)
+        site.settle_memory()
+        log.info("%d of %d chargers accepted", _accepted(chargers), len(chargers))
+        if swipe:
+            for charger in chargers:
+                charger.act(lambda board, now_s: board.readers[0].present(swipe, now_s))
+        await ending.wait(duration)
+        accepted = _accepted(chargers)
+        states = Counter(connector.status.value for c in chargers for connector in c.model.connectors)
+        log.info("at the end: %s", ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
+        await site.close()
+    finally:
+        store.close()
+        if data is None:
+            shutil.rmtree(place, ignore_errors=True)
+    return ending.exit_code if accepted or ending.signal else EXIT_UNREACHABLE
+
+
+async def _bring_up(chargers: list[Charger], plugged: bool, ending: Ending) -> None:
+    """Start them a hundred at a time, the next when most of the last have an answer or a while has passed."""
+    for first in range(0, len(chargers), DIALS_AT_ONCE):
+        group = chargers[first : first + DIALS_AT_ONCE]
+        for charger in group:
+            charger.start()
+            if plugged:
+                for connector in charger.model.connectors:
+                    hands = charger.board.outlet(connector.number).hands
+                    if hands is not None:
+                        charger.act(lambda _board, now_s, each=hands: each.plug_in(now_s))  # type: ignore[misc]
+        for _look in range(100):
+            if await ending.wait(0.01) or _accepted(group) > 0.9 * len(group):
+                break
+
+
+def _accepted(chargers: list[Charger]) -> int:
+    return sum(charger.model.session.registration is Registration.ACCEPTED for charger in chargers)

@@ -1,0 +1,151 @@
+"""`chargepoint run`: one charger against a central system, as firmware or simulated."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from chargepoint.cli import EXIT_UNREACHABLE
+from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.story import Story
+from chargepoint.model.journal import CallSent, CallServed
+from chargepoint.model.session import Registration
+from chargepoint.runtime.address import Address, AddressError
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.configuration import Configuration, read
+from chargepoint.runtime.script import Step, parse, play
+from chargepoint.runtime.site import Site, open_store
+from chargepoint.runtime.store import Durability
+
+log = logging.getLogger(__name__)
+
+
+@click.command(name="run")
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file (YAML).")
+@click.option("--url", help="Central system, such as ws://localhost:9000/ocpp; the identity is appended.")
+@click.option("--id", "identity", help="Charge point identity.  [default: CP001]")
+@click.option("--password", help="Password for HTTP Basic; better in the file as password_file.")
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Roots to trust for wss://.")
+@click.option("--board", help="Board: a name of `chargepoint board list`, or a file.  [default: ac11-sim]")
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory.  [default: ./chargepoint-data]")
+@click.option("--durability", type=click.Choice(["full", "relaxed"]), help="full survives power cuts.  [default: full]")
+@click.option("--speed", type=click.FloatRange(0.001, 100_000), help="Charger time runs so many times as fast.")
+@click.option("--seed", type=int, help="Makes chance repeatable.")
+@click.option("--do", "script", help='What people do: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".')
+@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
+@logging_options
+def command(
+    config: Path | None,
+    url: str | None,
+    identity: str | None,
+    password: str | None,
+    ca_file: Path | None,
+    board: str | None,
+    data: Path | None,
+    durability: str | None,
+    speed: float | None,
+    seed: int | None,
+    script: str | None,
+    duration: float | None,
+    verbose: int,
+    quiet: bool,
+    log_format: str,
+) -> int:
+    """Run one charger.
+
+    What it is stands in a configuration file (-c); options go before the file. Without a file a simulated 11 kW box is
+    run. Simulated boxes do what --do says; real ones are plugged by people.
+    """
+    set_up_logging(verbose, quiet, log_format)
+    settings = Configuration() if config is None else read(config)
+    settings = with_options(settings, url, identity, password, ca_file)
+    settings = replace(
+        settings,
+        board=board or settings.board,
+        data=data or settings.data,
+        durability=Durability(durability) if durability else settings.durability,
+        speed=speed or settings.speed,
+        seed=settings.seed if seed is None else seed,
+    )
+    if settings.central_system is None:
+        raise click.UsageError("no central system: give --url ws://…, or central_system: {url: …} in the file.")
+    steps = parse(script) if script else ()
+    for name in settings.unknown_keys():
+        log.warning("configuration key %s is not one of this charger's: kept as a custom key", name)
+    return asyncio.run(_run(settings, settings.central_system, steps, duration))
+
+
+def with_options(
+    settings: Configuration, url: str | None, identity: str | None, password: str | None, ca_file: Path | None
+) -> Configuration:
+    """Lay the options that concern the address over the file. Raises click.UsageError for what cannot be dialled."""
+    identity = identity or settings.identity
+    address = settings.central_system
+    try:
+        if url is not None and address is None:
+            address = Address(url=url, identity=identity)
+        if address is not None:
+            tls = replace(address.tls, ca_file=ca_file) if ca_file else address.tls
+            secret = password.encode() if password else address.password
+            address = replace(address, url=url or address.url, identity=identity, password=secret, tls=tls)
+    except AddressError as error:
+        raise click.UsageError(str(error)) from error
+    return replace(settings, identity=identity, central_system=address)
+
+
+async def _run(settings: Configuration, address: Address, steps: Sequence[Step], duration: float | None) -> int:
+    ending = Ending()
+    store = open_store(settings.data, settings.identity, durability=settings.durability)
+    site = Site(store, settings.speed, settings.seed)
+    charger = site.add(settings.plan(), address, settings.link)
+    story = Story(log.info, lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
+    charger.on_rebuilt = (lambda each: each.model.journal.listen(story.listen), _frames)
+    was_accepted = False
+
+    def watch(each: Charger) -> None:
+        nonlocal was_accepted
+        was_accepted = was_accepted or each.model.session.registration is Registration.ACCEPTED
+
+    log.info(
+        "%s: board %s, dials %s as %s", settings.identity, settings.board, address.target(), address.user or "nobody"
+    )
+    charger.start()
+    tasks = {asyncio.create_task(ending.wait(duration))}
+    if steps:
+        playing = asyncio.create_task(play(steps, charger, site.clock))
+        tasks.add(playing)
+    done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    if steps and playing in done:
+        playing.result()
+        if duration is None:
+            # The script was all there was to do; let what it caused reach the central system.
+            await ending.wait(1.0)
+        else:
+            await asyncio.wait(tasks - {playing})
+    watch(charger)
+    for task in tasks:
+        task.cancel()
+    await site.wind_down()
+    await site.close()
+    store.close()
+    if ending.signal is None and not was_accepted:
+        log.error("%s never accepted this charger", address.target())
+        return EXIT_UNREACHABLE
+    return ending.exit_code
+
+
+def _frames(charger: Charger) -> None:
+    """At -v every frame is told as well."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+
+    def listen(_identity: str, _now_s: float, entry: object) -> None:
+        if isinstance(entry, CallSent | CallServed):
+            log.debug("%s %s %s", entry.message_id, entry.action, entry.payload)
+
+    charger.model.journal.listen(listen)

@@ -1,0 +1,142 @@
+"""What a charger does, told in lines: one for each exchange, and one for each thing that happened at the box."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from chargepoint.model import journal
+from chargepoint.model.journal import Entry
+from chargepoint.runtime.central_system import Exchange
+
+Line = Callable[[str], None]
+
+
+def short_tag(tag: str) -> str:
+    """A card number, cut so that a log gives nobody a card."""
+    return tag if len(tag) <= 4 else f"{tag[:2]}…{tag[-2:]}"
+
+
+def clock_text(utc_s: float) -> str:
+    """Time of day for people: UTC, to the second."""
+    return datetime.fromtimestamp(utc_s, UTC).strftime("%H:%M:%S")
+
+
+class Story:
+    """A journal listener that turns what it hears into lines. ``utc_s`` maps charge time to the charger's UTC."""
+
+    def __init__(self, write: Line, utc_s: Callable[[str, float], float]) -> None:
+        self._write = write
+        self._utc_s = utc_s
+        self._sent: dict[tuple[str, str], str] = {}
+
+    def listen(self, identity: str, now_s: float, entry: Entry) -> None:
+        if isinstance(entry, journal.CallSent):
+            self._sent[identity, entry.message_id] = entry.payload
+            return
+        text = self._told(identity, entry)
+        if text:
+            self._write(f"{clock_text(self._utc_s(identity, now_s))} {identity} {text}")
+
+    def _told(self, identity: str, entry: Entry) -> str:
+        if isinstance(entry, journal.CallAnswered):
+            request = self._sent.pop((identity, entry.message_id), "{}")
+            answer = _answer(entry.outcome) if entry.is_result else entry.outcome
+            return f"→ {entry.action}{_request(entry.action, request)} ← {answer} {entry.took_s * 1000:.0f} ms"
+        if isinstance(entry, journal.CallServed):
+            answer = _answer(entry.answer) if entry.is_result else entry.answer
+            return f"← {entry.action or entry.payload}{_request(entry.action, entry.payload)} → {answer}"
+        return _happened(entry)
+
+
+def exchange_text(exchange: Exchange) -> str:
+    """One exchange as the central system saw it; arrows as seen from the charger."""
+    request = _request(exchange.action, exchange.request)
+    answer = _answer(exchange.answer) if exchange.is_result else exchange.answer
+    arrows = ("→", "←") if exchange.is_from_charger else ("←", "→")
+    return f"{arrows[0]} {exchange.action or exchange.request}{request} {arrows[1]} {answer}"
+
+
+def _happened(entry: Entry) -> str:
+    match entry:
+        case journal.LinkChanged(is_open=True):
+            return f"connected, {entry.detail}"
+        case journal.LinkChanged():
+            return f"disconnected: {entry.detail}"
+        case journal.TagPresented():
+            return f"card {short_tag(entry.tag)}: {entry.verdict}"
+        case journal.StatusChanged() if entry.connector:
+            error = "" if entry.error_code == "NoError" else f" {entry.error_code}"
+            info = f" ({entry.info})" if entry.info else ""
+            return f"connector {entry.connector}: {entry.status}{error}{info}"
+        case journal.OfferChanged() if entry.limit_a:
+            return f"connector {entry.connector}: offers {entry.limit_a:g} A, {entry.reason}"
+        case journal.PilotChanged():
+            closed = "closed" if entry.is_closed else "open"
+            duty = "steady" if entry.duty_percent in (0.0, 100.0) else f"{entry.duty_percent:.1f} %"
+            return f"connector {entry.connector}: pilot {entry.state} {duty}, contactor {closed}"
+        case journal.FaultChanged():
+            word = "raised" if entry.is_active else "cleared"
+            return f"connector {entry.connector}: fault {entry.trouble} {word} {entry.info}".rstrip()
+        case journal.TransactionStarted():
+            return f"connector {entry.connector}: transaction begins at {entry.meter_start_wh} Wh"
+        case journal.TransactionEnded():
+            return (
+                f"connector {entry.connector}: transaction ends, {entry.reason}, {entry.energy_wh / 1000:.3f} kWh"
+            )
+        case journal.Undelivered():
+            return f"UNDELIVERED {entry.action} {entry.key}: {entry.reason}"
+        case journal.ClockSet():
+            return f"clock set by {entry.step_s:+.1f} s"
+        case journal.FrameRefused():
+            return f"frame refused: {entry.reason}"
+        case journal.Restarting():
+            return f"restarts: {entry.cause}"
+    return ""
+
+
+def _request(action: str, text: str) -> str:
+    payload = _loaded(text)
+    if action in ("StartTransaction", "StopTransaction"):
+        meter = payload.get("meterStart", payload.get("meterStop"))
+        parts = [f"#{payload['connectorId']}" if "connectorId" in payload else f"tx={payload.get('transactionId')}"]
+        if "idTag" in payload:
+            parts.append(f"tag={short_tag(payload['idTag'])}")
+        parts += [f"meter={meter}", str(payload.get("reason", ""))]
+        return " " + " ".join(part for part in parts if part)
+    if action == "MeterValues":
+        return f" #{payload.get('connectorId')} {_values(payload)}"
+    if action == "StatusNotification":
+        error = payload.get("errorCode", "NoError")
+        return f" #{payload.get('connectorId')} {payload.get('status')}" + ("" if error == "NoError" else f" {error}")
+    words = [f"{key}={_short(key, value)}" for key, value in payload.items() if not isinstance(value, dict | list)]
+    return " " + " ".join(words[:4]) if words else ""
+
+
+def _short(key: str, value: Any) -> str:
+    return short_tag(str(value)) if key in ("idTag", "parentIdTag") else str(value)
+
+
+def _values(payload: dict[str, Any]) -> str:
+    sampled = payload.get("meterValue", [{}])[-1].get("sampledValue", [])
+    told = [f"{each['value']} {each.get('unit', '')}".strip() for each in sampled if "phase" not in each]
+    return ", ".join(told[:3])
+
+
+def _answer(text: str) -> str:
+    payload = _loaded(text)
+    info = payload.get("idTagInfo") or {}
+    words = [str(payload.get("status") or info.get("status") or "ok")]
+    if "transactionId" in payload:
+        words.append(f"tx={payload['transactionId']}")
+    return " ".join(words)
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    try:
+        payload = json.loads(text)
+    except ValueError:
+        return {}
+    return payload if isinstance(payload, dict) else {}

@@ -1,0 +1,143 @@
+"""What people do at a simulated box, in one line: ``plug_in; swipe 04A1B2C3; wait 10 min; unplug``.
+
+The verbs are those of scenarios. Times are charger time; connectors are named by ``@2``, 1 if none is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from chargepoint.model.outbox import Ref
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.clock import RunningClock
+from hw.errors import ChargePointError
+from hw.ports import Board, Hands
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_UNITS_WH = {"Wh": 1.0, "kWh": 1000.0}
+LOOK_S = 1.0
+"""How often a condition is looked at, in charger time."""
+
+
+class ScriptError(ChargePointError):
+    """A line of verbs that cannot be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One verb with its argument, at one connector."""
+
+    verb: str
+    argument: str
+    connector: int
+
+
+def _quantity(text: str, units: dict[str, float]) -> float:
+    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", text.strip())
+    if match is None or match[2] not in units:
+        raise ScriptError(f"{text!r} is no quantity: write it like 10{next(iter(units))} or 2 {list(units)[-1]}")
+    return float(match[1]) * units[match[2]]
+
+
+VERBS: dict[str, str] = {
+    "plug_in": "connect the car",
+    "unplug": "take the cable out",
+    "swipe": "hold a card to the reader: swipe TAG",
+    "pause": "the car stops asking for energy",
+    "resume": "the car asks again",
+    "fault": "break something: fault CAUSE",
+    "mend": "mend it: mend CAUSE",
+    "network": "network down | network up",
+    "wait": "let time pass: wait 10 min",
+    "wait_until": "until the session has got so much: wait_until 2 kWh",
+}
+
+
+def parse(line: str) -> tuple[Step, ...]:
+    """Return the steps of a line. Raises ScriptError, with the nearest verb, for one that is none."""
+    steps = []
+    for part in filter(None, (each.strip() for each in line.split(";"))):
+        words = part.split()
+        connector = 1
+        if words[-1].startswith("@") and words[-1][1:].isdigit():
+            connector = int(words.pop()[1:])
+        verb, argument = words[0].replace("-", "_"), " ".join(words[1:])
+        if verb not in VERBS:
+            near = get_close_matches(verb, VERBS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(VERBS)}"
+            raise ScriptError(f"{verb!r} is no verb: {hint}")
+        if verb == "wait":
+            _quantity(argument, _UNITS_S)
+        elif verb == "wait_until":
+            _quantity(argument, _UNITS_WH)
+        elif verb in ("swipe", "fault", "mend") and not argument:
+            raise ScriptError(f"{verb} needs an argument: {VERBS[verb]}")
+        elif verb == "network" and argument not in ("down", "up"):
+            raise ScriptError("network takes down or up")
+        steps.append(Step(verb, argument, connector))
+    return tuple(steps)
+
+
+async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> None:
+    """Do the steps one after another. Raises ScriptError for what this box cannot do."""
+    for step in steps:
+        if step.verb == "wait":
+            await asyncio.sleep(_quantity(step.argument, _UNITS_S) / clock.speed)
+        elif step.verb == "wait_until":
+            wanted_wh = _quantity(step.argument, _UNITS_WH)
+            while _session_wh(charger, step.connector) < wanted_wh:
+                await asyncio.sleep(LOOK_S / clock.speed)
+                charger.act(_look(step.connector))
+        elif step.verb == "network":
+            charger.link.hold(step.argument == "down")
+        else:
+            charger.act(_deed(step))
+
+
+def _session_wh(charger: Charger, number: int) -> float:
+    connector = charger.model.connector(number)
+    if connector.transaction is None:
+        return 0.0
+    return connector.register_wh - connector.transaction.meter_start_wh
+
+
+def _look(number: int) -> Callable[[Board, float], None]:
+    """Read the meter as a display would: the model remembers every reading."""
+    return lambda board, now_s: board.outlet(number).meter.read(Ref("look"), now_s)
+
+
+def _deed(step: Step) -> Callable[[Board, float], None]:
+    def do(board: Board, now_s: float) -> None:
+        if step.verb == "swipe":
+            for reader in board.readers:
+                if step.connector in reader.connectors:
+                    reader.present(step.argument, now_s)
+                    return
+            raise ScriptError(f"no reader serves connector {step.connector}")
+        hands = _hands(board, step.connector)
+        if step.verb == "plug_in":
+            hands.plug_in(now_s)
+        elif step.verb == "unplug":
+            hands.unplug(now_s)
+        elif step.verb in ("pause", "resume"):
+            hands.wants_energy(step.verb == "resume", now_s)
+        else:
+            try:
+                hands.cause(step.argument, step.verb == "fault", now_s)
+            except KeyError as error:
+                raise ScriptError(f"{step.argument!r} cannot break here; {', '.join(hands.causes)} can") from error
+
+    return do
+
+
+def _hands(board: Board, number: int) -> Hands:
+    if not 1 <= number <= len(board.outlets):
+        raise ScriptError(f"there is no connector {number}: {board.name} has {len(board.outlets)}")
+    hands = board.outlet(number).hands
+    if hands is None:
+        raise ScriptError("nobody may pretend electricity on real hardware")
+    return hands

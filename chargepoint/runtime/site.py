@@ -1,0 +1,98 @@
+"""Chargers on a running clock, joined to central systems over sockets: what `run`, `fleet` and `demo` start."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from chargepoint.model.timebase import Calendar, Timers
+from ocpp.v16.enums import Reason
+
+from .address import Address
+from .assembly import ChargerPlan, assemble
+from .charger import Charger, LinkPort, Phase
+from .clock import RunningClock, wall_utc_s
+from .link import Link, LinkSettings
+from .pump import NotStepped, RunningPump
+from .store import Store
+
+
+def open_store(data: Path, identity: str, **options: object) -> Store:
+    """Open the store of a charger in its data directory. Raises StoreError."""
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
+    return Store(data / f"{name}.sqlite3", **options)  # type: ignore[arg-type]
+
+
+class Site:
+    """Any number of chargers in this process. Create it inside the event loop, and `close` it there."""
+
+    def __init__(self, store: Store, speed: float = 1.0, seed: int | None = None) -> None:
+        """``seed`` None: chance is chance. Else a run repeats as far as the wire lets it."""
+        self.clock = RunningClock(speed)
+        self.pump = RunningPump(store, self.clock)
+        # Message ids must differ from those of an earlier life (OCPP-J erratum 3.1): the seed never stands alone.
+        salt = secrets.token_hex(8) if seed is None else f"{seed}:{store.begin_life()}"
+        self.rng = Random(salt)
+        self._epoch_utc_s = wall_utc_s()
+
+    def utc_s(self) -> float:
+        """UTC as this site's clock has it: ahead of the wall's when it runs faster."""
+        return self._epoch_utc_s + self.clock.charge_s()
+
+    def calendar(self, timers: Timers) -> Calendar:
+        # On a clock that runs ahead of the central system's, only its first word can be followed.
+        return Calendar(timers, self._epoch_utc_s, sets_once=not self.clock.is_real)
+
+    def add(
+        self, plan: ChargerPlan, address: Address | Callable[[Charger], LinkPort], settings: LinkSettings | None = None
+    ) -> Charger:
+        """Build a charger that dials ``address``, or that has the link that ``address`` makes.
+
+        Raises NotStepped for real hardware on an accelerated clock, ValueError for an impossible key.
+        """
+        if isinstance(address, Address):
+            target = address
+
+            def link(charger: Charger) -> LinkPort:
+                return Link(target, charger, self.pump, self.rng, settings)
+        else:
+            link = address
+        charger = assemble(plan, self.pump, self.rng, self.calendar, link)
+        if not charger.board.is_simulated and not self.clock.is_real:
+            raise NotStepped(f"{plan.identity} has real hardware: its clock must run at speed 1")
+        return charger
+
+    @property
+    def chargers(self) -> dict[str, Charger]:
+        return self.pump.chargers
+
+    def settle_memory(self) -> None:
+        """After start-up: what lives now lives long, the garbage collector need not look at it again."""
+        gc.collect()
+        gc.freeze()
+
+    async def wind_down(self, patience_s: float = 10.0) -> None:
+        """End the transactions, because the process ends (reason Reboot), and let the central system know if it listens."""
+        now_s = self.pump.tell_time()
+        running = [c for c in self.chargers.values() if c.phase is Phase.RUNNING]
+        for charger in running:
+            charger.model.wind_down(Reason.reboot.value, now_s)
+        deadline_s = self.clock.wire_s() + patience_s
+        while self.clock.wire_s() < deadline_s and not all(c.model.is_wound_down for c in running):
+            self.pump.tell_time()
+            await asyncio.sleep(0.02)
+
+    async def close(self, patience_s: float = 5.0) -> None:
+        """Stop every charger in order: outlets dead, sockets closed, everything stored."""
+        for charger in self.chargers.values():
+            charger.stop()
+        deadline_s = self.clock.wire_s() + patience_s
+        while self.clock.wire_s() < deadline_s and not all(c.link.is_idle for c in self.chargers.values()):
+            self.pump.tell_time()
+            await asyncio.sleep(0.02)
+        await self.pump.close()
+
