@@ -17,7 +17,7 @@ from chargepoint.model import wire
 from chargepoint.model.journal import Entry
 from chargepoint.model.timebase import Calendar, utc_text
 from chargepoint.runtime.assembly import ChargerPlan, assemble
-from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.pump import SteppedPump
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
@@ -33,11 +33,14 @@ SILENCE = object()
 
 @dataclass
 class Seen:
-    """A frame on the wire, from the peer's side. ``at_s``: charger time."""
+    """A frame on the wire, from the peer's side. ``at_s``: charger time; ``socket`` counts the connections."""
 
     at_s: float
     is_from_charger: bool
     frame: Frame
+    socket: int = 0
+    has_arrived: bool = True
+    """Whether a running charger got it: a frame of the peer may be under way, or lost."""
 
 
 class Peer:
@@ -77,7 +80,7 @@ class Peer:
 
     def receive(self, text: str) -> None:
         frame = json.loads(text)
-        self.seen.append(Seen(self._world.now_s, True, frame))
+        self.seen.append(Seen(self._world.now_s, True, frame, self._world.sockets))
         if frame[0] != 2:
             self.results[frame[1]] = frame
             return
@@ -92,10 +95,12 @@ class Peer:
 
     def send(self, frame: Frame | str) -> None:
         text = frame if isinstance(frame, str) else json.dumps(frame)
+        seen = None
         if not isinstance(frame, str):
-            self.seen.append(Seen(self._world.now_s, False, frame))
+            seen = Seen(self._world.now_s, False, frame, self._world.sockets, has_arrived=False)
+            self.seen.append(seen)
         for each in (text,) if self.garble is None else self.garble(text):
-            self._world.link.to_charger(each)
+            self._world.link.to_charger(each, seen if each == text else None)
 
     def call(self, action: str, /, **payload: Any) -> str:
         """Send a CALL; return its id."""
@@ -130,6 +135,7 @@ class TestLink:
         if self._is_wanted and not self.is_open and not self.is_down:
             self.is_open, self.is_idle = True, False
             self._number += 1
+            self._world.sockets += 1
             self._charger.on_open("ocpp1.6")
 
     def stop(self, code: int = 1001, reason: str = "") -> None:
@@ -167,10 +173,15 @@ class TestLink:
             self._post(lambda: self._world.peer.receive(text) if number == self._number else None)
         return self.is_open
 
-    def to_charger(self, text: str) -> None:
+    def to_charger(self, text: str, seen: Seen | None = None) -> None:
         if self.is_open:
             number = self._number
-            self._post(lambda: self._charger.on_text(text) if self.is_open and number == self._number else None)
+            self._post(lambda: self._arrive(text, seen) if self.is_open and number == self._number else None)
+
+    def _arrive(self, text: str, seen: Seen | None) -> None:
+        if seen is not None:
+            seen.has_arrived = self._charger.phase is Phase.RUNNING
+        self._charger.on_text(text)
 
     def set_ping_interval(self, interval_s: float) -> None:
         self.ping_interval_s = interval_s
@@ -194,6 +205,9 @@ class World:
         self.store = Store(None, Durability.RELAXED)
         self.rng = Random(self.seed)
         self.journal: list[tuple[float, Entry]] = []
+        self.watchers: list[Callable[[], None]] = []
+        """Called at every moment at which something happened, when all of it has."""
+        self.sockets = 0
         self.pump = SteppedPump(self.store)
         self.peer = Peer(self)
         self._build()
@@ -282,8 +296,13 @@ class World:
     # --- doing --------------------------------------------------------------------------------------------------------
 
     def run(self, seconds: float) -> World:
-        self.pump.run_for(seconds)
+        self.pump.run_for(seconds, self._watch if self.watchers else None)
         return self
+
+    def _watch(self) -> bool:
+        for watcher in self.watchers:
+            watcher()
+        return False
 
     def plug(self, connector: int = 1) -> World:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.plug_in(now_s))  # type: ignore[union-attr]

@@ -220,7 +220,7 @@ class ChargePoint:
                 self.box_troubles.pop(trouble, None)
         concerned = self.connectors if seen.connector == 0 else (self.connector(seen.connector),)
         for connector in concerned:
-            connector.trouble(trouble, seen.active, now_s, seen.info)
+            connector.monitored(trouble, seen.active, now_s, seen.info)
 
     def warn(self, trouble: Trouble, active: bool, now_s: float, info: str = "") -> None:
         """Something is wrong with the whole box that stops nobody from charging (connector 0)."""

@@ -96,8 +96,10 @@ class Connector:
     __slots__ = (
         "_deadline",
         "_granted",
+        "_is_left_by_car",
         "_keep",
         "_kept_s",
+        "_monitored",
         "_over_since_s",
         "_seen_pilot",
         "_was_connected",
@@ -141,6 +143,8 @@ class Connector:
         self.register_wh = 0.0
         self.unlocks_when_dead = False
         self._was_connected = False
+        self._is_left_by_car = False
+        self._monitored: set[Trouble] = set()
         self._granted = Limit(0.0, "")
         self._kept_s = -math.inf
         self._over_since_s: float | None = None
@@ -213,12 +217,10 @@ class Connector:
             meaning = self._meaning(trouble)
             if meaning.is_blocking == (status == ChargePointStatus.faulted) and _may_tell(meaning, status):
                 return status, meaning.code.value, meaning.vendor_code, info or meaning.info
-        info = ""
-        if self.transaction is not None and not self._was_connected and status == ChargePointStatus.suspended_ev:
-            info = "EV side disconnected"
-        elif self.transaction is not None and self.transaction.ending is not None:
-            info = "EV side disconnected" if self.transaction.ending.reason == "EVDisconnected" else ""
-        return status, ChargePointErrorCode.no_error.value, "", info
+        is_car_away = (status == ChargePointStatus.finishing and self._is_left_by_car) or (
+            status == ChargePointStatus.suspended_ev and not self._was_connected
+        )
+        return status, ChargePointErrorCode.no_error.value, "", "EV side disconnected" if is_car_away else ""
 
     def _meaning(self, trouble: Trouble) -> Meaning:
         if trouble is Trouble.PILOT_SHORT and self.state == SessionState.IDLE and not self._was_connected:
@@ -263,7 +265,8 @@ class Connector:
 
     def _left(self, now_s: float) -> None:
         for trouble in [each for each in self.troubles if MEANINGS[each].until is Until.UNPLUGGED]:
-            self._mend(trouble, now_s)
+            if trouble not in self._monitored:
+                self._mend(trouble, now_s)
         if self.is_charging:
             self.host.car_left(self, now_s)
         else:
@@ -277,6 +280,7 @@ class Connector:
     def _vacated(self, now_s: float) -> None:
         """Nothing is plugged any more."""
         if SESSION_TABLE.fire(self, "clear"):
+            self._is_left_by_car = False
             self.unlock(now_s)
         self.settle_availability(now_s)
 
@@ -296,6 +300,17 @@ class Connector:
             self._mend(what, now_s)
             self._proceed(now_s)
 
+    def monitored(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None:
+        """The board's own monitor sees a trouble come or go; as long as it sees one, unplugging mends nothing."""
+        if active:
+            self._monitored.add(what)
+        else:
+            self._monitored.discard(what)
+        self.trouble(what, active, now_s, info)
+        if not active and what in self.troubles and MEANINGS[what].until is Until.UNPLUGGED and not self._was_connected:
+            self._mend(what, now_s)
+            self._proceed(now_s)
+
     def _mend(self, what: Trouble, now_s: float) -> None:
         del self.troubles[what]
         self.host.journal.write(now_s, FaultChanged(self.number, what.value, False, ""))
@@ -307,6 +322,7 @@ class Connector:
         if not self.is_free or not SESSION_TABLE.fire(self, "authorise"):
             return False
         self.authorisation = authorisation
+        self._is_left_by_car = False
         self._proceed(now_s)
         return True
 
@@ -501,6 +517,7 @@ class Connector:
         if transaction is None or not SESSION_TABLE.fire(self, "end"):
             return False
         transaction.ending = Ending(reason, self.host.calendar.utc_s(now_s), id_tag)
+        self._is_left_by_car = reason == "EVDisconnected"
         self.host.queue.save(transaction)
         self._deadline.set(now_s + STOP_WAIT_S)
         self.host.transaction_ending(self, transaction, now_s)
@@ -547,6 +564,11 @@ class Connector:
         if not self.is_occupied:
             self._vacated(now_s)
             self._proceed(now_s)
+
+    def free_cable(self, now_s: float) -> None:
+        """After a restart: nobody's cable stays locked by a session that ended in the dark."""
+        if self.state in (SessionState.IDLE, SessionState.FINISHED):
+            self.unlock(now_s)
 
     def reconsider(self, now_s: float) -> None:
         """Something outside changed what may be offered."""

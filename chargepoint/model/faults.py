@@ -89,7 +89,10 @@ MEANINGS: dict[Trouble, Meaning] = {
         Code.ev_communication_error, "CX014", "Diode fault", is_blocking=False, until=Until.UNPLUGGED
     ),
     Trouble.PILOT_SHORT: Meaning(Code.ev_communication_error, "CX014", "CP short", is_blocking=False),
-    Trouble.VENTILATION: Meaning(Code.other_error, info="Ventilation not available", is_blocking=False),
+    # Without energy such a car goes back to B: only its leaving tells that it no longer asks for ventilation.
+    Trouble.VENTILATION: Meaning(
+        Code.other_error, info="Ventilation not available", is_blocking=False, until=Until.UNPLUGGED
+    ),
     Trouble.PROXIMITY: Meaning(Code.other_error, "CX023", "Proximity fault", is_blocking=False),
     Trouble.RESET_FAILED: Meaning(Code.reset_failure, is_blocking=False, withholds=False),
 }

@@ -43,6 +43,7 @@ class Supply:
         "_candidate",
         "_debounce",
         "_feedback",
+        "_has_looked",
         "_ramp_down",
         "_raise",
         "_relay_tries",
@@ -73,6 +74,7 @@ class Supply:
         self.is_ordered_closed = False
         self.is_closed = False
         self._candidate: PilotState | None = None
+        self._has_looked = False
         self._relay_tries = 0
         self._reclose_from_s = 0.0
         self._raised_s = float("-inf")
@@ -106,16 +108,21 @@ class Supply:
         return self.granted_a if self.is_offering and self.duty_percent != PILOT_STEADY else 0.0
 
     def on_pilot(self, reading: PilotReading, now_s: float) -> None:
-        """Take a look at the pilot; a new state counts once it has stood for its debounce time."""
+        """Take a look at the pilot; a new state counts once it has stood for its debounce time, the first one at once."""
         self.diode_ok = reading.diode_ok
         seen = state_seen(reading)
         if seen is not None and seen is not self.car:
             if seen is not self._candidate:
                 self._candidate = seen
                 self._debounce.set(now_s + delay_s(self.car, seen))
+            if not self._has_looked:
+                # Nothing is on its way in here: what the box wakes up to is told with the first reports after boot.
+                self._debounce.clear()
+                self._settle(now_s)
         elif seen is self.car:
             self._candidate = None
             self._debounce.clear()
+        self._has_looked = self._has_looked or seen is not None
         if self.diode_ok is False and self.is_connected:
             self.owner.trouble(Trouble.DIODE_MISSING, True, now_s)
         self._apply(now_s)

@@ -80,6 +80,7 @@ class Identification(FeatureProfile):
         stored = snapshot.get("cache", {})
         for key, body in sorted(stored.items(), key=lambda item: item[1].get("at", 0.0)):
             self.cache.put(key, TagInfo(body["status"], body.get("parent"), body.get("expires")), 0.0)
+        self._held = {int(key): (body["tag"], body["parent"]) for key, body in snapshot.get("held", {}).items()}
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
@@ -99,6 +100,10 @@ class Identification(FeatureProfile):
 
     def _cached(self, tag: str) -> TagInfo | None:
         return self.cache.find(tag) if self.host.setting(AUTHORIZATION_CACHE_ENABLED) else None
+
+    def is_asking(self, connector: Connector) -> bool:
+        """Whether the central system is being asked about a tag for this very connector."""
+        return any(asked.connectors == (connector.number,) for asked in self._asked.values())
 
     def known_parent(self, tag: str, now_s: float) -> str | None:
         """Return the group of a tag that list or cache hold as valid now."""
@@ -254,7 +259,7 @@ class Identification(FeatureProfile):
         if connector.authorisation is None:
             self._floating.discard(connector.number)
         if not connector.is_occupied:
-            self._held.pop(connector.number, None)
+            self.release_cable(connector)
 
     def _wait(self, connector: Connector, now_s: float) -> None:
         timeout_s = self.host.setting(CONNECTION_TIME_OUT)
@@ -272,11 +277,11 @@ class Identification(FeatureProfile):
 
         One connector with a reader of its own stays Preparing: nobody else's card can start on this cable (4.9, B6).
         """
-        if connector.state == SessionState.AUTHORISED and not connector.is_plugged:
+        if connector.state == SessionState.AUTHORISED:
             tag = connector.authorisation.id_tag if connector.authorisation else ""
             connector.cancel(now_s)
             self.host.present(tag, "timed out: no cable", now_s)
-        elif connector.is_plugged and len(self.host.connectors) > 1:
+        if connector.is_plugged and len(self.host.connectors) > 1:
             connector.lapse(now_s)
 
     # --- cables that stay locked --------------------------------------------------------------------------------------
@@ -285,16 +290,21 @@ class Identification(FeatureProfile):
         """Keep a cable locked until this tag, or one of its group, is presented (4.8 and errata)."""
         if connector.lock is not None:
             self._held[connector.number] = (tag, parent)
+            self.host.save("held", str(connector.number), {"tag": tag, "parent": parent})
+
+    def holds_cable(self, connector: Connector) -> bool:
+        return connector.number in self._held
 
     def release_cable(self, connector: Connector) -> None:
-        self._held.pop(connector.number, None)
+        if self._held.pop(connector.number, None) is not None:
+            self.host.save("held", str(connector.number), None)
 
     def _frees_cable(self, tag: str, here: Sequence[Connector], now_s: float) -> bool:
         parent = self.known_parent(tag, now_s)
         for connector in here:
             held = self._held.get(connector.number)
             if held is not None and (same_tag(tag, held[0]) or same_tag(parent, held[1])):
-                del self._held[connector.number]
+                self.release_cable(connector)
                 connector.unlock(now_s)
                 self.host.present(tag, f"frees the cable of connector {connector.number}", now_s)
                 return True

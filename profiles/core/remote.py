@@ -57,9 +57,10 @@ class Remote(FeatureProfile):
         began = identification.authorise(plugged_first[0], authorisation, here, now_s)
         return call_result.RemoteStartTransaction(status=_ACCEPTED if began else _REJECTED)
 
-    @staticmethod
-    def _may_start(connector: Connector) -> bool:
-        return connector.is_free and connector.authorisation is None
+    def _may_start(self, connector: Connector) -> bool:
+        """Nobody is charging there, and nobody is about to."""
+        is_asking = self.host.feature(Identification).is_asking(connector)
+        return connector.is_free and connector.authorisation is None and not is_asking
 
     @handles(call.RemoteStopTransaction)
     def _stop(self, request: call.RemoteStopTransaction, now_s: float) -> call_result.RemoteStopTransaction:

@@ -61,7 +61,7 @@ class Transactions(FeatureProfile):
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
         self._caps: dict[int, Alarm] = {}
-        self._first_look = Alarm(host.timers, self._clear_empty)
+        self._first_look = Alarm(host.timers, self._look_around)
 
     # --- after a restart ----------------------------------------------------------------------------------------------
 
@@ -78,6 +78,7 @@ class Transactions(FeatureProfile):
         for transaction in list(self.host.queue.transactions.values()):
             if not transaction.is_ended:
                 self._finish(transaction, reason, snapshot, now_s)
+        self._first_look.set(now_s + FIRST_LOOK_S)
 
     def _finish(self, transaction: Transaction, reason: str, snapshot: Snapshot, now_s: float) -> None:
         host = self.host
@@ -96,11 +97,12 @@ class Transactions(FeatureProfile):
         data = host.feature(Metering).transaction_data(connector, transaction, None, at_utc_s)
         self._stop(transaction, connector.energy_wh, data, reason, id_tag, at_utc_s, now_s)
         connector.state = SessionState.FINISHED.value
-        self._first_look.set(now_s + FIRST_LOOK_S)
 
-    def _clear_empty(self, now_s: float) -> None:
+    def _look_around(self, now_s: float) -> None:
         for connector in self.host.connectors:
             connector.clear_if_empty(now_s)
+            if not self.host.feature(Identification).holds_cable(connector):
+                connector.free_cable(now_s)
 
     # --- begin --------------------------------------------------------------------------------------------------------
 

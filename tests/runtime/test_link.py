@@ -1050,9 +1050,10 @@ async def test_redial_ends_a_wait(bench: Callable[..., Bench]) -> None:
         assert len(central.connections) == 2
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
 async def test_whatever_is_asked_in_whatever_order_there_is_never_a_second_socket(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, seed: int
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, trust: Trust, scheme: str, seed: int
 ) -> None:
     """Opens and ends stay paired, and the link comes back when it is let."""
     living = 0
@@ -1073,8 +1074,9 @@ async def test_whatever_is_asked_in_whatever_order_there_is_never_a_second_socke
     monkeypatch.setattr(connection, "connection_made", made)
     monkeypatch.setattr(connection, "connection_lost", lost)
     chance = random.Random(seed)
-    async with central_system() as central:
-        one = bench(central.url)
+    context = trust.server("localhost") if scheme == "wss" else None
+    async with central_system(scheme, "localhost", ssl=context) as central:
+        one = bench(central.url, tls=Tls(ca_file=trust.file))
         link = one.link
         deeds: list[Callable[[], object]] = [
             link.start,
@@ -1089,7 +1091,7 @@ async def test_whatever_is_asked_in_whatever_order_there_is_never_a_second_socke
         ]
         for _ in range(150):
             chance.choice(deeds)()
-            for _ in range(chance.randrange(6)):
+            for _ in range(chance.randrange(6 if context is None else 25)):
                 await asyncio.sleep(0)
         link.stop()
         link.drop()
