@@ -26,6 +26,14 @@ log = logging.getLogger(__name__)
 
 DIALS_AT_ONCE = 100
 """Chargers that dial at the same time at the start; a real fleet does not come up in one millisecond either."""
+WAKE_TOGETHER = 12
+"""Chargers whose samples share one wake-up: waking costs more than sampling. Their stamps stay exact."""
+LONGEST_PATIENCE_S = 0.5
+
+
+def patience_s(count: int, meter_interval_s: float) -> float:
+    """Return how late samples may be taken so that about `WAKE_TOGETHER` of ``count`` chargers wake together."""
+    return min(LONGEST_PATIENCE_S, WAKE_TOGETHER * meter_interval_s / count)
 
 
 @click.command(name="fleet")
@@ -84,11 +92,13 @@ def command(
         ChargerPlan(identity=address.identity, board=plan, keys=keys, seed=number)
         for number, address in enumerate(addresses)
     ]
-    return asyncio.run(_run(list(zip(plans, addresses, strict=True)), plugged, swipe, data, speed, seed, duration))
+    fleet = list(zip(plans, addresses, strict=True))
+    return asyncio.run(_run(fleet, meter_interval / speed, plugged, swipe, data, speed, seed, duration))
 
 
 async def _run(
     fleet: list[tuple[ChargerPlan, Address]],
+    meter_interval: float,
     plugged: bool,
     swipe: str | None,
     data: Path | None,
@@ -99,7 +109,7 @@ async def _run(
     ending = Ending()
     place = Path(tempfile.mkdtemp(prefix="chargepoint-fleet-")) if data is None else data
     store = Store(place / "fleet.sqlite3", Durability.RELAXED)
-    site = Site(store, speed, seed)
+    site = Site(store, speed, seed, patience_s=patience_s(len(fleet), meter_interval))
     settings = LinkSettings()
     try:
         chargers = [site.add(plan, address, settings) for plan, address in fleet]

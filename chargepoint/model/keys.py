@@ -121,7 +121,7 @@ def items(
 class Keyring:
     """All keys of one kind of charger, found by name whatever the case (OCPP 1.6: keys are CiString)."""
 
-    __slots__ = ("_by_name", "fixed")
+    __slots__ = ("_by_name", "defaults", "fixed")
 
     def __init__(self, keys: Iterable[Key[Any]], fixed: Mapping[str, tuple[Any, Access | None]] | None = None) -> None:
         """``fixed`` gives keys another default, and access, for this kind: what the board or the build decides.
@@ -133,6 +133,7 @@ class Keyring:
         for key in keys:
             if self._by_name.setdefault(key.name.lower(), key) is not key:
                 raise ValueError(f"configuration key {key.name} is declared twice")
+        self.defaults = {key.name: self.default(key) for key in self}
 
     def find(self, name: str) -> Key[Any] | None:
         return self._by_name.get(name.lower())
@@ -173,10 +174,8 @@ class Settings:
 
     def get(self, key: Key[T]) -> T:
         """Return the value in force. Raises KeyError for a key of a feature profile that is not in use."""
-        if key not in self.keyring:
-            raise KeyError(key.name)
         value = self._values.get(key.name)
-        return cast("T", self.keyring.default(key) if value is None else value)
+        return cast("T", self.keyring.defaults[key.name] if value is None else value)
 
     def has(self, key: Key[Any]) -> bool:
         return key in self.keyring

@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
-from math import inf
+from math import ceil, inf
 
 Action = Callable[[float], None]
 """What a timer does; it is given the charge time in s."""
@@ -53,9 +53,11 @@ class Timer:
 class Scheduler:
     """All timers of a process: one heap a clock, in the order (due, sequence), so that every run has one order."""
 
-    __slots__ = ("_heaps", "_sequence", "charge_s", "wire_s")
+    __slots__ = ("_heaps", "_sequence", "charge_s", "patience_s", "wire_s")
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = 0.0) -> None:
+        """``patience_s``: how late a patient timer may be, so that those of many owners share a wake-up."""
+        self.patience_s = patience_s
         self.charge_s = 0.0
         self.wire_s = 0.0
         self._sequence = 0
@@ -124,9 +126,15 @@ class Timers:
         """What a clock shows, in s."""
         return self.scheduler.charge_s if clock is Clock.CHARGE else self.scheduler.wire_s
 
-    def at(self, due_s: float, action: Action, clock: Clock = Clock.CHARGE) -> Timer:
-        """Arm ``action`` for ``due_s`` on a clock. What is due already runs at the next look."""
-        return self.scheduler.arm(due_s, action, clock, self)
+    def at(self, due_s: float, action: Action, clock: Clock = Clock.CHARGE, *, is_patient: bool = False) -> Timer:
+        """Arm ``action`` for ``due_s`` on a clock. What is due already runs at the next look.
+
+        A patient one may run up to the scheduler's ``patience_s`` later.
+        """
+        scheduler = self.scheduler
+        if is_patient and scheduler.patience_s:
+            due_s = ceil(due_s / scheduler.patience_s) * scheduler.patience_s
+        return scheduler.arm(due_s, action, clock, self)
 
     def after_wire(self, delay_s: float, action: Action) -> Timer:
         """Arm ``action`` for ``delay_s`` of wall time from now."""
@@ -143,13 +151,16 @@ class Alarm:
     timer fire and looks whether it still applies.
     """
 
-    __slots__ = ("_action", "_clock", "_timer", "_timers", "due_s")
+    __slots__ = ("_action", "_clock", "_is_patient", "_timer", "_timers", "due_s")
 
-    def __init__(self, timers: Timers, action: Action, clock: Clock = Clock.CHARGE) -> None:
+    def __init__(
+        self, timers: Timers, action: Action, clock: Clock = Clock.CHARGE, *, is_patient: bool = False
+    ) -> None:
         self.due_s: float | None = None
         self._timers = timers
         self._action = action
         self._clock = clock
+        self._is_patient = is_patient
         self._timer: Timer | None = None
 
     @property
@@ -163,7 +174,7 @@ class Alarm:
             if self._timer.due_s <= due_s:
                 return
             self._timer.cancel()
-        self._timer = self._timers.at(due_s, self._fire, self._clock)
+        self._timer = self._timers.at(due_s, self._fire, self._clock, is_patient=self._is_patient)
 
     def set_after(self, delay_s: float) -> None:
         """Be due ``delay_s`` from what the alarm's clock shows now."""
@@ -178,7 +189,7 @@ class Alarm:
         if due_s is None:
             return
         if due_s > self._timers.time_s(self._clock):
-            self._timer = self._timers.at(due_s, self._fire, self._clock)
+            self._timer = self._timers.at(due_s, self._fire, self._clock, is_patient=self._is_patient)
             return
         self.due_s = None
         self._action(now_s)

@@ -25,11 +25,12 @@ from functools import cache
 from json.encoder import encode_basestring_ascii as quote
 
 from ocpp.v16 import call, call_result
+from ocpp.v16.datatypes import MeterValue
 from ocpp.v16.enums import Action
 
 from chargepoint.model.errors import ErrorCode, FrameError, PeerError
 from chargepoint.model.schemas import outgoing_problems, shape_of
-from chargepoint.model.shapes import DESCRIPTION_LENGTH, Misfit, Record, json_type, judge, shortened, shown
+from chargepoint.model.shapes import DESCRIPTION_LENGTH, Many, Misfit, Record, Shape, json_type, judge, shortened, shown
 
 MESSAGE_ID_LENGTH = 36
 """Longest message id: a UUID fits exactly (OCPP-J 1.6, 4.1.4)."""
@@ -238,10 +239,17 @@ def encode_payload(message: object) -> str:
     return _shape_of(kind).encode(message)
 
 
+def encode_meter_value(value: MeterValue) -> str:
+    """Return the JSON text of one element of StopTransaction.transactionData: values are stored one by one."""
+    return _meter_value_shape().encode(value)
+
+
 def payload_text(payload: object) -> str:
     """Return the JSON text of a payload as it came, for the journal: ASCII and no blanks, like what we write."""
-    return json.dumps(payload, separators=(",", ":"))
+    return _encode(payload)
 
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 # Shapes are built at first use, not at import: a charger without the security extension never pays for its messages.
 _shape_of = cache(shape_of)
@@ -250,6 +258,13 @@ _shape_of = cache(shape_of)
 @cache
 def _request_shape(action: str) -> Record:
     return _shape_of(getattr(call, action))
+
+
+@cache
+def _meter_value_shape() -> Shape:
+    data = next(m.shape for m in _request_shape("StopTransaction").members if m.name == "transactionData")
+    assert isinstance(data, Many)
+    return data.item
 
 
 @cache
@@ -313,6 +328,7 @@ __all__ = [
     "call_frame",
     "decode_call",
     "decode_result",
+    "encode_meter_value",
     "encode_payload",
     "error_frame",
     "is_known_action",

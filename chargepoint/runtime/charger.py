@@ -58,7 +58,7 @@ class Shore(Protocol):
 
     def tell_time(self) -> float: ...
     def is_dirty(self, charger: Charger) -> None: ...
-    def batch(self, identity: str, saves: list[Save]) -> int: ...
+    def batch(self, waiting: Charger | None, identity: str, saves: list[Save]) -> int: ...
     def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
 
 
@@ -281,28 +281,31 @@ class Charger:
 
     def _take(self, effects: list[Effect], now_s: float) -> None:
         saves: list[Save] = []
-        later: list[Effect] = []
-        first_save = -1
-        for effect in effects:
-            if is_switching_off(effect):
-                # 61851: within 100 ms, whatever store and wire are doing; what waits in the queue must not undo it.
-                later = self._without_command(later, effect)
-                self._held = deque(self._without_command(self._held, effect))
-                self._carry_out(effect, now_s)
-            elif type(effect) is Save:
-                if first_save < 0:
-                    first_save = len(later)
-                saves.append(effect)
-            else:
-                later.append(effect)
-        self._keep_board(saves)
-        if first_save < 0:
-            first_save = len(later)
-        self._held.extend(later[:first_save])
-        if saves:
-            self._held.append(self._shore.batch(self.identity, saves))
-        self._held.extend(later[first_save:])
-        self._release(now_s)
+        after: list[_Held] = []
+        try:
+            for effect in effects:
+                if type(effect) is Save:
+                    saves.append(effect)
+                elif is_switching_off(effect):
+                    # 61851: within 100 ms, whatever store and wire are doing; what waits must not undo it.
+                    after = self._without_command(after, effect)
+                    self._held = deque(self._without_command(self._held, effect))
+                    self._carry_out(effect, now_s)
+                elif saves:
+                    after.append(effect)
+                elif self._held:
+                    self._held.append(effect)
+                else:
+                    self._carry_out(effect, now_s)
+        finally:
+            # Whatever a board did to us meanwhile: what was decided before is stored.
+            if self._keeps_board:
+                self._keep_board(saves)
+            if saves:
+                number = self._shore.batch(self if after else None, self.identity, saves)
+                if after:
+                    self._held.append(number)
+                    self._held.extend(after)
 
     @staticmethod
     def _without_command(waiting: Iterable[_Held], off: Effect) -> list[Any]:
@@ -312,7 +315,7 @@ class Charger:
 
     def _keep_board(self, saves: list[Save]) -> None:
         """A simulated board is stored with every register it told, so that the two never contradict each other."""
-        if self._keeps_board and (self._board_has_news or any(save.kind == "meter" for save in saves)):
+        if self._board_has_news or any(save.kind == "meter" for save in saves):
             self._board_has_news = False
             saves.append(Save("board", "state", {"processes": self.board.snapshot()}))
 

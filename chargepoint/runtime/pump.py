@@ -36,9 +36,9 @@ class NotStepped(ChargePointError):
 class Pump:
     """What both pumps share: chargers, their timers, their batches."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, patience_s: float = 0.0) -> None:
         self.store = store
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(patience_s)
         self.chargers: dict[str, Charger] = {}
         self._dirty: list[Charger] = []
         self._rows: Rows = []
@@ -65,10 +65,11 @@ class Pump:
         """A charger has something in its mailbox or outbox."""
         self._dirty.append(charger)
 
-    def batch(self, identity: str, saves: list[Save]) -> int:
-        """Put saves into the next commit and return its number."""
+    def batch(self, waiting: Charger | None, identity: str, saves: list[Save]) -> int:
+        """Put saves into the next commit and return its number; a ``waiting`` charger is told when it is done."""
         self._rows += [(identity, save) for save in saves]
-        self._waiting.append(self.chargers[identity])
+        if waiting is not None:
+            self._waiting.append(waiting)
         return self._batch
 
     def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
@@ -158,8 +159,9 @@ class SteppedPump(Pump):
 class RunningPump(Pump):
     """Follows a running clock inside an asyncio event loop. Create it where the loop runs, `close` it there too."""
 
-    def __init__(self, store: Store, clock: RunningClock | None = None) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, clock: RunningClock | None = None, patience_s: float = 0.0) -> None:
+        """``patience_s``: see `Scheduler`; for a fleet, where thousands of samples a minute need not be punctual."""
+        super().__init__(store, patience_s)
         self.clock = clock or RunningClock()
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None

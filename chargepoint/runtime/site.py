@@ -30,10 +30,15 @@ def open_store(data: Path, identity: str, **options: object) -> Store:
 class Site:
     """Any number of chargers in this process. Create it inside the event loop, and `close` it there."""
 
-    def __init__(self, store: Store, speed: float = 1.0, seed: int | None = None) -> None:
-        """``seed`` None: chance is chance. Else a run repeats as far as the wire lets it."""
+    def __init__(
+        self, store: Store, speed: float = 1.0, seed: int | None = None, *, patience_s: float = 0.0
+    ) -> None:
+        """``seed`` None: chance is chance. Else a run repeats as far as the wire lets it.
+
+        ``patience_s``: wall seconds that samples and heartbeats may be late, so that chargers share a wake-up.
+        """
         self.clock = RunningClock(speed)
-        self.pump = RunningPump(store, self.clock)
+        self.pump = RunningPump(store, self.clock, patience_s * speed)
         # Message ids must differ from those of an earlier life (OCPP-J erratum 3.1): the seed never stands alone.
         salt = secrets.token_hex(8) if seed is None else f"{seed}:{store.begin_life()}"
         self.rng = Random(salt)

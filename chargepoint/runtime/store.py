@@ -20,6 +20,8 @@ from hw.errors import ChargePointError
 SCHEMAS = ("schema_001.sql",)
 """In order of age; ``user_version`` of the file says how many of them it has."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 Rows = list[tuple[str, Save]]
 """What one commit holds: charger and value, oldest first."""
 
@@ -97,7 +99,7 @@ class Store:
             if body is None:
                 drops.append(place)
             else:
-                puts.append((*place, json.dumps(body, separators=(",", ":"))))
+                puts.append((*place, _encode(body)))
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", puts)

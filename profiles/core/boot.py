@@ -61,7 +61,7 @@ class Boot(FeatureProfile):
         self.was_accepted = False
         """Ever, in this life or an earlier one: then the offline rules may let people charge (4.2)."""
         self._retry = Alarm(host.timers, self._boot)
-        self._heartbeat = Alarm(host.timers, self._beat)
+        self._heartbeat = Alarm(host.timers, self._beat, is_patient=True)
         self._heartbeat_s = 0.0
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
@@ -131,7 +131,8 @@ class Boot(FeatureProfile):
 
     def call_sent(self, action: str, now_s: float) -> None:
         """Any call shows that we are alive (4.6); only once a day a Heartbeat must be among them, for the clock."""
-        if action != "BootNotification" and now_s - self._heartbeat_s < DAY_S:
+        next_s = now_s + float(self.host.setting(HEARTBEAT_INTERVAL))
+        if action != "BootNotification" and next_s - self._heartbeat_s < DAY_S:
             self._arm_heartbeat(now_s)
 
     def setting_changed(self, name: str, now_s: float) -> None:

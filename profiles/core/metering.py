@@ -121,7 +121,7 @@ class Metering(FeatureProfile):
         super().__init__(host)
         self._grid: Appointment | None = None
         self._rhythms = tuple(
-            _Rhythm(Alarm(host.timers, lambda now_s, n=c.number: self._sample(n, now_s)))  # type: ignore[misc]
+            _Rhythm(Alarm(host.timers, lambda now_s, n=c.number: self._sample(n, now_s), is_patient=True))  # type: ignore[misc]
             for c in host.connectors
         )
 
@@ -262,7 +262,7 @@ class Metering(FeatureProfile):
         wanted = self.host.setting(key)
         value = meter_value(wanted, sample, context, stamp) if wanted else None
         if value is not None:
-            self.host.queue.add_sample(transaction, wire.encode_payload(value))
+            self.host.queue.add_sample(transaction, wire.encode_meter_value(value))
 
     # --- triggered values ---------------------------------------------------------------------------------------------
 
@@ -323,7 +323,7 @@ class Metering(FeatureProfile):
             stamp = utc_text(at_utc_s)
             end = meter_value(wanted, sample, ReadingContext.transaction_end, stamp)
             if end is not None:
-                values.append(wire.encode_payload(end))
+                values.append(wire.encode_meter_value(end))
         return thinned(values, self.host.setting(STOP_TRANSACTION_MAX_METER_VALUES))
 
 
