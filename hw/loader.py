@@ -116,6 +116,7 @@ def _connector(section: Section, number: int) -> ConnectorPlan:
             relay=section.choice("contactor", RelayKind, RelayKind.DIRECT),
             has_lock=section.has("lock"),
             has_feedback=section.flag("feedback", True),
+            has_light=section.has("indicator"),
             is_ventilated=section.flag("ventilated", False),
             meter_has_phase_energy=section.flag("phase_energy", False),
         ),

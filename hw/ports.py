@@ -69,6 +69,7 @@ class Outlet:
     relay: RelayKind = RelayKind.DIRECT
     has_lock: bool = False
     has_feedback: bool = True
+    has_light: bool = False
     is_ventilated: bool = False
     meter_has_phase_energy: bool = False
 
@@ -239,10 +240,10 @@ class Meter(Protocol):
 
 
 class Indicator(Protocol):
-    """LED or display."""
+    """The light of an outlet."""
 
-    def show(self, word: str, now_s: float) -> None:
-        """Show one of the words of `chargepoint.model.outbox.Indicate`."""
+    def show(self, colour: str, intensity_percent: int, blinks: int, now_s: float) -> None:
+        """Blink ``blinks`` times, then stay lit in ``colour`` (off, white, green, yellow, blue, red)."""
 
 
 class Process(Protocol):

@@ -16,7 +16,7 @@ ALL: dict[str, tuple[type[FeatureProfile], ...]] = {
     "Core": Core.parts,
     "RemoteTrigger": (RemoteTrigger,),
 }
-"""Classes by feature profile, as SupportedFeatureProfiles names them (OCPP 1.6 9.1.26)."""
+"""Classes by feature profile, as SupportedFeatureProfiles names them (OCPP 1.6 9.1.29)."""
 
 
 def select(names: Iterable[str] = tuple(ALL)) -> tuple[type[FeatureProfile], ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chargepoint.model.feature import FeatureProfile, handles
-from chargepoint.model.session import Registration
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import MessageTrigger, TriggerMessageStatus
+
+from chargepoint.model.feature import FeatureProfile, handles
+from chargepoint.model.session import Registration
 
 
 class RemoteTrigger(FeatureProfile):

@@ -49,9 +49,12 @@ ROOMS = {
     "chargepoint.model": Room.MODEL,
     "chargepoint.runtime": Room.RUNTIME,
     "hw": Room.HARDWARE,
+    "hw.binding": Room.GROUND,  # binding, node and section are parts of the strict document
     "hw.document": Room.GROUND,
     "hw.errors": Room.GROUND,
+    "hw.node": Room.GROUND,
     "hw.ports": Room.GROUND,
+    "hw.section": Room.GROUND,
     "profiles": Room.PROFILES,
 }
 """The room of a module is that of the longest entry its name begins with."""

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.world import Frame, Seen, World
-
 from chargepoint.model.journal import TransactionStarted
 from chargepoint.model.pilot import current_for_duty
 from chargepoint.model.session import Registration
@@ -25,6 +23,7 @@ from hw.ports import PILOT_STEADY
 from hw.sim.circuit import Circuit
 from hw.sim.faults import MONITORED, Cause
 from hw.sim.pilot import PilotLoad, is_pwm
+from tests.world import Frame, Seen, World
 
 OPEN_S = 0.1
 RAMP_DOWN_S = 6.0
@@ -210,8 +209,8 @@ class Auditor:
             return None
         for message in self._world.model.queue:
             if message.message_id == message_id:
-                stored = self._world.store.load("CP1").get("queue", {}).get(message.key, {})
-                assert stored.get("id") == message_id, f"{action} left before it was stored"
+                stored = self._world.stored("queue", message.key)
+                assert stored and stored["id"] == message_id, f"{action} left before it was stored"
                 return action, message.payload, message.transaction
         assert action == "MeterValues", f"{action} is not in the queue"
         return None

@@ -198,6 +198,8 @@ class World:
     keys: dict[str, str] = field(default_factory=dict)
     seed: int = 1
     starts_online: bool = True
+    keeps_board: bool = True
+    """False: after a power cut the board is as new, whoever was plugged in has left in the dark."""
     plan: dict[str, Any] = field(default_factory=dict)
     """Further fields of `ChargerPlan`."""
 
@@ -218,7 +220,7 @@ class World:
 
     def _build(self) -> None:
         plan = ChargerPlan(
-            identity="CP1", board=plan_board(self.board), keys=self.keys, keeps_board=True, seed=self.seed, **self.plan
+            identity="CP1", board=plan_board(self.board), keys=self.keys, keeps_board=self.keeps_board, seed=self.seed, **self.plan
         )
         self.charger = assemble(
             plan, self.pump, self.rng, lambda timers: Calendar(timers, EPOCH_UTC_S), lambda c: TestLink(self, c)
@@ -242,6 +244,11 @@ class World:
     @property
     def model(self) -> Any:
         return self.charger.model
+
+    def stored(self, kind: str, key: str) -> Any:
+        """Return one record of the store, None when there is none."""
+        found = self.store._db.execute("SELECT body FROM record WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+        return None if found is None else json.loads(found[0])
 
     def connector(self, number: int = 1) -> Any:
         return self.charger.model.connector(number)

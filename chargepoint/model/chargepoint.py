@@ -78,10 +78,10 @@ class ChargePoint:
         "queue",
         "rng",
         "roster",
-        "timers",
         "session",
         "settings",
         "station",
+        "timers",
         "warnings",
     )
 
@@ -99,7 +99,8 @@ class ChargePoint:
         wake: Callable[[], None] = lambda: None,
         configuration: Mapping[str, str] | None = None,
     ) -> None:
-        """``wake`` is called when the empty outbox gets its first effect. ``configuration`` sets keys as a central system would find them, before what the store has changed.
+        """``wake`` is called when the empty outbox gets its first effect. ``configuration`` sets keys as a central
+        system would find them, before what the store has changed.
 
         Raises ValueError, with the key's name, for a value its key does not take.
         """
@@ -170,8 +171,8 @@ class ChargePoint:
             return
         self.journal.write(now_s, LinkChanged(is_open, detail))
         if is_open:
-            self._tell("link_opened", now_s)
             self.session.opened(now_s)
+            self._tell("link_opened", now_s)
         else:
             self.session.closed(now_s)
             self._tell("link_closed", now_s)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
+
+from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
 from .faults import IDLE_PILOT_SHORT, MEANINGS, Meaning, Trouble, Until
 from .journal import FaultChanged, OfferChanged, PilotChanged
@@ -33,8 +34,9 @@ METER_WAIT_S = 5.0
 """How long a start waits for the meter before the meter counts as silent."""
 STOP_WAIT_S = 6.5
 """How long a stop waits for the contactor and the meter: the 6 s in which a car may ramp down, and a margin."""
-KEEP_S = 60.0
-"""A running transaction's register is stored at least this often, so that a power cut loses at most a minute."""
+KEEP_S = 61.0
+"""A running transaction's register is stored at least this often, so that a power cut loses about a minute. The second
+on top lets samples taken each minute do it alone."""
 METER_RETRY_S = 10.0
 OVER_CURRENT_S = 7.0
 """A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
@@ -115,9 +117,9 @@ class Connector:
         "outlet",
         "reading",
         "register_wh",
-        "timers",
         "state",
         "supply",
+        "timers",
         "transaction",
         "troubles",
         "unlocks_when_dead",
@@ -186,6 +188,11 @@ class Connector:
     def is_withheld(self) -> bool:
         """Something wrong takes the energy away."""
         return any(MEANINGS[trouble].withholds for trouble in self.troubles)
+
+    @property
+    def is_secured(self) -> bool:
+        """The cable cannot be pulled out under load: it is fixed, or its lock has said so (IEC 61851-1)."""
+        return self.lock is None or self.lock.is_locked
 
     @property
     def offer(self) -> Limit:
@@ -262,6 +269,7 @@ class Connector:
     def on_lock(self, locked: bool, jammed: bool, now_s: float) -> None:
         if self.lock is not None:
             self.lock.on_lock(locked, jammed, now_s)
+            self._proceed(now_s)
 
     def _left(self, now_s: float) -> None:
         for trouble in [each for each in self.troubles if MEANINGS[each].until is Until.UNPLUGGED]:
@@ -386,6 +394,7 @@ class Connector:
             return
         self._deadline.clear()
         self.authorisation = None
+        self.unlocks_when_dead = False
         self.transaction = Transaction(
             key=self.host.queue.new_key(self.number),
             connector=self.number,
@@ -421,6 +430,8 @@ class Connector:
         if self.is_charging and self.transaction is not None:
             if self.is_withheld:
                 limit = Limit(0.0, "fault")
+            elif not self.is_secured:
+                limit = Limit(0.0, "cable not locked")
             elif self.host.is_energy_blocked(self):
                 limit = Limit(0.0, "the central system refused the card")
             elif self._was_connected:
@@ -432,7 +443,7 @@ class Connector:
             self._granted = limit
             if self.host.journal:
                 self.host.journal.write(now_s, OfferChanged(self.number, limit.amps, limit.reason))
-        self.supply.grant(limit.amps, self.is_withheld, now_s)
+        self.supply.grant(limit.amps, self.is_withheld or not self.is_secured, now_s)
         if self.host.journal:
             pilot = (str(self.supply.state), self.supply.duty_percent, self.supply.is_closed)
             if pilot != self._seen_pilot:
@@ -530,7 +541,7 @@ class Connector:
         """The contactor is open."""
         if self.supply.is_ordered_closed:
             return
-        if self.unlocks_when_dead:
+        if self.unlocks_when_dead and not self.is_charging:
             self.unlocks_when_dead = False
             self.unlock(now_s)
         if self.state == SessionState.ENDING and self.transaction is not None and not self.transaction.is_ended:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from hw.ports import Fault
 from ocpp.v16.enums import ChargePointErrorCode as Code
+
+from hw.ports import Fault
 
 VENDOR_ID = "https://chargex.inl.gov"
 

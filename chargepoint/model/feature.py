@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .chargepoint import ChargePoint, Snapshot
     from .connector import Connector, Limit
     from .outbox import Ref
-    from .session import Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +50,7 @@ class FeatureProfile:
     __slots__ = ("host",)
 
     name: ClassVar[str]
-    """As in SupportedFeatureProfiles (OCPP 1.6 9.1.26)."""
+    """As in SupportedFeatureProfiles (OCPP 1.6 9.1.29)."""
     keys: ClassVar[tuple[Key[Any], ...]] = ()
     triggers: ClassVar[tuple[str, ...]] = ()
     """What TriggerMessage may ask of it."""

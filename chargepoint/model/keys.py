@@ -227,9 +227,9 @@ class Settings:
         """Return what GetConfiguration tells of one key, None when there is none. Write-only values are never told."""
         key = self.keyring.find(name)
         if key is None:
-            for custom, value in self._custom.items():
+            for custom, text in self._custom.items():
                 if custom.lower() == name.lower():
-                    return Entry(custom, readonly=False, value=value)
+                    return Entry(custom, readonly=False, value=text)
             return None
         access = self.keyring.access(key)
         value = None if access is Access.WRITE_ONLY else self.text(key.name)

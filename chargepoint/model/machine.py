@@ -15,7 +15,6 @@ from typing import Protocol
 
 from transitions import Machine
 
-
 # It tells every state it enters and leaves, at INFO; the journal tells what matters.
 logging.getLogger("transitions").setLevel(logging.WARNING)
 

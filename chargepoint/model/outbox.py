@@ -59,10 +59,12 @@ class ReadMeter:
 
 @dataclass(frozen=True, slots=True)
 class Indicate:
-    """Show a connector's state to the person in front of it; ``word`` is a connector status."""
+    """Show a connector's state to the person in front of it: blink, then stay lit in a colour."""
 
     connector: int
-    word: str
+    colour: str
+    intensity_percent: int
+    blinks: int
 
 
 @dataclass(frozen=True, slots=True)

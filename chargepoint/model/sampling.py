@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from hw.ports import Outlet, Reading
 from ocpp.v16.datatypes import MeterValue, SampledValue
 from ocpp.v16.enums import Location, Measurand, Phase, ReadingContext, UnitOfMeasure
+
+from hw.ports import Outlet, Reading
 
 DEFAULT = Measurand.energy_active_import_register.value
 """What an empty list of measurands means (certification test tool)."""
@@ -120,7 +121,7 @@ MEASURANDS: dict[str, _Kind] = {
 
 
 def split(item: str) -> tuple[str, Phase | None]:
-    """Return measurand and phase of an item of a measurand list, such as ``Voltage.L1`` (9.1.18).
+    """Return measurand and phase of an item of a measurand list, such as ``Voltage.L1`` (9.1.17).
 
     Raises ValueError when it is none.
     """

@@ -27,20 +27,20 @@ TRANSACTION_MESSAGE_ATTEMPTS = integer(
     "TransactionMessageAttempts",
     3,
     minimum=1,
-    source="9.1.28",
+    source="9.1.31",
     effect="transmissions of a transaction message, the first included, before it is kept as undelivered",
 )
 TRANSACTION_MESSAGE_RETRY_INTERVAL = integer(
     "TransactionMessageRetryInterval",
     60,
     unit="s",
-    source="9.1.29",
+    source="9.1.32",
     effect="wait before the next transmission, times the transmissions so far",
 )
 
 REMEMBER_S = 60.0
 """How long an answered call id is remembered on a socket: a repetition gets the stored answer."""
-REMEMBERED_ANSWERS = 16
+REMEMBERED_ANSWERS = 64
 NORMAL_LANE = 100
 """Calls that may wait unsent; older ones are dropped, for each of them tells a state that a later one tells better."""
 
@@ -101,6 +101,15 @@ class _InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class _Deferred:
+    """A call of the central system whose answer waits for hardware."""
+
+    ref: Ref
+    call: wire.Call
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Answered:
     at_wire_s: float
     digest: int
@@ -139,7 +148,6 @@ class Session:
         "_normal",
         "_queue_turn",
         "_retry",
-        "_served",
         "is_open",
         "queue",
         "registration",
@@ -155,8 +163,7 @@ class Session:
         self._in_flight: _InFlight | None = None
         self._queue_turn = False
         self._is_serving = False
-        self._served: str | None = None
-        self._deferred: dict[Ref, wire.Call] = {}
+        self._deferred: list[_Deferred] = []
         self._answered: dict[str, _Answered] = {}
         self._earlier_ids: dict[str, Message] = {}
         self._deadline = Alarm(host.timers, self._on_timeout, Clock.WIRE)
@@ -173,6 +180,11 @@ class Session:
         return Lane.BOOT if self.registration is Registration.PENDING else Lane.NORMAL
 
     @property
+    def _serves(self) -> bool:
+        """Before the first answer, and while Rejected, the central system gets none (OCPP 1.6 4.2)."""
+        return self.registration in (Registration.PENDING, Registration.ACCEPTED)
+
+    @property
     def is_idle(self) -> bool:
         """Nothing in flight, nothing waiting."""
         return self._in_flight is None and not self._boot and not self._normal and not len(self.queue)
@@ -184,7 +196,6 @@ class Session:
         self.is_open = True
         self._answered.clear()
         self._earlier_ids.clear()
-        self._deferred.clear()
         self._retry.clear()
         self.pump(now_s)
 
@@ -192,6 +203,7 @@ class Session:
         """The socket is gone. A stored message stays the head, same id, no attempt counted; others learn it."""
         self.is_open = False
         self._deadline.clear()
+        self._deferred.clear()
         lost, self._in_flight = self._in_flight, None
         waiting = [*self._boot, *self._normal]
         self._boot.clear()
@@ -268,11 +280,22 @@ class Session:
     # --- what comes in ------------------------------------------------------------------------------------------------
 
     def receive(self, text: str, now_s: float) -> None:
-        """Take one frame."""
+        """Take one frame. Whatever it causes leaves when it is dealt with: after the answer, and after what it ended."""
+        self._is_serving = True
+        try:
+            self._receive(text, now_s)
+        finally:
+            self._is_serving = False
+        self.pump(now_s)
+
+    def _receive(self, text: str, now_s: float) -> None:
         try:
             frame = wire.read_frame(text)
         except wire.BadCall as error:
-            self._refuse(error.message_id, error, text, now_s)
+            if self._serves:
+                self._refuse(error.message_id, error, text, now_s)
+            else:
+                self._host.journal.write(now_s, FrameRefused(text, error.description))
         except FrameError as error:
             self._host.journal.write(now_s, FrameRefused(text, error.description))
         else:
@@ -282,13 +305,12 @@ class Session:
                 self._on_result(frame, now_s)
             elif isinstance(frame, wire.CallError):
                 self._on_error(frame, now_s)
-        self.pump(now_s)
 
     def _on_call(self, frame: wire.Call, text: str, now_s: float) -> None:
-        if self.registration in (Registration.UNKNOWN, Registration.REJECTED):
+        if not self._serves:
             self._host.journal.write(now_s, FrameRefused(text, f"not served while {self.registration.value}"))
             return
-        if any(call.id == frame.id for call in self._deferred.values()):
+        if any(served.call.id == frame.id for served in self._deferred):
             busy = PeerError(ErrorCode.GENERIC_ERROR, "this message id is being handled")
             self._refuse(frame.id, busy, text, now_s)
             return
@@ -298,46 +320,48 @@ class Session:
         if known is not None and known.digest == digest and wire_s - known.at_wire_s < REMEMBER_S:
             self._host.emit(Send(known.text))
             return
-        self._is_serving = True
         try:
             refusal = self._host.refuses(frame.action)
             if refusal is not None:
                 raise refusal
             response = self._host.serve(wire.decode_call(frame.action, frame.payload), now_s)
         except PeerError as error:
-            self._refuse(frame.id, error, text, now_s)
+            self._remember(frame.id, digest, self._refuse(frame.id, error, text, now_s))
             return
-        finally:
-            self._is_serving = False
         if isinstance(response, Later):
-            self._deferred[response.ref] = frame
+            self._deferred.append(_Deferred(response.ref, frame, digest))
         else:
             self._answer(frame, response, digest, now_s)
 
     def answer(self, ref: Ref, response: Any, now_s: float) -> None:
         """Give the answer that a handler promised with `Later`; nothing happens when the socket went meanwhile."""
-        frame = self._deferred.pop(ref, None)
-        if frame is not None and self.is_open:
-            self._answer(frame, response, 0, now_s)
-            self.pump(now_s)
+        due = [served for served in self._deferred if served.ref == ref]
+        for served in due:
+            self._deferred.remove(served)
+            self._answer(served.call, response, served.digest, now_s)
+        self.pump(now_s)
 
     def _answer(self, frame: wire.Call, response: Any, digest: int, now_s: float) -> None:
         payload = wire.encode_payload(response)
         text = wire.result_frame(frame.id, payload)
         self._host.emit(Send(text))
-        self._answered[frame.id] = _Answered(self._host.timers.wire_s, digest, text)
-        if len(self._answered) > REMEMBERED_ANSWERS:
-            del self._answered[next(iter(self._answered))]
+        self._remember(frame.id, digest, text)
         if self._host.journal:
             request = wire.payload_text(frame.payload)
             self._host.journal.write(now_s, CallServed(frame.id, frame.action, request, True, payload))
 
-    def _refuse(self, message_id: str, error: PeerError, text: str, now_s: float) -> None:
-        if self.registration in (Registration.UNKNOWN, Registration.REJECTED):
-            return
-        self._host.emit(Send(wire.error_frame(message_id, error.code, error.description)))
+    def _refuse(self, message_id: str, error: PeerError, text: str, now_s: float) -> str:
+        answer = wire.error_frame(message_id, error.code, error.description)
+        self._host.emit(Send(answer))
         if self._host.journal:
             self._host.journal.write(now_s, CallServed(message_id, "", text, False, str(error)))
+        return answer
+
+    def _remember(self, message_id: str, digest: int, answer: str) -> None:
+        self._answered.pop(message_id, None)
+        self._answered[message_id] = _Answered(self._host.timers.wire_s, digest, answer)
+        if len(self._answered) > REMEMBERED_ANSWERS:
+            del self._answered[next(iter(self._answered))]
 
     def _on_result(self, frame: wire.CallResult, now_s: float) -> None:
         flying = self._in_flight

@@ -44,12 +44,12 @@ class Supply:
         "_debounce",
         "_feedback",
         "_has_looked",
-        "_ramp_down",
         "_raise",
-        "_relay_tries",
+        "_raised_s",
+        "_ramp_down",
         "_reclose",
         "_reclose_from_s",
-        "_raised_s",
+        "_relay_tries",
         "car",
         "diode_ok",
         "duty_percent",
@@ -189,8 +189,9 @@ class Supply:
                 return
             self._order(True, now_s)
         elif self.is_ordered_closed:
-            is_ramping_down = self.state == Pilot.C1 and not self.is_faulted and self.outlet.relay is RelayKind.DIRECT
-            if not is_ramping_down:
+            # What is still on its way to close has nothing to ramp down: it must not arrive in C1.
+            may_ramp_down = self.is_closed and not self.is_faulted and self.outlet.relay is RelayKind.DIRECT
+            if self.state != Pilot.C1 or not may_ramp_down:
                 self._order(False, now_s)
             elif not self._ramp_down.is_set:
                 self._ramp_down.set(now_s + RAMP_DOWN_S)

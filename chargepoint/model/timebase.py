@@ -53,7 +53,7 @@ class Timer:
 class Scheduler:
     """All timers of a process: one heap a clock, in the order (due, sequence), so that every run has one order."""
 
-    __slots__ = ("_heaps", "_sequence", "charge_s", "patience_s", "wire_s")
+    __slots__ = ("_charge", "_sequence", "_wire", "charge_s", "patience_s", "wire_s")
 
     def __init__(self, patience_s: float = 0.0) -> None:
         """``patience_s``: how late a patient timer may be, so that those of many owners share a wake-up."""
@@ -61,17 +61,18 @@ class Scheduler:
         self.charge_s = 0.0
         self.wire_s = 0.0
         self._sequence = 0
-        self._heaps: dict[Clock, list[Timer]] = {Clock.CHARGE: [], Clock.WIRE: []}
+        self._charge: list[Timer] = []
+        self._wire: list[Timer] = []
 
     def arm(self, due_s: float, action: Action, clock: Clock, owner: Timers) -> Timer:
         self._sequence += 1
         timer = Timer(due_s, self._sequence, action, owner)
-        heapq.heappush(self._heaps[clock], timer)
+        heapq.heappush(self._charge if clock is Clock.CHARGE else self._wire, timer)
         return timer
 
     def next_due_s(self, clock: Clock) -> float:
         """When the next timer of a clock is due, in s of that clock; ``inf`` when none is armed."""
-        heap = self._heaps[clock]
+        heap = self._charge if clock is Clock.CHARGE else self._wire
         while heap and not heap[0].is_armed:
             heapq.heappop(heap)
         return heap[0].due_s if heap else inf
@@ -86,9 +87,11 @@ class Scheduler:
 
         The caller runs ``timer.action`` and decides what its failure means to ``timer.owner``.
         """
-        for clock, time_s in ((Clock.CHARGE, self.charge_s), (Clock.WIRE, self.wire_s)):
-            if self.next_due_s(clock) <= time_s:
-                return heapq.heappop(self._heaps[clock])
+        for heap, time_s in ((self._charge, self.charge_s), (self._wire, self.wire_s)):
+            while heap and heap[0].due_s <= time_s:
+                timer = heapq.heappop(heap)
+                if timer.is_armed:
+                    return timer
         return None
 
     def run_due(self) -> int:
@@ -101,7 +104,7 @@ class Scheduler:
         return ran
 
     def __len__(self) -> int:
-        return sum(timer.is_armed for heap in self._heaps.values() for timer in heap)
+        return sum(timer.is_armed for heap in (self._charge, self._wire) for timer in heap)
 
 
 class Timers:

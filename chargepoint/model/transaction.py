@@ -8,7 +8,7 @@ last attempt: then it is kept as *undelivered*, for people to see, queue again o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -152,13 +152,12 @@ class TransactionQueue:
         self._messages = deque(Message.restored(key, body) for key, body in sorted(messages.items()))
         self.undelivered = {key: Message.restored(key, body) for key, body in sorted(undelivered.items())}
         numbers = [message.number for message in (*self._messages, *self.undelivered.values())]
-        keys = [int(key.rpartition("-")[2]) for key in self.transactions]
-        self._next = 1 + max([*numbers, *keys, 0])
+        self._next = 1 + max(numbers, default=0)
 
     def __len__(self) -> int:
         return len(self._messages)
 
-    def __iter__(self) -> Iterable[Message]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Message]:
         return iter(self._messages)
 
     @property
@@ -168,10 +167,8 @@ class TransactionQueue:
     # --- transactions -------------------------------------------------------------------------------------------------
 
     def new_key(self, connector: int) -> str:
-        """Return a key no transaction of this charger ever had."""
-        key = f"{connector}-{self._next:012d}"
-        self._next += 1
-        return key
+        """Return a key no transaction of this charger ever had, whatever has been forgotten since."""
+        return f"{connector}-{self._owner.new_message_id()}"
 
     def save(self, transaction: Transaction) -> None:
         """Store a transaction as it is now."""

@@ -16,6 +16,7 @@ from chargepoint.model.timebase import Calendar, Timers
 from hw.plan import BoardPlan
 from hw.ports import CableKind
 from profiles.absent import ANSWERS
+from profiles.core.light import Light
 
 from .charger import Charger, LinkPort
 from .pump import Pump
@@ -54,7 +55,10 @@ def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...]) -> Roster:
     if is_tethered:
         # Erratum 3.84: with a fixed cable there is nothing to unlock, and the key says so.
         fixed["UnlockConnectorOnEVSideDisconnect"] = (False, Access.READ_ONLY)
-    return Roster(profiles.select(feature_profiles), fixed, ANSWERS)
+    classes = profiles.select(feature_profiles)
+    if not any(outlet.has_light for outlet in outlets):
+        classes = tuple(each for each in classes if each is not Light)
+    return Roster(classes, fixed, ANSWERS)
 
 
 def station_of(plan: ChargerPlan) -> Station:

@@ -15,15 +15,17 @@ from typing import Any, Protocol
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import (
     CloseLink,
+    Command,
     Effect,
+    Indicate,
     LinkIsGood,
     ReadMeter,
     Restart,
     Save,
     Send,
     SetLock,
-    SetPing,
     SetPilot,
+    SetPing,
     SetRelay,
     is_switching_off,
 )
@@ -311,7 +313,7 @@ class Charger:
     def _without_command(waiting: Iterable[_Held], off: Effect) -> list[Any]:
         """Leave out what would switch the same thing on again."""
         assert isinstance(off, SetPilot | SetRelay)
-        return [e for e in waiting if type(e) is not type(off) or e.connector != off.connector]  # type: ignore[union-attr]
+        return [e for e in waiting if type(e) is not type(off) or e.connector != off.connector]
 
     def _keep_board(self, saves: list[Save]) -> None:
         """A simulated board is stored with every register it told, so that the two never contradict each other."""
@@ -341,7 +343,7 @@ class Charger:
         kind = type(effect)
         if kind is Send:
             self.link.send_text(effect.text)  # type: ignore[union-attr]
-        elif isinstance(effect, ReadMeter | SetPilot | SetRelay | SetLock):
+        elif isinstance(effect, ReadMeter | SetPilot | SetRelay | SetLock | Indicate):
             self._command(effect, now_s)
         elif isinstance(effect, SetPing):
             self.link.set_ping_interval(float(effect.interval_s))
@@ -352,7 +354,7 @@ class Charger:
         elif isinstance(effect, Restart):
             self._restart(now_s)
 
-    def _command(self, effect: ReadMeter | SetPilot | SetRelay | SetLock, now_s: float) -> None:
+    def _command(self, effect: Command, now_s: float) -> None:
         ports = self.board.outlet(effect.connector)
         if isinstance(effect, ReadMeter):
             ports.meter.read(effect.ref, now_s)
@@ -360,6 +362,9 @@ class Charger:
             ports.pilot.set_duty(effect.duty_percent, now_s)
         elif isinstance(effect, SetRelay):
             ports.relay.set_closed(effect.closed, now_s)
+        elif isinstance(effect, Indicate):
+            if ports.indicator is not None:
+                ports.indicator.show(effect.colour, effect.intensity_percent, effect.blinks, now_s)
         elif ports.lock is not None:
             ports.lock.set_locked(effect.locked, now_s)
         self._advance_board(now_s)

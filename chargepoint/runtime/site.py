@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from chargepoint.model.timebase import Calendar, Timers
 from ocpp.v16.enums import Reason
+
+from chargepoint.model.timebase import Calendar, Timers
 
 from .address import Address
 from .assembly import ChargerPlan, assemble

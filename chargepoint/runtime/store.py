@@ -102,8 +102,10 @@ class Store:
                 puts.append((*place, _encode(body)))
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", puts)
-            self._db.executemany("DELETE FROM record WHERE charger = ? AND kind = ? AND key = ?", drops)
+            if puts:
+                self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", puts)
+            if drops:
+                self._db.executemany("DELETE FROM record WHERE charger = ? AND kind = ? AND key = ?", drops)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:

@@ -92,15 +92,19 @@ class SimulatedHands(_View):
 
 
 class SimulatedIndicator:
-    """`hw.ports.Indicator` that remembers the word it shows."""
+    """`hw.ports.Indicator` that remembers what it shows, and how often it has blinked."""
 
-    __slots__ = ("word",)
+    __slots__ = ("blinks", "colour", "intensity_percent")
 
     def __init__(self) -> None:
-        self.word = ""
+        self.colour = "off"
+        self.intensity_percent = 0
+        self.blinks = 0
 
-    def show(self, word: str, now_s: float) -> None:
-        self.word = word
+    def show(self, colour: str, intensity_percent: int, blinks: int, now_s: float) -> None:
+        self.colour = colour
+        self.intensity_percent = intensity_percent
+        self.blinks += blinks
 
 
 class SimulatedReader:

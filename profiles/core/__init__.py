@@ -9,6 +9,7 @@ from .boot import Boot
 from .configuration import Configuration
 from .data_transfer import DataTransfer
 from .identification import Identification
+from .light import Light
 from .metering import Metering
 from .remote import Remote
 from .reset import Reset
@@ -32,4 +33,5 @@ class Core:
         Reset,
         Unlock,
         DataTransfer,
+        Light,
     )

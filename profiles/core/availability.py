@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chargepoint.model.feature import FeatureProfile, handles
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import AvailabilityStatus, AvailabilityType
+
+from chargepoint.model.feature import FeatureProfile, handles
 
 from .status import Status
 

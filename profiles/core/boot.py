@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ocpp.v16 import call
+from ocpp.v16.enums import MessageTrigger, RegistrationStatus
+
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.journal import ClockSet, Registered
@@ -9,8 +12,6 @@ from chargepoint.model.keys import Access, integer, items
 from chargepoint.model.outbox import Ref, SetPing
 from chargepoint.model.session import MESSAGE_TIMEOUT, Failure, Lane, Outcome, Registration
 from chargepoint.model.timebase import Alarm, utc_seconds
-from ocpp.v16 import call
-from ocpp.v16.enums import MessageTrigger, RegistrationStatus
 
 HEARTBEAT_INTERVAL = integer(
     "HeartbeatInterval", 300, unit="s", source="9.1.10", effect="idle time after which Heartbeat is sent; 0: never"
@@ -19,7 +20,7 @@ WEBSOCKET_PING_INTERVAL = integer(
     "WebSocketPingInterval", 60, unit="s", source="OCPP-J 7", effect="pings the central system; 0: never"
 )
 NUMBER_OF_CONNECTORS = integer(
-    "NumberOfConnectors", 1, minimum=1, access=Access.READ_ONLY, source="9.1.22", effect="without connector 0"
+    "NumberOfConnectors", 1, minimum=1, access=Access.READ_ONLY, source="9.1.21", effect="without connector 0"
 )
 SUPPORTED_FEATURE_PROFILES = items(
     "SupportedFeatureProfiles",
@@ -27,7 +28,7 @@ SUPPORTED_FEATURE_PROFILES = items(
     check=bool,
     expected="feature profiles",
     access=Access.READ_ONLY,
-    source="9.1.26",
+    source="9.1.29",
     effect="what this charger can do",
 )
 
@@ -75,8 +76,7 @@ class Boot(FeatureProfile):
         if self.host.session.registration is Registration.ACCEPTED:
             self._arm_heartbeat(now_s)
         elif not self._retry.is_set:
-            # The session opens right after this hook: the alarm is due at once, but only then.
-            self._retry.set(now_s)
+            self._boot(now_s)
 
     def link_closed(self, now_s: float) -> None:
         self._heartbeat.clear()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from chargepoint.model.errors import ErrorCode, PeerError
-from chargepoint.model.feature import FeatureProfile, handles
-from chargepoint.model.keys import Access, integer
 from ocpp.v16 import call, call_result
 from ocpp.v16.datatypes import KeyValue
 from ocpp.v16.enums import ConfigurationStatus
+
+from chargepoint.model.errors import ErrorCode, PeerError
+from chargepoint.model.feature import FeatureProfile, handles
+from chargepoint.model.keys import Access, integer
 
 GET_CONFIGURATION_MAX_KEYS = integer(
     "GetConfigurationMaxKeys", 200, minimum=1, access=Access.READ_ONLY, source="9.1.9", effect="keys in one request"

@@ -5,11 +5,12 @@ Features that know a vendor override `FeatureProfile.data_transfer`; nobody know
 
 from __future__ import annotations
 
+from ocpp.v16 import call, call_result
+from ocpp.v16.enums import DataTransferStatus
+
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.outbox import Ref
 from chargepoint.model.session import Outcome
-from ocpp.v16 import call, call_result
-from ocpp.v16.enums import DataTransferStatus
 
 
 class DataTransfer(FeatureProfile):

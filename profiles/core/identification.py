@@ -1,6 +1,6 @@
 """Who may charge: cards, Authorize, the authorization cache, and how long an authorisation waits for a cable.
 
-Sources: OCPP 1.6 3.4, 3.5, 4.1, 5.4; keys 9.1.1, 9.1.2, 9.1.6, 9.1.14, 9.1.15.
+Sources: OCPP 1.6 3.4, 3.5, 4.1, 5.4; keys 9.1.1, 9.1.2, 9.1.6, 9.1.12, 9.1.13.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ocpp.v16 import call, call_result
+from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
 from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, same_tag, verdict
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
@@ -17,8 +20,6 @@ from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import Ref
 from chargepoint.model.session import Failure, Outcome
 from chargepoint.model.timebase import Alarm, utc_seconds
-from ocpp.v16 import call, call_result
-from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
 from .boot import Boot
 
@@ -29,10 +30,10 @@ ALLOW_OFFLINE_TX_FOR_UNKNOWN_ID = boolean(
     "AllowOfflineTxForUnknownId", False, source="9.1.1", effect="offline, tags in neither list nor cache may charge"
 )
 LOCAL_AUTHORIZE_OFFLINE = boolean(
-    "LocalAuthorizeOffline", True, source="9.1.14", effect="offline, tags in list or cache may charge"
+    "LocalAuthorizeOffline", True, source="9.1.12", effect="offline, tags in list or cache may charge"
 )
 LOCAL_PRE_AUTHORIZE = boolean(
-    "LocalPreAuthorize", False, source="9.1.15", effect="online, tags in list or cache start without Authorize"
+    "LocalPreAuthorize", False, source="9.1.13", effect="online, tags in list or cache start without Authorize"
 )
 CONNECTION_TIME_OUT = integer(
     "ConnectionTimeOut", 60, unit="s", source="9.1.6", effect="wait for the other half of cable and card; 0: for ever"
@@ -153,16 +154,17 @@ class Identification(FeatureProfile):
             if waiting is not None and same_tag(tag, waiting.id_tag) and connector.cancel(now_s):
                 host.present(tag, f"takes back connector {connector.number}", now_s)
                 return
-        if self._frees_cable(tag, here, now_s) or any(same_tag(tag, asked.tag) for asked in self._asked.values()):
+        parent = self.known_parent(tag, now_s)
+        is_asked_about = any(same_tag(tag, asked.tag) for asked in self._asked.values())
+        if self._frees_cable(tag, parent, here, now_s) or is_asked_about:
             return
         self.identify(tag, here, now_s, is_remote=False)
 
     def identify(self, tag: str, here: Sequence[Connector], now_s: float, *, is_remote: bool) -> None:
         """Find out whether a tag may start, or stop its group's transaction, at one of the connectors."""
         host = self.host
-        target = self._target(here)
-        grouped = [c for c in here if c.is_charging and c.transaction and c.transaction.parent_id_tag]
-        if target is None and not grouped:
+        target = self._target(here, is_remote=is_remote)
+        if target is None and not any(self._concerns_group(connector) for connector in here):
             host.present(tag, "refused: no connector is free", now_s)
             return
         if not is_remote and self._stops_group(self.known_parent(tag, now_s), tag, here, now_s):
@@ -199,18 +201,30 @@ class Identification(FeatureProfile):
         if info.status_at(host.calendar.utc_s(now_s)) != AuthorizationStatus.accepted:
             host.present(asked.tag, f"refused: {info.status}", now_s)
             return
-        if not asked.is_remote and self._stops_group(info.parent, asked.tag, here, now_s):
+        if not asked.is_remote and (
+            self._frees_cable(asked.tag, info.parent, here, now_s)
+            or self._stops_group(info.parent, asked.tag, here, now_s)
+        ):
             return
-        target = self._target(here)
+        target = self._target(here, is_remote=asked.is_remote)
         if target is None:
             host.present(asked.tag, "refused: no connector is free", now_s)
             return
         host.present(asked.tag, "accepted", now_s)
         self.authorise(target, Authorisation(asked.tag, info.parent), here, now_s)
 
-    def _target(self, here: Sequence[Connector]) -> Connector | None:
-        """The connector a start is meant for: one with a cable in, else any that is free."""
-        free = [c for c in here if c.is_free]
+    def _concerns_group(self, connector: Connector) -> bool:
+        """Whether a tag of a group could end something here: a transaction, or the hold on a cable."""
+        transaction, held = connector.transaction, self._held.get(connector.number)
+        running = connector.is_charging and transaction is not None and transaction.parent_id_tag is not None
+        return running or (held is not None and held[1] is not None)
+
+    def _target(self, here: Sequence[Connector], *, is_remote: bool) -> Connector | None:
+        """The connector a start is meant for: one with a cable in, else any that is free.
+
+        A card does not start on a cable that is held for somebody else's card; the central system may.
+        """
+        free = [c for c in here if c.is_free and (is_remote or not self.holds_cable(c))]
         plugged = [c for c in free if c.is_plugged]
         fresh = [c for c in plugged if c.state == SessionState.IDLE]
         unplugged = [c for c in free if not c.is_occupied]
@@ -222,10 +236,10 @@ class Identification(FeatureProfile):
             return False
         for connector in here:
             transaction = connector.transaction
-            if transaction is not None and same_tag(parent, transaction.parent_id_tag):
-                if connector.end("Local", tag, now_s):
-                    self.host.present(tag, f"stops connector {connector.number} of its group", now_s)
-                    return True
+            of_group = transaction is not None and same_tag(parent, transaction.parent_id_tag)
+            if of_group and connector.end("Local", tag, now_s):
+                self.host.present(tag, f"stops connector {connector.number} of its group", now_s)
+                return True
         return False
 
     # --- authorised, waiting for the cable ----------------------------------------------------------------------------
@@ -239,6 +253,7 @@ class Identification(FeatureProfile):
         if not target.authorise(authorisation, now_s):
             self._floating.discard(target.number)
             return False
+        self.release_cable(target)
         if target.state == SessionState.AUTHORISED:
             self._wait(target, now_s)
         return True
@@ -299,8 +314,7 @@ class Identification(FeatureProfile):
         if self._held.pop(connector.number, None) is not None:
             self.host.save("held", str(connector.number), None)
 
-    def _frees_cable(self, tag: str, here: Sequence[Connector], now_s: float) -> bool:
-        parent = self.known_parent(tag, now_s)
+    def _frees_cable(self, tag: str, parent: str | None, here: Sequence[Connector], now_s: float) -> bool:
         for connector in here:
             held = self._held.get(connector.number)
             if held is not None and (same_tag(tag, held[0]) or same_tag(parent, held[1])):

@@ -1,6 +1,6 @@
 """Meter values: periodic, clock-aligned, triggered, and those that StopTransaction carries.
 
-Sources: OCPP 1.6 4.7, 3.16, 7.43; keys 9.1.3, 9.1.7-9.1.8, 9.1.16-9.1.19, 9.1.24-9.1.25; errata 3.18, 3.63.
+Sources: OCPP 1.6 4.7, 3.16, 7.43; keys 9.1.5, 9.1.7, 9.1.8, 9.1.15-9.1.19, 9.1.25-9.1.28; errata 3.18, 3.63.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+
+from ocpp.v16 import call
+from ocpp.v16.enums import MessageTrigger, ReadingContext
 
 from chargepoint.model import wire
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
@@ -20,8 +23,6 @@ from chargepoint.model.session import Outcome
 from chargepoint.model.timebase import Alarm, Appointment, utc_text
 from chargepoint.model.transaction import Transaction
 from hw.ports import Reading
-from ocpp.v16 import call
-from ocpp.v16.enums import MessageTrigger, ReadingContext
 
 DAY_S = 86400.0
 _COUNT = len(MEASURANDS)
@@ -47,12 +48,12 @@ METER_VALUES_SAMPLED_DATA = _measurands(
     "MeterValuesSampledData", ("Energy.Active.Import.Register",), "9.1.17", "content of periodic and triggered values"
 )
 METER_VALUES_ALIGNED_DATA = _measurands(
-    "MeterValuesAlignedData", ("Energy.Active.Import.Register",), "9.1.16", "content of clock-aligned values"
+    "MeterValuesAlignedData", ("Energy.Active.Import.Register",), "9.1.15", "content of clock-aligned values"
 )
 STOP_TXN_SAMPLED_DATA = _measurands(
-    "StopTxnSampledData", (), "9.1.25", "samples that StopTransaction carries; both empty: none"
+    "StopTxnSampledData", (), "9.1.27", "samples that StopTransaction carries; both empty: none"
 )
-STOP_TXN_ALIGNED_DATA = _measurands("StopTxnAlignedData", (), "9.1.24", "aligned values that StopTransaction carries")
+STOP_TXN_ALIGNED_DATA = _measurands("StopTxnAlignedData", (), "9.1.25", "aligned values that StopTransaction carries")
 STOP_TRANSACTION_MAX_METER_VALUES = integer(
     "StopTransactionMaxMeterValues",
     500,
@@ -239,7 +240,7 @@ class Metering(FeatureProfile):
         self._queue(connector, METER_VALUES_ALIGNED_DATA, sample, clock, stamp, transaction)
         if transaction is not None:
             self._keep(STOP_TXN_ALIGNED_DATA, sample, clock, stamp, transaction)
-            connector.save_register(now_s)
+        connector.save_register(now_s)
 
     def _queue(
         self,
@@ -284,6 +285,8 @@ class Metering(FeatureProfile):
         request = call.MeterValues(
             connector_id=connector.number, meter_value=[value], transaction_id=transaction_id
         )
+        # What was told is stored, so that after a power cut nothing tells less.
+        connector.save_register(now_s)
         host.send(request, Ref(TRIGGERED, str(connector.number)), now_s, host.session.trigger_lane)
 
     @answered(call.MeterValues)

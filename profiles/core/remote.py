@@ -1,18 +1,19 @@
-"""RemoteStartTransaction and RemoteStopTransaction (OCPP 1.6 5.11, 5.12; key 9.1.4)."""
+"""RemoteStartTransaction and RemoteStopTransaction (OCPP 1.6 5.11, 5.12; key 9.1.3)."""
 
 from __future__ import annotations
+
+from ocpp.v16 import call, call_result
+from ocpp.v16.enums import ChargingProfilePurposeType, Reason, RemoteStartStopStatus
 
 from chargepoint.model.connector import Authorisation, Connector
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import boolean
 from chargepoint.model.session import Registration
-from ocpp.v16 import call, call_result
-from ocpp.v16.enums import ChargingProfilePurposeType, Reason, RemoteStartStopStatus
 
 from .identification import Identification
 
 AUTHORIZE_REMOTE_TX_REQUESTS = boolean(
-    "AuthorizeRemoteTxRequests", False, source="9.1.4", effect="a remote start is authorised like a card"
+    "AuthorizeRemoteTxRequests", False, source="9.1.3", effect="a remote start is authorised like a card"
 )
 
 _ACCEPTED, _REJECTED = RemoteStartStopStatus.accepted, RemoteStartStopStatus.rejected

@@ -1,4 +1,4 @@
-"""Reset: stop what runs, let it be told, go down, come back (OCPP 1.6 5.14; key 9.1.21).
+"""Reset: stop what runs, let it be told, go down, come back (OCPP 1.6 5.14; key 9.1.22).
 
 A reset is "drop this charger and build it again from the store", so it always succeeds from our side; ResetRetries counts
 attempts to get there while transactions refuse to end.
@@ -6,16 +6,17 @@ attempts to get there while transactions refuse to end.
 
 from __future__ import annotations
 
+from ocpp.v16 import call, call_result
+from ocpp.v16.enums import Reason, ResetStatus, ResetType
+
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.faults import Trouble
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import integer
 from chargepoint.model.timebase import Alarm, Clock
-from ocpp.v16 import call, call_result
-from ocpp.v16.enums import Reason, ResetStatus, ResetType
 
 RESET_RETRIES = integer(
-    "ResetRetries", 3, unit="times", source="9.1.21", effect="further waits for a transaction that does not end"
+    "ResetRetries", 3, unit="times", source="9.1.22", effect="further waits for a transaction that does not end"
 )
 
 DELIVERY_WAIT_S = 60.0

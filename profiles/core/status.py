@@ -1,8 +1,11 @@
-"""StatusNotification: what is reported, when, and in which steps (OCPP 1.6 4.9; MinimumStatusDuration 9.1.23)."""
+"""StatusNotification: what is reported, when, and in which steps (OCPP 1.6 4.9; MinimumStatusDuration 9.1.20)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+from ocpp.v16 import call
+from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, MessageTrigger
 
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.connector import Connector
@@ -14,11 +17,9 @@ from chargepoint.model.outbox import Ref
 from chargepoint.model.session import Lane, Outcome
 from chargepoint.model.status import path
 from chargepoint.model.timebase import Alarm, utc_text
-from ocpp.v16 import call
-from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, MessageTrigger
 
 MINIMUM_STATUS_DURATION = integer(
-    "MinimumStatusDuration", 0, unit="s", source="9.1.23", effect="how long a status must last before it is reported"
+    "MinimumStatusDuration", 0, unit="s", source="9.1.20", effect="how long a status must last before it is reported"
 )
 
 FIRST_REQUEST_S = 10.0
@@ -146,12 +147,11 @@ class Status(FeatureProfile):
 
     def link_opened(self, now_s: float) -> None:
         """After an outage: what differs from what the central system last confirmed, no history (4.9)."""
-        for report in self._reports:
+        for number, report in enumerate(self._reports):
             report.reported = report.confirmed
             report.underway.clear()
-            if report.actual != report.confirmed and report.confirmed is not None and not report.alarm.is_set:
-                # The session opens right after this hook, and reports are calls.
-                report.alarm.set(now_s)
+            if not report.alarm.is_set:
+                self._report(number, now_s)
 
     def _report(self, number: int, now_s: float) -> None:
         report = self._reports[number]
@@ -192,5 +192,11 @@ class Status(FeatureProfile):
     def trigger(self, requested: str, connector: int | None, now_s: float) -> None:
         numbers = range(len(self._reports)) if connector is None else (connector,)
         for number in numbers:
-            at = self.host.stamp(now_s)
-            self._send(number, self.condition(number), at, now_s, self.host.session.trigger_lane)
+            report = self._reports[number]
+            if report.reported not in (None, report.actual) and self.host.session.is_online:
+                # What still had to last is news now, with the steps that lead to it.
+                report.alarm.clear()
+                self._report(number, now_s)
+            else:
+                at = self.host.stamp(now_s)
+                self._send(number, self.condition(number), at, now_s, self.host.session.trigger_lane)

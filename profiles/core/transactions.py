@@ -1,13 +1,15 @@
 """StartTransaction and StopTransaction: what begins, what ends, and what the central system makes of it.
 
-Sources: OCPP 1.6 3.6-3.9, 4.8, 4.10; keys 9.1.20, 9.1.27-9.1.30; errata 3.18, 3.54, 3.80-3.84.
+Sources: OCPP 1.6 3.6-3.9, 4.8, 4.10; keys 9.1.14, 9.1.23, 9.1.24, 9.1.31-9.1.33; errata 3.18, 3.54, 3.80-3.84.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from chargepoint.model import wire
+from ocpp.v16 import call
+from ocpp.v16.enums import AuthorizationStatus, Reason
+
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.connector import Connector, SessionState
 from chargepoint.model.feature import FeatureProfile
@@ -18,23 +20,21 @@ from chargepoint.model.session import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_
 from chargepoint.model.timebase import Alarm, utc_text
 from chargepoint.model.transaction import Message, Transaction
 from hw.ports import Reading
-from ocpp.v16 import call
-from ocpp.v16.enums import AuthorizationStatus, Reason
 
 from .identification import Identification
 from .metering import Metering
 
 STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT = boolean(
-    "StopTransactionOnEVSideDisconnect", True, source="9.1.27", effect="unplugging the car ends the transaction"
+    "StopTransactionOnEVSideDisconnect", True, source="9.1.23", effect="unplugging the car ends the transaction"
 )
 STOP_TRANSACTION_ON_INVALID_ID = boolean(
-    "StopTransactionOnInvalidId", True, source="9.1.28", effect="a tag refused late ends the transaction, else its energy"
+    "StopTransactionOnInvalidId", True, source="9.1.24", effect="a tag refused late ends the transaction, else its energy"
 )
 MAX_ENERGY_ON_INVALID_ID = integer(
-    "MaxEnergyOnInvalidId", 0, unit="Wh", source="9.1.20", effect="energy still granted to a tag refused late"
+    "MaxEnergyOnInvalidId", 0, unit="Wh", source="9.1.14", effect="energy still granted to a tag refused late"
 )
 UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT = boolean(
-    "UnlockConnectorOnEVSideDisconnect", True, source="9.1.31", effect="unplugging the car unlocks the cable"
+    "UnlockConnectorOnEVSideDisconnect", True, source="9.1.33", effect="unplugging the car unlocks the cable"
 )
 
 CAP = "cap"

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
 from tests.watch import Auditor, Electrician, no_exception_logged
 from tests.world import ERROR, SILENCE, World
 

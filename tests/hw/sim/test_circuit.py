@@ -8,6 +8,8 @@ import pytest
 
 from hw.loader import plan_board
 from hw.ports import LockSeen, MeterRead, PilotSeen, ProximitySeen, RelaySeen
+from hw.sim.onboard import Supply
+from hw.sim.register import Register
 
 
 def test_nothing_is_reported_before_the_first_advance(plan_with):
@@ -106,7 +108,15 @@ def test_meter_reads_what_the_car_draws(bench):
     assert (reading.power_factor, reading.frequency_hz) == (1.0, 50.0)
     later = bench.run(3600).read()
     assert later.energy_wh - reading.energy_wh == pytest.approx(11040, rel=1e-6)
-    assert sum(later.phase_energy_wh) == pytest.approx(later.energy_wh)
+    assert later.phase_energy_wh == (), "this meter counts the total only"
+
+
+def test_a_meter_may_count_each_phase():
+    """The phases add up to the total (board file: `phase_energy: true`)."""
+    register = Register(3, 300.0, phase_energy=True)
+    register.add(100.0, 2)
+    reading = register.reading(0.0, Supply(230.0, 3), 0.0, 0, (0.0, 0.0, 0.0), None)
+    assert sum(reading.phase_energy_wh) == pytest.approx(reading.energy_wh)
 
 
 def test_two_phase_car_leaves_the_third_phase_idle(bench_with):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.world import EPOCH_UTC_S, ERROR, SILENCE, World
 
 from chargepoint.model.chargepoint import Station
 from chargepoint.model.timebase import utc_text
+from tests.world import EPOCH_UTC_S, ERROR, SILENCE, World
 
 
 def moments(world: World, action: str) -> list[float]:
@@ -238,6 +238,12 @@ def test_no_heartbeat_is_sent_while_the_link_is_down(world: World) -> None:
     """A heartbeat tells that the connection is alive (4.6)."""
     world.network(False).run(1000).network(True).run(5)
     assert world.calls("Heartbeat") == []
+
+
+def test_heartbeats_go_on_after_a_reconnect(world: World) -> None:
+    """link cut while idle: reconnect, heartbeats (test case 035)."""
+    world.network(False).run(10).network(True).run(310)
+    assert len(world.calls("Heartbeat")) == 1
 
 
 # --- keys of the connection -------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise, product
 
 import pytest
-from tests.world import SILENCE, World
+from ocpp.v16.enums import ChargePointStatus as Status
 
 from chargepoint.model.status import MOVES, Situation, path, status_of
-from ocpp.v16.enums import ChargePointStatus as Status
+from tests.world import SILENCE, World
 
 # --- which status -----------------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ def test_a_car_that_asks_again_is_charging_again(world: World) -> None:
 
 def test_a_short_pause_of_the_car_is_not_told(world: World) -> None:
     """Status returns to the last reported one before the stability time: send nothing (handbook, connector-states 6)."""
-    world.charge().forget().wants_energy(False)
+    world.charge().configure(MinimumStatusDuration=10).forget().wants_energy(False)
     assert world.wants_energy(True).run(10).statuses() == []
 
 
@@ -172,6 +172,18 @@ def test_a_report_that_was_not_confirmed_is_told_again_after_the_reconnect(world
     world.plug().network(False)
     world.peer.answers.clear()
     assert world.forget().network(True).run(5).statuses() == ["Preparing"]
+
+
+def test_reports_after_boot_that_were_lost_are_told_after_the_reconnect() -> None:
+    """for connector 0..n after each Accepted boot (4.2); whose status differs from the last one confirmed (4.9)."""
+    world = World(starts_online=False)
+    world.peer.answers["StatusNotification"] = lambda payload: SILENCE
+    world.network(True).run(1).network(False)
+    world.peer.answers.clear()
+    assert world.forget().network(True).run(5).story() == [
+        "StatusNotification 0 Available",
+        "StatusNotification 1 Available",
+    ]
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
@@ -398,11 +410,11 @@ def test_the_box_is_available_again_when_its_fault_is_over(duo: World) -> None:
 
 def test_a_fault_that_lasts_through_a_power_cut_is_told_after_boot(world: World) -> None:
     """for connector 0..n after each Accepted boot, as they are (4.2)."""
-    world.cause("internal").forget().cut_power().run(5)
+    world.cause("internal").plug().forget().cut_power().run(5)
     assert world.told() == "Faulted"
 
 
 def test_a_cable_that_is_in_at_boot_is_told_at_once(world: World) -> None:
     """After boot Accepted: a plugged cable → Preparing (handbook, connector-states 4)."""
-    world.plug().cut_power().forget().cut_power().run(5)
+    world.plug().forget().cut_power().run(5)
     assert world.statuses() == ["Preparing"]
