@@ -1,10 +1,47 @@
 """What all tests share: hypothesis draws the same examples in every run, so that a red suite stays red.
 
-`./run test --hypothesis-profile=explore` draws other ones each time, and many more.
+`./run test --hypothesis-profile=explore` draws other ones each time, and many more. `--rewrite-transcripts` writes the
+golden transcripts anew instead of comparing with them: review what changed before you keep it.
 """
 
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile("ci")
+
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+REWRITE = "--rewrite-transcripts"
+
+CheckTranscript = Callable[[str, Sequence[str]], None]
+"""Compares the lines of a run with those kept under a name."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(REWRITE, action="store_true", help="write tests/transcripts anew instead of comparing with them")
+
+
+@pytest.fixture
+def check_transcript(request: pytest.FixtureRequest) -> CheckTranscript:
+    """Fail at the first line in which a run differs from its golden transcript."""
+
+    def check(name: str, lines: Sequence[str]) -> None:
+        path = TRANSCRIPTS / f"{name}.jsonl"
+        if request.config.getoption(REWRITE):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+        kept = path.read_text("utf-8").splitlines() if path.exists() else []
+        for number, (now, before) in enumerate(zip_longest(lines, kept, fillvalue=""), 1):
+            if now != before:
+                differing = (column for column, (a, b) in enumerate(zip(now, before, strict=False)) if a != b)
+                start = max(0, next(differing, min(len(now), len(before))) - 80)
+                was, found = (f"…{text[start : start + 240]}" for text in (before, now))
+                what = f"{path.name}, line {number}, from column {start}\n  was {was}\n  is  {found}"
+                pytest.fail(f"{what}\n`{REWRITE}` accepts it", pytrace=False)
+
+    return check

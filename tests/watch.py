@@ -77,13 +77,14 @@ class Electrician:
         is_running = charger.phase is Phase.RUNNING and charger.model.connector(number).is_charging
         duty = circuit._driven_percent
         is_granted = is_running and is_pwm(duty)
-        outlet.was_welded = circuit.has_cause(Cause.WELDED_CONTACTOR) or (outlet.was_welded and is_closed)
+        is_excused = outlet.was_welded or circuit.has_cause(Cause.WELDED_CONTACTOR)
+        outlet.was_welded = is_excused and (is_closed or circuit.has_cause(Cause.WELDED_CONTACTOR))
         is_broken = any(circuit.has_cause(cause) for cause in WITHHOLDING)
 
         def since(before: float | None, is_so: bool) -> float | None:
             return (now_s if before is None else before) if is_so else None
 
-        if outlet.is_closed and not outlet.was_welded:
+        if outlet.is_closed and not is_excused:
             for since_s, limit_s, what in (
                 (outlet.not_asking_since_s, OPEN_S, "after C and D were left"),
                 (outlet.broken_since_s, OPEN_S, "with a fault"),
@@ -94,7 +95,7 @@ class Electrician:
         outlet.not_asking_since_s = since(outlet.not_asking_since_s, is_closed and not asks)
         outlet.broken_since_s = since(outlet.broken_since_s, is_closed and is_broken)
         outlet.not_granted_since_s = since(outlet.not_granted_since_s, is_closed and not is_granted)
-        if is_closed and not outlet.was_welded:
+        if is_closed and not is_excused:
             if not outlet.is_closed:
                 self.closings += 1
                 assert is_granted, f"{now_s:.3f}: contactor {number} closes at {duty} % without a grant"
@@ -252,13 +253,14 @@ class Auditor:
             told[connector] = register_wh
         if "meterStop" in payload and not self.is_requeued:
             data = [
-                float(each["value"])
+                (float(each["value"]), each["context"] == "Transaction.End")
                 for value in payload.get("transactionData", [])
                 for each in value["sampledValue"]
                 if each["measurand"] == "Energy.Active.Import.Register" and "phase" not in each
             ]
             assert data == sorted(data), f"registers within transactionData fall: {data}"
-            assert not data or data[-1] == payload["meterStop"], "Transaction.End is not meterStop"
+            ends = [register_wh for register_wh, is_end in data if is_end]
+            assert ends in ([], [payload["meterStop"]]), "Transaction.End is not meterStop"
 
     def _on_status(self, payload: dict[str, Any]) -> None:
         number, status = payload["connectorId"], payload["status"]

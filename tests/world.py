@@ -220,7 +220,12 @@ class World:
 
     def _build(self) -> None:
         plan = ChargerPlan(
-            identity="CP1", board=plan_board(self.board), keys=self.keys, keeps_board=self.keeps_board, seed=self.seed, **self.plan
+            identity="CP1",
+            board=plan_board(self.board),
+            keys=self.keys,
+            keeps_board=self.keeps_board,
+            seed=self.seed,
+            **self.plan,
         )
         self.charger = assemble(
             plan, self.pump, self.rng, lambda timers: Calendar(timers, EPOCH_UTC_S), lambda c: TestLink(self, c)
@@ -265,13 +270,14 @@ class World:
         told = []
         for seen in self._calls():
             action, payload = seen.frame[2], seen.frame[3]
-            detail = {
+            details: dict[str, Callable[[dict[str, Any]], str]] = {
                 "StatusNotification": lambda p: f"{p['connectorId']} {p['status']}"
                 + ("" if p["errorCode"] == "NoError" else f" {p['errorCode']}"),
                 "StopTransaction": lambda p: p.get("reason", ""),
                 "Authorize": lambda p: p["idTag"],
                 "StartTransaction": lambda p: p["idTag"],
-            }.get(action, lambda p: "")(payload)
+            }
+            detail = details[action](payload) if action in details else ""
             told.append(f"{action} {detail}".strip())
         return told
 
@@ -314,6 +320,10 @@ class World:
     def plug(self, connector: int = 1) -> World:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.plug_in(now_s))  # type: ignore[union-attr]
         return self.run(0.5)
+
+    def plug_box(self, connector: int = 1) -> World:
+        """Put the plug into the socket, with the car's end still in the hand."""
+        return self.plug(connector).unplug_car(connector)
 
     def unplug(self, connector: int = 1) -> World:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.unplug(now_s))  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from random import Random
 import click
 
 from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.orders import listen
 from chargepoint.cli.story import exchange_text
 from chargepoint.runtime.central_system import Card, Cards, CentralSystem, Exchange
 from chargepoint.runtime.centre import serve
@@ -46,7 +47,15 @@ def command(
     quiet: bool,
     log_format: str,
 ) -> int:
-    """Run the embedded central system: accepts every charger and, unless --card is given, every card."""
+    """Run the embedded central system: accepts every charger and, unless --card is given, every card.
+
+    Orders are typed, one a line: an action, its fields, and the charger when there are several.
+
+    \b
+        RemoteStartTransaction idTag=04A1B2C3 connectorId=1
+        GetConfiguration key=HeartbeatInterval,MeterValueSampleInterval
+        ChangeAvailability connectorId=0 type=Inoperative @CP001
+    """
     set_up_logging(verbose, quiet, log_format)
     return asyncio.run(_serve(host, port, path, password, certificate, cards, heartbeat, duration))
 
@@ -81,8 +90,10 @@ async def _serve(
             passwords=password.encode() if password else None,
             ssl_context=_context(certificate),
         ) as centre:
-            click.echo(f"central system at {centre.url}; Ctrl-C ends it")
+            click.echo(f"central system at {centre.url}; Ctrl-C ends it; orders are typed, see --help")
+            orders = asyncio.create_task(listen(central, lambda problem: click.echo(problem, err=True)))
             await ending.wait(duration)
+            orders.cancel()
     except OSError as error:
         raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}; take another --port") from error
     return ending.exit_code

@@ -103,7 +103,8 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
     store = open_store(settings.data, settings.identity, durability=settings.durability)
     site = Site(store, settings.speed, settings.seed)
     charger = site.add(settings.plan(), address, settings.link)
-    story = Story(log.info, lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
+    is_real = site.clock.is_real
+    story = Story(log.info, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
     charger.on_rebuilt = (lambda each: each.model.journal.listen(story.listen), _frames)
     was_accepted = False
 

@@ -25,9 +25,12 @@ def clock_text(utc_s: float) -> str:
 
 
 class Story:
-    """A journal listener that turns what it hears into lines. ``utc_s`` maps charge time to the charger's UTC."""
+    """A journal listener that turns what it hears into lines.
 
-    def __init__(self, write: Line, utc_s: Callable[[str, float], float]) -> None:
+    ``utc_s`` maps charge time to the charger's UTC; None where the two clocks are one and the log has it already.
+    """
+
+    def __init__(self, write: Line, utc_s: Callable[[str, float], float] | None = None) -> None:
         self._write = write
         self._utc_s = utc_s
         self._sent: dict[tuple[str, str], str] = {}
@@ -38,7 +41,8 @@ class Story:
             return
         text = self._told(identity, entry)
         if text:
-            self._write(f"{clock_text(self._utc_s(identity, now_s))} {identity} {text}")
+            clock = "" if self._utc_s is None else f"{clock_text(self._utc_s(identity, now_s))} "
+            self._write(f"{clock}{identity} {text}")
 
     def _told(self, identity: str, entry: Entry) -> str:
         if isinstance(entry, journal.CallAnswered):

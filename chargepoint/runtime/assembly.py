@@ -94,13 +94,20 @@ def assemble(
     station = station_of(plan)
     outlets = [connector.outlet for connector in plan.board.connectors]
 
+    shown: Calendar | None = None
+
     def build(charger: Charger, timers: Timers) -> ChargePoint:
+        # The box's own clock runs on through a reset: what it was told once it still knows.
+        nonlocal shown
+        before, shown = shown, calendar(timers)
+        if before is not None:
+            shown.offset_s, shown.is_set = before.offset_s, before.is_set
         return ChargePoint(
             plan.identity,
             outlets,
             roster,
             timers=timers,
-            calendar=calendar(timers),
+            calendar=shown,
             rng=rng,
             station=station,
             boot_retry_s=plan.boot_retry_s,

@@ -21,6 +21,9 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _UNITS_WH = {"Wh": 1.0, "kWh": 1000.0}
 LOOK_S = 1.0
 """How often a condition is looked at, in charger time."""
+PERSON_S = 1.0
+"""What a person needs between one deed and the next, in charger time: no card is held up before the plug has settled."""
+_DEEDS = frozenset({"plug_in", "unplug", "swipe", "pause", "resume", "fault", "mend"})
 
 
 class ScriptError(ChargePointError):
@@ -37,7 +40,7 @@ class Step:
 
 
 def _quantity(text: str, units: dict[str, float]) -> float:
-    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", text.strip())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", text.strip())
     if match is None or match[2] not in units:
         raise ScriptError(f"{text!r} is no quantity: write it like 10{next(iter(units))} or 2 {list(units)[-1]}")
     return float(match[1]) * units[match[2]]
@@ -65,6 +68,8 @@ def parse(line: str) -> tuple[Step, ...]:
         connector = 1
         if words[-1].startswith("@") and words[-1][1:].isdigit():
             connector = int(words.pop()[1:])
+        if not words:
+            raise ScriptError(f"{part!r} names a connector and nothing to do there")
         verb, argument = words[0].replace("-", "_"), " ".join(words[1:])
         if verb not in VERBS:
             near = get_close_matches(verb, VERBS, 1)
@@ -78,13 +83,19 @@ def parse(line: str) -> tuple[Step, ...]:
             raise ScriptError(f"{verb} needs an argument: {VERBS[verb]}")
         elif verb == "network" and argument not in ("down", "up"):
             raise ScriptError("network takes down or up")
+        elif verb in ("plug_in", "unplug", "pause", "resume") and argument:
+            raise ScriptError(f"{verb} takes no argument, got {argument!r}: a connector is named like @2")
         steps.append(Step(verb, argument, connector))
     return tuple(steps)
 
 
 async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> None:
     """Do the steps one after another. Raises ScriptError for what this box cannot do."""
+    acted = False
     for step in steps:
+        if acted and step.verb in _DEEDS:
+            await asyncio.sleep(PERSON_S / clock.speed)
+        acted = step.verb in _DEEDS
         if step.verb == "wait":
             await asyncio.sleep(_quantity(step.argument, _UNITS_S) / clock.speed)
         elif step.verb == "wait_until":
@@ -99,6 +110,7 @@ async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> 
 
 
 def _session_wh(charger: Charger, number: int) -> float:
+    _check_connector(charger.board, number)
     connector = charger.model.connector(number)
     if connector.transaction is None:
         return 0.0
@@ -117,6 +129,7 @@ def _deed(step: Step) -> Callable[[Board, float], None]:
                 if step.connector in reader.connectors:
                     reader.present(step.argument, now_s)
                     return
+            _check_connector(board, step.connector)
             raise ScriptError(f"no reader serves connector {step.connector}")
         hands = _hands(board, step.connector)
         if step.verb == "plug_in":
@@ -134,9 +147,13 @@ def _deed(step: Step) -> Callable[[Board, float], None]:
     return do
 
 
-def _hands(board: Board, number: int) -> Hands:
+def _check_connector(board: Board, number: int) -> None:
     if not 1 <= number <= len(board.outlets):
         raise ScriptError(f"there is no connector {number}: {board.name} has {len(board.outlets)}")
+
+
+def _hands(board: Board, number: int) -> Hands:
+    _check_connector(board, number)
     hands = board.outlet(number).hands
     if hands is None:
         raise ScriptError("nobody may pretend electricity on real hardware")

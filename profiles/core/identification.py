@@ -220,15 +220,15 @@ class Identification(FeatureProfile):
         return running or (held is not None and held[1] is not None)
 
     def _target(self, here: Sequence[Connector], *, is_remote: bool) -> Connector | None:
-        """The connector a start is meant for: one with a cable in, else any that is free.
+        """The connector a start is meant for: one with a car, else one with a plug in its socket, else any that is free.
 
         A card does not start on a cable that is held for somebody else's card; the central system may.
         """
         free = [c for c in here if c.is_free and (is_remote or not self.holds_cable(c))]
         plugged = [c for c in free if c.is_plugged]
         fresh = [c for c in plugged if c.state == SessionState.IDLE]
-        unplugged = [c for c in free if not c.is_occupied]
-        return next(iter((*fresh, *plugged, *unplugged)), None)
+        waiting = sorted((c for c in free if c.state == SessionState.IDLE), key=lambda c: not c.is_occupied)
+        return next(iter((*fresh, *plugged, *waiting)), None)
 
     def _stops_group(self, parent: str | None, tag: str, here: Sequence[Connector], now_s: float) -> bool:
         """A tag of the same group stops a transaction (3.4), unless it is meant for a car that waits at another one."""

@@ -338,15 +338,6 @@ def next_on_grid(utc_s: float, interval_s: float) -> float:
 
 
 def thinned(values: list[str], most: int) -> list[str]:
-    """Drop every second value from the middle until at most ``most`` are left; first and last always stay."""
-    while len(values) > most:
-        inner = values[1:-1]
-        drop = len(values) - most
-        kept, dropped = [], 0
-        for index, value in enumerate(inner):
-            if index % 2 == 0 and dropped < drop:
-                dropped += 1
-            else:
-                kept.append(value)
-        values = [values[0], *kept, values[-1]]
-    return values
+    """Return at most ``most`` of the values, evenly chosen; first and last always stay."""
+    last = len(values) - 1
+    return values if last < most else [values[k * last // (most - 1)] for k in range(most)]

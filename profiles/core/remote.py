@@ -38,8 +38,9 @@ class Remote(FeatureProfile):
             return refused  # 4.2: not while Pending
         if profile is not None and (
             profile.charging_profile_purpose != ChargingProfilePurposeType.tx_profile  # type: ignore[union-attr]
+            or profile.transaction_id is not None  # type: ignore[union-attr]
         ):
-            return refused  # 5.16.2, test case 060
+            return refused  # 5.16.2, test case 060; its transaction has no id yet
         number = request.connector_id
         if number is None:
             here = [connector for connector in host.connectors if self._may_start(connector)]

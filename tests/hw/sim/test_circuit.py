@@ -115,7 +115,7 @@ def test_a_meter_may_count_each_phase():
     """The phases add up to the total (board file: `phase_energy: true`)."""
     register = Register(3, 300.0, phase_energy=True)
     register.add(100.0, 2)
-    reading = register.reading(0.0, Supply(230.0, 3), 0.0, 0, (0.0, 0.0, 0.0), None)
+    reading = register.reading(0.0, Supply(230.0, 3), 0.0, 0, 0.0, None)
     assert sum(reading.phase_energy_wh) == pytest.approx(reading.energy_wh)
 
 

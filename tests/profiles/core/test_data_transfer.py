@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.world import ERROR, SILENCE, World
+from ocpp.v16 import call
 
 from chargepoint.model.outbox import Ref
-from ocpp.v16 import call
+from tests.world import ERROR, SILENCE, World
 
 
 def test_an_unknown_vendor_is_answered_as_such(world: World) -> None:

@@ -279,6 +279,23 @@ def test_card_first_then_cable(world: World) -> None:
     ]
 
 
+def test_a_card_between_the_two_ends_of_the_cable(socket: World) -> None:
+    """Card first: card → plug (handbook, connector-states 7.1): at a socket one end may be in already."""
+    assert socket.plug_box().tap("A1").run(5).plug().run(20).connector().is_charging
+
+
+def test_a_card_means_the_socket_with_a_plug_before_an_empty_one(duo: World) -> None:
+    """a connector already plugged, else any that gets plugged (handbook, messages 4)."""
+    duo.plug_box(2).tap("A1").run(2)
+    assert (duo.told(1), duo.told(2)) == ("Available", "Preparing")
+
+
+def test_a_card_at_the_moment_of_the_plug_is_not_lost(socket: World) -> None:
+    """plug; card: SN(Preparing); Authorize; StartTransaction; SN(Charging) (test case 003)."""
+    socket.charger.act(lambda board, now_s: board.outlet(1).hands.plug_in(now_s))  # type: ignore[union-attr]
+    assert socket.tap("A1").run(20).connector().is_charging
+
+
 def test_a_card_without_a_cable_waits_for_the_connection_time_out(world: World) -> None:
     """SN(Preparing); after time-out SN(Available) (test case 004_2)."""
     world.configure(ConnectionTimeOut=20).forget().tap("A1").run(19)

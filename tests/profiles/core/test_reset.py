@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+
+from chargepoint.model import connector
 from tests.world import SILENCE, World
 
 KINDS = {"Hard": "HardReset", "Soft": "SoftReset"}
@@ -47,7 +49,7 @@ def test_the_answer_to_a_reset_leaves_first(world: World, kind: str) -> None:
     world.charge().forget()
     message_id = world.peer.call("Reset", type=kind)
     world.run(30)
-    assert [seen.frame[1] for seen in world.peer.seen if seen.is_from_charger][0] == message_id
+    assert next(seen.frame[1] for seen in world.peer.seen if seen.is_from_charger) == message_id
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -116,8 +118,22 @@ def test_configuration_outlasts_a_reset(world: World, kind: str) -> None:
     assert world.ask("GetConfiguration", key=["ConnectionTimeOut"])["configurationKey"][0]["value"] == "77"
 
 
-def test_reset_retries_is_how_often_an_ending_is_waited_for_again() -> None:
-    """ResetRetries: number of times to retry an unsuccessful reset (9.1.21)."""
-    for retries in (0, 2):
-        world = World(keys={"ResetRetries": str(retries)}).charge()
-        assert world.ask("GetConfiguration", key=["ResetRetries"])["configurationKey"][0]["value"] == str(retries)
+def never_ending(monkeypatch: pytest.MonkeyPatch, retries: int) -> World:
+    """A reset under way at a charger whose transaction does not come to its end, for its contactor does not open."""
+    monkeypatch.setattr(connector, "STOP_WAIT_S", 1000.0)
+    return reset(World(keys={"ResetRetries": str(retries)}).charge().cause("welded_contactor").forget(), "Soft")
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_reset_retries_is_how_often_an_ending_is_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch, retries: int
+) -> None:
+    """ResetRetries: number of times to retry an unsuccessful reset of the Charge Point (9.1.21)."""
+    world = never_ending(monkeypatch, retries).run(8 * (1 + retries) - 1)
+    before = len(world.calls("BootNotification"))
+    assert (before, len(world.run(10).calls("BootNotification"))) == (0, 1)
+
+
+def test_a_reset_that_has_to_be_retried_is_told_for_the_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ResetFailure: unable to perform a reset; connector 0, a warning (7.6)."""
+    assert ("Available", "ResetFailure", "") in never_ending(monkeypatch, 1).run(10).tells(0)

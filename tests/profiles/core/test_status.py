@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise, product
+from random import Random
 
 import pytest
 from ocpp.v16.enums import ChargePointStatus as Status
@@ -79,6 +81,46 @@ def test_moves_that_must_never_be_sent_are_not_in_the_table(here: Status, there:
 def test_a_skipped_step_is_told_on_the_way(reported: Status, actual: Status, steps: tuple[Status, ...]) -> None:
     """If physics skips a step, send the intermediate one (handbook, connector-states 3)."""
     assert path(reported, actual) == steps
+
+
+DEEDS: list[Callable[[World], object]] = [
+    lambda world: world.plug(1),
+    lambda world: world.plug(2),
+    lambda world: world.unplug(1),
+    lambda world: world.unplug(2),
+    lambda world: world.unplug_car(1),
+    lambda world: world.tap("A1"),
+    lambda world: world.tap("B1"),
+    lambda world: world.wants_energy(False, 1),
+    lambda world: world.wants_energy(True, 1),
+    lambda world: world.cause("internal", True, 1),
+    lambda world: world.cause("internal", False, 1),
+    lambda world: world.cause("ground_fault", True, 2),
+    lambda world: world.cause("ground_fault", False, 2),
+    lambda world: world.cause("cp_short", True, 1),
+    lambda world: world.cause("cp_short", False, 1),
+    lambda world: world.cause("lock_jammed", True, 2),
+    lambda world: world.cause("lock_jammed", False, 2),
+    lambda world: world.availability("Inoperative", 1),
+    lambda world: world.availability("Operative", 1),
+    lambda world: world.availability("Inoperative", 0),
+    lambda world: world.availability("Operative", 0),
+    lambda world: world.remote_start("C1", connectorId=2),
+    lambda world: world.remote_start("D1"),
+    lambda world: world.run(30),
+    lambda world: world.run(90),
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_people_do_is_told_only_along_the_table(duo: World, seed: int) -> None:
+    """Not in the table, hence never send (4.9; handbook, connector-states 3)."""
+    chance = Random(seed)
+    for deed in chance.choices(DEEDS, k=60):
+        deed(duo)
+        duo.run(chance.choice((0.0, 0.2, 3.0, 15.0)))
+    moves = {move for number in (1, 2) for move in pairwise(duo.statuses(number))}
+    assert {(here, there) for here, there in moves if here != there and Status(there) not in MOVES[Status(here)]} == set()
 
 
 # --- pauses -----------------------------------------------------------------------------------------------------------

@@ -233,7 +233,7 @@ def test_after_a_power_cut_the_transaction_is_stopped_for_power_loss(world: Worl
 
 
 def test_after_a_power_cut_the_meter_stop_is_the_last_that_was_stored(world: World) -> None:
-    """Stop with meterStop and timestamp of the last stored reading, at most a minute old (handbook, connector-states 7.3)."""
+    """Stop with meterStop and timestamp of the last stored reading, a minute old at most (connector-states 7.3)."""
     world.charge("A1").run(3600)
     before_wh = world.connector().energy_wh
     stop_wh = world.cut_power().run(5).last("StopTransaction")["meterStop"]
@@ -260,6 +260,12 @@ def test_a_stop_under_way_keeps_its_reason_over_a_power_cut(world: World) -> Non
 def test_a_transaction_stopped_by_a_power_cut_can_be_followed_by_the_next(world: World) -> None:
     """Finishing → card again → Preparing (F2)."""
     assert world.charge("A1").cut_power().run(5).tap("A1").run(20).connector().is_charging
+
+
+def test_a_restart_on_purpose_stops_with_the_reason_that_was_stored(world: World) -> None:
+    """Local restart on purpose (cause stored before going down): Stop(Reboot) (7.36; handbook, transactions 8)."""
+    world.charge("A1").model.wind_down("Reboot", world.now_s)
+    assert [p["reason"] for p in world.run(10).cut_power().run(5).calls("StopTransaction")] == ["Reboot"]
 
 
 # --- refused late -----------------------------------------------------------------------------------------------------
