@@ -590,7 +590,8 @@ class Connector:
     @property
     def is_busy(self) -> bool:
         """Somebody is at it: a change to inoperative has to wait (OCPP 1.6 5.2)."""
-        return self.state != SessionState.IDLE or (self.is_plugged and self.is_operative)
+        waits_for_card = self.is_plugged and self.is_operative and not self.has_fault
+        return self.state != SessionState.IDLE or waits_for_card
 
     def set_operative(self, operative: bool, now_s: float) -> bool:
         """Change availability now, or schedule it; return False when it was scheduled."""

@@ -41,6 +41,7 @@ class _Report:
     since_utc_s: float = 0.0
     reported: Condition | None = None
     confirmed: Condition | None = None
+    sent: Condition | None = None
     underway: list[Condition] = field(default_factory=list)
     has_charged: bool = False
 
@@ -142,7 +143,7 @@ class Status(FeatureProfile):
             report.actual = self.condition(number)
             report.since_utc_s = report.since_utc_s or self.host.calendar.utc_s(now_s)
             report.alarm.clear()
-            report.reported = None
+            report.reported = report.sent = None
             self._report(number, now_s)
 
     def link_opened(self, now_s: float) -> None:
@@ -158,7 +159,8 @@ class Status(FeatureProfile):
         actual = report.actual
         if actual is None or not self.host.session.is_online or actual == report.reported:
             return
-        before, at = report.reported, utc_text(report.since_utc_s)
+        # A peer that confirms nothing has still seen what was last sent since boot.
+        before, at = report.reported or report.sent, utc_text(report.since_utc_s)
         steps: tuple[ChargePointStatus, ...] = (actual[0],)
         if before is not None and number:
             steps = path(before[0], actual[0]) or steps
@@ -179,6 +181,7 @@ class Status(FeatureProfile):
             vendor_error_code=vendor_code or None,
         )
         self._reports[number].underway.append(condition)
+        self._reports[number].sent = condition
         self.host.send(request, Ref("status", str(number)), now_s, lane)
 
     @answered(call.StatusNotification)
