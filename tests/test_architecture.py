@@ -76,7 +76,12 @@ DOORS = {
     "serial": ("hw.serial.line",),
     "sqlite3": ("chargepoint.runtime.store",),
     "transitions": ("chargepoint.model.machine",),
-    "websockets": ("chargepoint.runtime.link", "chargepoint.runtime.address", "chargepoint.runtime.centre"),
+    "websockets": (
+        "chargepoint.runtime.address",
+        "chargepoint.runtime.centre",
+        "chargepoint.runtime.dialfailure",
+        "chargepoint.runtime.link",
+    ),
 }
 """The only modules that may import a library; everybody else asks them."""
 

@@ -99,7 +99,8 @@ class Electrician:
             if not outlet.is_closed:
                 self.closings += 1
                 assert is_granted, f"{now_s:.3f}: contactor {number} closes at {duty} % without a grant"
-            assert is_running or duty == PILOT_STEADY, f"{now_s:.3f}: {number} offers {duty} % without a transaction"
+            is_silent = circuit.has_cause(Cause.CONTROLLER_SILENT)
+            assert is_running or duty == PILOT_STEADY or is_silent, f"{now_s:.3f}: {number} offers {duty} % without a transaction"
             has_lock = charger.board.outlet(number).outlet.has_lock
             assert circuit.cable.is_locked or not has_lock, f"{now_s:.3f}: {number} is live and not locked"
         if is_pwm(duty) and not circuit.has_cause(Cause.CONTROLLER_SILENT):
@@ -283,7 +284,8 @@ class Auditor:
                     self._pending = None
                 self._results.append(seen)
             elif seen.frame[0] == 2 and not seen.is_from_charger:
-                self._asked[seen.frame[1]] = seen
+                if world.model.session.registration is Registration.ACCEPTED:
+                    self._asked[seen.frame[1]] = seen
             elif seen.is_from_charger:
                 self._asked.pop(seen.frame[1], None)
         waiting = []

@@ -52,7 +52,9 @@ def _action(word: str) -> str:
         if action.lower() == word.lower():
             return action
     near = get_close_matches(word, known, 1)
-    raise OrderError(f"no action {word!r}: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"))
+    raise OrderError(
+        f"no action {word!r}: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+    )
 
 
 _TEXTS = ("idTag", "parentIdTag", "key", "value", "data", "vendorId", "messageId")

@@ -13,7 +13,7 @@ import click
 from chargepoint.cli import EXIT_UNREACHABLE
 from chargepoint.cli.common import Ending, logging_options, set_up_logging
 from chargepoint.cli.story import Story
-from chargepoint.model.journal import CallSent, CallServed
+from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
 from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.charger import Charger
@@ -105,39 +105,54 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
     charger = site.add(settings.plan(), address, settings.link)
     is_real = site.clock.is_real
     story = Story(log.info, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
-    charger.on_rebuilt = (lambda each: each.model.journal.listen(story.listen), _frames)
     was_accepted = False
 
-    def watch(each: Charger) -> None:
+    def remember(_identity: str, _now_s: float, entry: Entry) -> None:
         nonlocal was_accepted
-        was_accepted = was_accepted or each.model.session.registration is Registration.ACCEPTED
+        was_accepted = was_accepted or (isinstance(entry, Registered) and entry.status == Registration.ACCEPTED.value)
 
+    def listen(each: Charger) -> None:
+        each.model.journal.listen(story.listen)
+        each.model.journal.listen(remember)
+
+    charger.on_rebuilt = (listen, _frames)
     log.info(
         "%s: board %s, dials %s as %s", settings.identity, settings.board, address.target(), address.user or "nobody"
     )
-    charger.start()
-    tasks = {asyncio.create_task(ending.wait(duration))}
-    if steps:
-        playing = asyncio.create_task(play(steps, charger, site.clock))
-        tasks.add(playing)
-    done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    if steps and playing in done:
-        playing.result()
-        if duration is None:
-            # The script was all there was to do; let what it caused reach the central system.
-            await ending.wait(1.0)
-        else:
-            await asyncio.wait(tasks - {playing})
-    watch(charger)
-    for task in tasks:
-        task.cancel()
-    await site.wind_down()
-    await site.close()
-    store.close()
+    try:
+        charger.start()
+        await _until_the_end(ending, steps, charger, site, duration)
+    finally:
+        # Also when the script could not be done: whatever charges is stopped in order.
+        await site.wind_down()
+        await site.close()
+        store.close()
     if ending.signal is None and not was_accepted:
         log.error("%s never accepted this charger", address.target())
         return EXIT_UNREACHABLE
     return ending.exit_code
+
+
+async def _until_the_end(
+    ending: Ending, steps: Sequence[Step], charger: Charger, site: Site, duration: float | None
+) -> None:
+    """Do the steps and wait: for a signal, for ``duration`` to pass, or without one for what the steps caused.
+
+    Raises ScriptError, at once, for a step that cannot be done.
+    """
+    end = asyncio.create_task(ending.wait(duration))
+    if steps:
+        playing = asyncio.create_task(play(steps, charger, site.clock))
+        await asyncio.wait({end, playing}, return_when=asyncio.FIRST_COMPLETED)
+        if playing.done():
+            await playing
+            if duration is None:
+                # The script was all there was to do; let what it caused reach the central system.
+                await ending.wait(1.0)
+                end.cancel()
+                return
+        playing.cancel()
+    await end
 
 
 def _frames(charger: Charger) -> None:

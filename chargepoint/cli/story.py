@@ -87,9 +87,7 @@ def _happened(entry: Entry) -> str:
         case journal.TransactionStarted():
             return f"connector {entry.connector}: transaction begins at {entry.meter_start_wh} Wh"
         case journal.TransactionEnded():
-            return (
-                f"connector {entry.connector}: transaction ends, {entry.reason}, {entry.energy_wh / 1000:.3f} kWh"
-            )
+            return f"connector {entry.connector}: transaction ends, {entry.reason}, {entry.energy_wh / 1000:.3f} kWh"
         case journal.Undelivered():
             return f"UNDELIVERED {entry.action} {entry.key}: {entry.reason}"
         case journal.ClockSet():

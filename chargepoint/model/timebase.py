@@ -277,7 +277,7 @@ def utc_text(utc_s: float) -> str:
     if head is None:
         if len(_SECONDS) >= 64:
             _SECONDS.clear()
-        head = _SECONDS[seconds] = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        head = _SECONDS[seconds] = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
     return f"{head}.{millis:03d}Z"
 
 
@@ -290,21 +290,10 @@ def utc_seconds(text: str) -> float:
 
     Raises ValueError when it is none. Source: OCPP 1.6, 3.15 with erratum 3.10.
     """
-    body = text.strip().replace(",", ".")
+    body = text.strip()
     if "T" not in body and "t" not in body and " " not in body:
         raise ValueError(f"not a date-time: {text!r}")
-    moment = datetime.fromisoformat(_short_fraction(body))
+    moment = datetime.fromisoformat(body)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return moment.timestamp()
-
-
-def _short_fraction(text: str) -> str:
-    """Cut the fraction of a second to the six digits that `datetime` can hold."""
-    point = text.find(".")
-    if point < 0:
-        return text
-    end = point + 1
-    while end < len(text) and text[end].isdigit():
-        end += 1
-    return text[: min(end, point + 7)] + text[end:]

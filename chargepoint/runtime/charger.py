@@ -86,7 +86,7 @@ class Charger:
     """A model with everything around it. ``report`` and the link's events come in; effects go out."""
 
     __slots__ = (
-                "_board_due",
+        "_board_due",
         "_board_has_news",
         "_builder",
         "_committed",
@@ -126,14 +126,15 @@ class Charger:
         self.on_rebuilt: tuple[Callable[[Charger], None], ...] = ()
         self._shore = shore
         self._builder = builder
-        self._runtime_timers = timers
+        # Owned by this charger, so that what fails in them is its failure and nobody else's.
+        self._runtime_timers = Timers(timers.scheduler, self)
         self._mailbox: list[Observation] = []
         self._held: deque[_Held] = deque()
         self._committed = 0
         self._is_stepping = False
         self._keeps_board = keeps_board
         self._board_has_news = False
-        self._board_due = Alarm(timers, self._advance_board)
+        self._board_due = Alarm(self._runtime_timers, self._advance_board)
         self._phase_alarm: Alarm | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -163,15 +164,19 @@ class Charger:
 
     def stop(self, code: int = 1001) -> None:
         """End: outlets dead, socket closed in order, nothing due any more. The store keeps what was running."""
-        self.phase = Phase.STOPPED
+        was_built, self.phase = self.phase is not Phase.BUILT, Phase.STOPPED
         self._make_dead(self._shore.tell_time())
         self.link.stop(code, "stopping")
-        self.model.timers.close()
+        if was_built:
+            self.model.timers.close()
         self._board_due.clear()
 
     def fail(self, error: BaseException) -> None:
         """A programming mistake: this charger goes dark and comes back from the store; the others go on."""
         now_s = self._shore.tell_time()
+        if self.phase is Phase.STOPPED:
+            log.error("%s failed after its end", self.identity, exc_info=error)
+            return
         log.error("%s failed and restarts in %.0f s", self.identity, FAILED_DOWN_S, exc_info=error)
         self._make_dead(now_s)
         self.model.timers.close()
@@ -180,11 +185,18 @@ class Charger:
         self._later(now_s + FAILED_DOWN_S, self._come_back)
 
     def _make_dead(self, now_s: float) -> None:
-        """Pilot off and contactor open at every outlet, whatever the model believes."""
+        """Pilot off and contactor open at every outlet, whatever the model believes and as far as the board obeys."""
         for ports in self.board.outlets:
-            ports.pilot.set_duty(PILOT_STEADY, now_s)
-            ports.relay.set_closed(False, now_s)
-        self.board.advance(now_s)
+            self._attempt(lambda pilot=ports.pilot: pilot.set_duty(PILOT_STEADY, now_s))  # type: ignore[misc]
+            self._attempt(lambda relay=ports.relay: relay.set_closed(False, now_s))  # type: ignore[misc]
+        self._attempt(lambda: self.board.advance(now_s))
+
+    def _attempt(self, deed: Callable[[], object]) -> None:
+        """Do one of several things that all must be tried: a pilot that fails keeps no contactor closed."""
+        try:
+            deed()
+        except Exception:
+            log.exception("%s: the board failed while it was switched off", self.identity)
 
     def _restart(self, now_s: float) -> None:
         self._make_dead(now_s)

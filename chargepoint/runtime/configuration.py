@@ -90,8 +90,9 @@ class Configuration:
 def read(path: Path) -> Configuration:
     """Read a configuration file. Raises ConfigurationError at the first thing that cannot be."""
     root = load(path, error=ConfigurationError).mapping()
-    identity = root.text("identity", Configuration.identity)
-    board = root.text("board", Configuration.board)
+    default = Configuration()
+    identity = root.text("identity", default.identity)
+    board = root.text("board", default.board)
     if board.endswith((".yaml", ".yml")) and not Path(board).is_absolute():
         board = str(path.parent / board)  # a board file lies beside the file that names it
     central = root.child("central_system") if root.has("central_system") else None
@@ -174,7 +175,7 @@ def _address(section: Section, identity: str, beside: Path) -> Address:
     headers: tuple[tuple[str, str], ...] = ()
     if section.has("headers"):
         given = section.child("headers")
-        headers = tuple((name, str(entry.node.value)) for name, entry in given.items())
+        headers = tuple((name, given.text(name)) for name, _entry in given.items())
     tls = Tls(
         ca_file=file("ca_file"),
         client_certificate=file("client_certificate"),

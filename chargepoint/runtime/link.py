@@ -15,10 +15,7 @@ Sources: OCPP-J 1.6 sections 3 (opening), 5.3 (ping), 5.4 (reconnecting) and 6.2
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,14 +25,22 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidMessage, InvalidStatus, InvalidURI, NegotiationError
+from websockets.exceptions import InvalidStatus, InvalidURI, NegotiationError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from chargepoint import __version__
 from chargepoint.model.timebase import Action, Timer
-from chargepoint.runtime.address import Address, AddressError
+from chargepoint.runtime.address import Address
+from chargepoint.runtime.dialfailure import (
+    DialFailure,
+    FailureKind,
+    explain,
+    redirect_failure,
+    status_failure,
+    subprotocol_failure,
+)
 
 if TYPE_CHECKING:
     from websockets.http11 import Response
@@ -61,40 +66,6 @@ _LONGEST_CLOSE_REASON = 123
 
 _CONT, _TEXT, _PONG, _BINARY = Opcode.CONT, Opcode.TEXT, Opcode.PONG, Opcode.BINARY
 _CONNECTING, _OPEN = State.CONNECTING, State.OPEN
-
-
-class FailureKind(StrEnum):
-    """Why a dial failed."""
-
-    DNS = "dns"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-    CERTIFICATE = "certificate"
-    """We do not trust the server's certificate (security event InvalidCentralSystemCertificate)."""
-    CLIENT_CERTIFICATE = "client-certificate"
-    """The server does not accept ours (FailedToAuthenticateAtCentralSystem)."""
-    TLS_VERSION = "tls-version"
-    TLS_CIPHER = "tls-cipher"
-    TLS = "tls"
-    HTTP_STATUS = "http-status"
-    REDIRECT = "redirect"
-    SUBPROTOCOL = "subprotocol"
-    PROTOCOL = "protocol"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class DialFailure:
-    """A dial that did not become an open link: what happened, and what a person should try."""
-
-    kind: FailureKind
-    text: str
-    advice: str
-    http_status: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.text}; {self.advice}"
 
 
 class CloseCause(StrEnum):
@@ -512,7 +483,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.task = None
         error = None if task.cancelled() else task.exception()
         if error is not None and self.failure is None:
-            self.failure = _explain(error)
+            self.failure = explain(error)
         if self.transport is not None and (error is not None or task.cancelled()):
             # The dial was given up in the very turn in which TCP came up. asyncio reports the end of that transport
             # within two turns, uvloop never does.
@@ -626,7 +597,7 @@ class _Connection(asyncio.BufferedProtocol):
     def _handshake_succeeded(self) -> None:
         protocol = self.protocol
         if protocol.subprotocol is None and self.address.require_subprotocol:
-            self.failure = _subprotocol_failure("the server chose no subprotocol", self.address)
+            self.failure = subprotocol_failure("the server chose no subprotocol", self.address)
             self._fail(CloseCode.PROTOCOL_ERROR, f"subprotocol {self.address.subprotocols[0]} is needed")
             return
         self.was_open = True
@@ -637,9 +608,9 @@ class _Connection(asyncio.BufferedProtocol):
         if isinstance(error, InvalidStatus):
             self.failure = self._follow(error.response)
         elif isinstance(error, NegotiationError) and "subprotocol" in str(error):
-            self.failure = _subprotocol_failure(f"the server chose an {error}", self.address)
+            self.failure = subprotocol_failure(f"the server chose an {error}", self.address)
         else:
-            self.failure = _explain(error)
+            self.failure = explain(error)
         self._await_end()
         if self.transport is not None:
             self.transport.close()
@@ -648,7 +619,7 @@ class _Connection(asyncio.BufferedProtocol):
         """Note where a redirect leads and return None, or return why the answer ends the dial."""
         location = response.headers.get_all("Location")
         if response.status_code not in _REDIRECTS or not location:
-            return _status_failure(response, self.address, is_trusted=self._is_trusted())
+            return status_failure(response, self.address, is_trusted=self._is_trusted())
         target = urljoin(self.target, location[0])
         # Proxies know the port as http: RFC 6455 section 3 makes it the same port.
         if urlsplit(target).scheme in ("http", "https"):
@@ -656,13 +627,13 @@ class _Connection(asyncio.BufferedProtocol):
         try:
             uri = parse_uri(target)
         except (InvalidURI, ValueError):
-            return _redirect_failure(response, "to something that is no WebSocket URL")
+            return redirect_failure(response, "to something that is no WebSocket URL")
         if uri.user_info is not None:
-            return _redirect_failure(response, "to a URL with a password in it")
+            return redirect_failure(response, "to a URL with a password in it")
         if self.protocol.uri.secure and not uri.secure:
-            return _redirect_failure(response, f"from TLS to {target}, which has none")
+            return redirect_failure(response, f"from TLS to {target}, which has none")
         if self.redirects >= _MOST_REDIRECTS:
-            return _redirect_failure(response, f"more than {_MOST_REDIRECTS} times, last to {target}")
+            return redirect_failure(response, f"more than {_MOST_REDIRECTS} times, last to {target}")
         self.redirect = target
         return None
 
@@ -747,7 +718,7 @@ class _Connection(asyncio.BufferedProtocol):
             self.note = f"the connection broke: {exc}"
         if not (self.was_open or self.failure or self.redirect or self.cause):
             # With TLS 1.3 a server refuses our certificate only now, when the TLS handshake is over for us.
-            self.failure = _explain(exc or self.protocol.handshake_exc or ConnectionResetError("end of stream"))
+            self.failure = explain(exc or self.protocol.handshake_exc or ConnectionResetError("end of stream"))
         self._over_if_gone()
 
     def _over_if_gone(self) -> None:
@@ -782,136 +753,3 @@ _TEXTS = {
 def _shorten(reason: str) -> str:
     """Cut a close reason to what fits into a control frame."""
     return reason.encode()[:_LONGEST_CLOSE_REASON].decode(errors="ignore")
-
-
-# What went wrong, in words
-
-
-def _explain(error: BaseException) -> DialFailure:
-    """Return what an error of the socket, of TLS or of the handshake means to the person who set this up."""
-    match error:
-        case ssl.SSLError():
-            return _explain_tls(error)
-        case socket.gaierror():
-            return DialFailure(
-                FailureKind.DNS, f"the host name has no address: {error.strerror}", "check its spelling and the DNS"
-            )
-        case TimeoutError():
-            return DialFailure(FailureKind.TIMEOUT, "the connection timed out", "check host, port and firewall")
-        case OSError() if error.errno == errno.ECONNREFUSED or _REFUSED in str(error):
-            return DialFailure(
-                FailureKind.REFUSED, "the connection was refused", "check the port, and that the central system runs"
-            )
-        case OSError() if error.errno in _UNREACHABLE:
-            return DialFailure(FailureKind.UNREACHABLE, str(error), "check network, route and gateway")
-        case OSError():
-            text = f"the connection broke: {str(error) or type(error).__name__}"
-            return DialFailure(
-                FailureKind.LOST, text, "check proxies on the way, and the TLS log of the central system"
-            )
-        case AddressError():
-            return DialFailure(FailureKind.TLS, str(error), "repair the file; it is read again at the next dial")
-        case InvalidMessage() if isinstance(error.__cause__, EOFError):
-            return DialFailure(
-                FailureKind.LOST,
-                "the server closed the connection instead of answering the handshake",
-                "check that the port is its WebSocket port, and whether it wants wss",
-            )
-        case _:
-            reason = f"{error}: {error.__cause__}" if error.__cause__ is not None else str(error)
-            return DialFailure(
-                FailureKind.PROTOCOL, f"the handshake failed: {reason}", "check that the port is a WebSocket server's"
-            )
-
-
-_REFUSED = f"[Errno {errno.ECONNREFUSED}]"
-"""How asyncio names a refusal when a host has several addresses and all failed: one OSError without an errno."""
-
-_UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
-
-_TLS_REASONS = (
-    # Words of OpenSSL's reason code, what they mean, what to try. The first that matches wins.
-    (
-        ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"),
-        FailureKind.TLS,
-        "this port speaks no TLS; try ws:// or the TLS port",
-    ),
-    (
-        ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "UNSUPPORTED_SSL_VERSION"),
-        FailureKind.TLS_VERSION,
-        "the server has to offer TLS 1.2 or newer",
-    ),
-    (
-        ("UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "ALERT_CERTIFICATE", "ALERT_UNSUPPORTED_CERT"),
-        FailureKind.CLIENT_CERTIFICATE,
-        "the server does not accept our client certificate, or there is none; check client_certificate",
-    ),
-    (
-        ("HANDSHAKE_FAILURE", "CIPHER", "INSUFFICIENT_SECURITY"),
-        FailureKind.TLS_CIPHER,
-        "the server offers no suite with AES-GCM, or wants a client certificate",
-    ),
-)
-
-_EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _WRONG_IP = 10, 9, 62, 64
-"""X509_V_ERR_… of OpenSSL's x509_vfy.h."""
-
-_CERTIFICATE_ADVICE = {
-    _EXPIRED: "have it renewed, or check our clock",
-    _NOT_YET_VALID: "check our clock",
-    _WRONG_HOST: "use the name it was made for, or give that name as server_name",
-    _WRONG_IP: "use the name it was made for, or give that name as server_name",
-}
-
-
-def _explain_tls(error: ssl.SSLError) -> DialFailure:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return DialFailure(
-            FailureKind.CERTIFICATE,
-            f"the server's certificate is not trusted: {error.verify_message}",
-            _CERTIFICATE_ADVICE.get(error.verify_code, "give the root that signed it as ca_file"),
-        )
-    reason = error.reason or str(error)
-    for words, kind, advice in _TLS_REASONS:
-        if any(word in reason for word in words):
-            return DialFailure(kind, f"the TLS handshake failed: {reason}", advice)
-    return DialFailure(FailureKind.TLS, f"the TLS handshake failed: {reason}", "check that the port speaks TLS")
-
-
-_STATUS_ADVICE = {
-    400: "a proxy on the way may not pass on the WebSocket upgrade, or the path is wrong",
-    403: "the central system knows us and says no; check that the charge point is enabled there",
-    404: "check the path, and that the central system knows this identity",
-    426: "a proxy on the way may not pass on the WebSocket upgrade",
-    429: "too many connections; the back-off helps",
-}
-
-
-def _status_failure(response: Response, address: Address, *, is_trusted: bool) -> DialFailure:
-    status = response.status_code
-    if status == 401 and not is_trusted:
-        advice = "the redirect led to another server, which gets no password; configure its URL"
-    elif status == 401 and address.user is None:
-        advice = "set the password (AuthorizationKey) the central system expects"
-    elif status == 401:
-        advice = f"check user {address.user!r} and the password; some central systems want the key as text, not as hex"
-    elif status >= 500:
-        advice = "the central system or a proxy before it has trouble"
-    else:
-        advice = _STATUS_ADVICE.get(status, "check URL and credentials")
-    text = f"the server answered HTTP {status} {response.reason_phrase}".rstrip()
-    return DialFailure(FailureKind.HTTP_STATUS, text, advice, status)
-
-
-def _redirect_failure(response: Response, where: str) -> DialFailure:
-    return DialFailure(
-        FailureKind.REDIRECT, f"the server redirects us {where}", "configure the final URL", response.status_code
-    )
-
-
-def _subprotocol_failure(text: str, address: Address) -> DialFailure:
-    return DialFailure(
-        FailureKind.SUBPROTOCOL,
-        f"{text}; we offer {', '.join(address.subprotocols)}",
-        "check that the path is for OCPP 1.6; require_subprotocol: false tolerates a server that names none",
-    )

@@ -172,6 +172,11 @@ class RunningPump(Pump):
         self._commit: asyncio.Task[None] | None = None
         self.tell_time()
 
+    def add(self, charger: Charger) -> None:
+        if not (charger.board.is_simulated or self.clock.is_real):
+            raise NotStepped(f"{charger.identity} has real hardware: its clock must run at speed 1")
+        super().add(charger)
+
     # --- the shore ----------------------------------------------------------------------------------------------------
 
     def tell_time(self) -> float:
@@ -204,13 +209,16 @@ class RunningPump(Pump):
         clock, scheduler = self.clock, self.scheduler
         wire_s = clock.wire_s()
         scheduler.tell(wire_s * clock.speed, wire_s)
-        self._run_due()
-        self._step_dirty()
-        while self._rows and self._commit is None:
-            self._start_commit()
+        try:
+            self._run_due()
             self._step_dirty()
-        self._tick_is_due = False
-        self._arm()
+            while self._rows and self._commit is None:
+                self._start_commit()
+                self._step_dirty()
+        finally:
+            # Whatever went wrong in this tick: there will be a next one.
+            self._tick_is_due = False
+            self._arm()
 
     def _arm(self) -> None:
         """Set the one alarm clock of the process to the next moment that anything waits for."""
@@ -256,19 +264,29 @@ class RunningPump(Pump):
                 break
             except StoreError as reason:
                 error = reason
+                if self._is_closed:
+                    log.error("%s; %d records are lost with this process", error, len(rows))
+                    self._commit = None
+                    return
         self._commit = None
         self.tell_time()
         self._committed(number, waiting)
 
     async def close(self) -> None:
-        """Write what is left, and let go of loop and thread. The chargers must have been stopped."""
+        """Write what is left, and let go of loop and thread. The chargers must have been stopped.
+
+        A store that fails is tried once more, not for ever: a program that cannot be ended is killed, and loses as much.
+        """
+        self._is_closed = True
         if self._commit is not None:
             await self._commit
-        self._is_closed = True
         if self._alarm is not None:
             self._alarm.cancel()
         if self._rows:
             _number, rows, _waiting = self._take_batch()
-            self.store.commit(rows)
+            try:
+                self.store.commit(rows)
+            except StoreError as error:
+                log.error("%s; %d records are lost with this process", error, len(rows))
         if self._writer is not None:
             self._writer.shutdown()

@@ -51,13 +51,17 @@ class Store:
             self._db = sqlite3.connect(
                 ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=0.5
             )
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(_advice(path, error)) from error
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if durability is Durability.FULL else 'OFF'}")
             if path is not None:
                 # Two processes with one identity would both be the charger: the first keeps the file to itself.
                 self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._migrate()
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
+            self._db.close()
             raise StoreError(_advice(path, error)) from error
 
     def _migrate(self) -> None:
@@ -95,11 +99,14 @@ class Store:
         # The last word on a record is the only one that a reader could ever see.
         last = {(charger, save.kind, save.key): save.body for charger, save in rows}
         puts, drops = [], []
-        for place, body in last.items():
-            if body is None:
-                drops.append(place)
-            else:
-                puts.append((*place, _encode(body)))
+        try:
+            for place, body in last.items():
+                if body is None:
+                    drops.append(place)
+                else:
+                    puts.append((*place, _encode(body)))
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"{'/'.join(place)} cannot be stored, it is not JSON: {error}") from error
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if puts:
@@ -118,7 +125,8 @@ class Store:
 
 def _advice(path: Path | None, error: Exception) -> str:
     where = "the store in memory" if path is None else f"the store {path}"
-    text = str(error)
+    # Not str(error) of an OSError: it holds the path, and a path may hold any of the words looked for here.
+    text = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
     if "locked" in text:
         return f"{where} is in use by another process: stop that one, or give this one another data directory"
     if "readonly" in text or isinstance(error, PermissionError):

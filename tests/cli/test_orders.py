@@ -39,14 +39,16 @@ def test_an_order_that_cannot_be_read_says_what_to_write(line: str, hint: str) -
 
 
 def test_an_order_goes_to_the_only_charger() -> None:
-    central, sent = CentralSystem(Random(1)), []
+    central = CentralSystem(Random(1))
+    sent: list[str] = []
     central.connected("CP1", sent.append)
     send(central, "GetConfiguration key=HeartbeatInterval,NumberOfConnectors")
     assert '"GetConfiguration",{"key":["HeartbeatInterval","NumberOfConnectors"]}' in sent[0]
 
 
 def test_an_order_among_several_names_its_charger() -> None:
-    central, sent = CentralSystem(Random(1)), []
+    central = CentralSystem(Random(1))
+    sent: list[str] = []
     central.connected("CP1", sent.append)
     central.connected("CP2", sent.append)
     with pytest.raises(OrderError, match="which charger"):

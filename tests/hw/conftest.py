@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from hw.loader import BoardPlan, plan_board, read_plan
+from hw.loader import plan_board, read_plan
+from hw.plan import BoardPlan
 from hw.ports import Hands, MeterRead, Observation, OutletPorts, PilotSeen, Reading
 
 SeenT = TypeVar("SeenT")

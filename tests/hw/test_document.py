@@ -79,7 +79,7 @@ def test_root_that_is_no_mapping_is_refused():
         parse("- 1\n", file="f").mapping()
 
 
-def test_file_that_cannot_be_read_names_itself(tmp_path: Path):
+def test_file_that_cannot_be_read_names_itself(tmp_path: Path) -> None:
     """No traceback for a wrong path or an encoding from elsewhere."""
     with pytest.raises(InputFileError, match=r"gone\.yaml:1:1: cannot be read: No such file or directory"):
         load(tmp_path / "gone.yaml")

@@ -29,14 +29,8 @@ from websockets.http11 import Request, Response
 import chargepoint.runtime.link as link_module
 from chargepoint.model.timebase import Action, Clock, Scheduler, Timer, Timers
 from chargepoint.runtime.address import Address, Tls
-from chargepoint.runtime.link import (
-    CloseCause,
-    Closed,
-    DialFailure,
-    FailureKind,
-    Link,
-    LinkSettings,
-)
+from chargepoint.runtime.dialfailure import DialFailure, FailureKind
+from chargepoint.runtime.link import CloseCause, Closed, Link, LinkSettings
 
 PATIENCE_S = 1.5
 

@@ -16,6 +16,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint, call_result
+from ocpp.v16.enums import Action
+from websockets.asyncio.server import Server, ServerConnection, basic_auth, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
 from chargepoint.runtime.address import Address, Tls
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
@@ -24,12 +31,6 @@ from chargepoint.runtime.script import parse, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
-from ocpp.routing import on
-from ocpp.v16 import ChargePoint, call_result
-from ocpp.v16.enums import Action
-from websockets.asyncio.server import Server, ServerConnection, basic_auth, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 
 PATIENCE_S = 8.0
 """How long a test waits for what must happen, on a slow machine too."""
@@ -44,7 +45,7 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
     """Wait until something is true. Raises TimeoutError, naming it, when it does not become so."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
         raise TimeoutError(f"in vain for {PATIENCE_S:g} s: {what}") from None
@@ -73,11 +74,21 @@ class _Socket(ServerConnection):
         super().process_event(event)
 
 
-class Dialogue(ChargePoint):  # type: ignore[misc]
+def _handler(action: Action) -> Any:
+    """Make the method for an action; the package finds it by its name."""
+
+    async def handle(self: Dialogue, **payload: Any) -> Any:
+        return await self.csms.answer(Heard(action.value, payload, self.number))
+
+    handle.__name__ = action.name
+    return on(action)(handle)  # type: ignore[no-untyped-call]
+
+
+class Dialogue(ChargePoint):
     """One socket of a charger, as the package sees it."""
 
     def __init__(self, csms: Csms, identity: str, connection: ServerConnection, number: int) -> None:
-        super().__init__(identity, connection, response_timeout=PATIENCE_S)
+        super().__init__(identity, connection, response_timeout=PATIENCE_S)  # type: ignore[no-untyped-call]
         self.csms = csms
         self.connection = connection
         self.number = number
@@ -87,7 +98,7 @@ class Dialogue(ChargePoint):  # type: ignore[misc]
         """Route messages, each on its own: the package's loop would hear no answer while a handler waits."""
         try:
             async for message in self.connection:
-                task = asyncio.create_task(self.route_message(message))
+                task = asyncio.create_task(self.route_message(message))  # type: ignore[no-untyped-call]
                 self._tasks.add(task)
                 task.add_done_callback(self._routed)
         finally:
@@ -103,53 +114,21 @@ class Dialogue(ChargePoint):  # type: ignore[misc]
         if message.startswith("[4,"):
             self.csms.problems.append(message)
         try:
-            await super()._send(message)
+            await super()._send(message)  # type: ignore[no-untyped-call]
         except ConnectionClosed:
             if message.startswith("[2,"):
                 raise
 
-    async def _heard(self, action: str, payload: Payload) -> Any:
-        return await self.csms.answer(Heard(action, payload, self.number))
-
-    @on(Action.boot_notification)
-    async def boot_notification(self, **payload: Any) -> Any:
-        return await self._heard("BootNotification", payload)
-
-    @on(Action.heartbeat)
-    async def heartbeat(self, **payload: Any) -> Any:
-        return await self._heard("Heartbeat", payload)
-
-    @on(Action.status_notification)
-    async def status_notification(self, **payload: Any) -> Any:
-        return await self._heard("StatusNotification", payload)
-
-    @on(Action.authorize)
-    async def authorize(self, **payload: Any) -> Any:
-        return await self._heard("Authorize", payload)
-
-    @on(Action.start_transaction)
-    async def start_transaction(self, **payload: Any) -> Any:
-        return await self._heard("StartTransaction", payload)
-
-    @on(Action.stop_transaction)
-    async def stop_transaction(self, **payload: Any) -> Any:
-        return await self._heard("StopTransaction", payload)
-
-    @on(Action.meter_values)
-    async def meter_values(self, **payload: Any) -> Any:
-        return await self._heard("MeterValues", payload)
-
-    @on(Action.data_transfer)
-    async def data_transfer(self, **payload: Any) -> Any:
-        return await self._heard("DataTransfer", payload)
-
-    @on(Action.firmware_status_notification)
-    async def firmware_status_notification(self, **payload: Any) -> Any:
-        return await self._heard("FirmwareStatusNotification", payload)
-
-    @on(Action.diagnostics_status_notification)
-    async def diagnostics_status_notification(self, **payload: Any) -> Any:
-        return await self._heard("DiagnosticsStatusNotification", payload)
+    boot_notification = _handler(Action.boot_notification)
+    heartbeat = _handler(Action.heartbeat)
+    status_notification = _handler(Action.status_notification)
+    authorize = _handler(Action.authorize)
+    start_transaction = _handler(Action.start_transaction)
+    stop_transaction = _handler(Action.stop_transaction)
+    meter_values = _handler(Action.meter_values)
+    data_transfer = _handler(Action.data_transfer)
+    firmware_status_notification = _handler(Action.firmware_status_notification)
+    diagnostics_status_notification = _handler(Action.diagnostics_status_notification)
 
 
 @dataclass
@@ -187,9 +166,7 @@ class Csms:
             "127.0.0.1",
             self.port,
             subprotocols=["ocpp1.6"],  # type: ignore[list-item]
-            process_request=None
-            if self.password is None
-            else basic_auth(realm="OCPP", check_credentials=self._check),
+            process_request=None if self.password is None else basic_auth(realm="OCPP", check_credentials=self._check),
             create_connection=_Socket,
             ssl=self.ssl_context,
             compression=None,
@@ -264,7 +241,7 @@ class Csms:
 
     async def call(self, request: object) -> Any:
         """Call the charger; return the answer. A CALLERROR, or an answer against its schema, is raised."""
-        return await self.dialogue.call(request, suppress=False)
+        return await self.dialogue.call(request, suppress=False)  # type: ignore[no-untyped-call]
 
     async def expect(self, action: str, **fields: Any) -> Heard:
         """Return the next call that fits, looking forward from the last one that was expected."""
@@ -322,6 +299,10 @@ class Wallbox:
 
     def status(self, connector: int = 1) -> str:
         return self.charger.model.connector(connector).status.value
+
+    async def is_quiet(self) -> None:
+        """Wait until every call has its answer."""
+        await until(lambda: self.charger.model.session.is_idle, "every answer")
 
     async def becomes(self, status: str, connector: int = 1) -> None:
         await until(lambda: self.status(connector) == status, f"{status}; it is {self.status(connector)}")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import trustme
+from ocpp.v16 import call, call_result
 
 from chargepoint.runtime.address import Tls
 from chargepoint.runtime.store import Store
-from ocpp.v16 import call, call_result
 from tests.wire.independent import Csms, until, wallbox
 
 SAMPLES = {"MeterValueSampleInterval": "60", "MeterValuesSampledData": "Energy.Active.Import.Register"}
@@ -160,6 +160,7 @@ async def test_status_that_changed_offline_is_told_after_the_reconnect(csms: Csm
     """4.9: on reconnecting, a StatusNotification is sent if the status changed meanwhile, and only then."""
     async with wallbox(csms.url) as box:
         await csms.accepted()
+        await box.is_quiet()
         csms.dialogue.connection.transport.abort()
         await until(lambda: len(csms.dialogues) == 2 and box.charger.model.session.is_open, "a new connection")
         await csms.call(call.GetConfiguration(key=[]))

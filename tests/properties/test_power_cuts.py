@@ -1,0 +1,169 @@
+"""A day in the life of a charger, cut at every step that leaves it: nothing is lost, nothing is told twice.
+
+Every effect that leaves the charger and every commit is a step. The day is lived once to count them, then once for each:
+at step k the process dies, before or after the step is done, and comes back from the store. What the central system saw
+of it is held by `tests.watch`; what each transaction was worth is held here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.watch import Auditor, Electrician, no_exception_logged
+from tests.world import World
+
+from chargepoint.model.outbox import Save
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.store import Store
+from hw.sim.circuit import Circuit
+
+KEYS = {
+    "MeterValueSampleInterval": "20",
+    "ClockAlignedDataInterval": "50",
+    "StopTxnSampledData": "Energy.Active.Import.Register",
+    "StopTxnAlignedData": "Energy.Active.Import.Register",
+    "TransactionMessageRetryInterval": "1",
+    "LocalPreAuthorize": "true",
+}
+
+
+class Dies(BaseException):
+    """The process is gone; no `except Exception` on the way out may notice."""
+
+
+class Fate:
+    """Counts the steps and lets the process die at one of them. A step has a half before and a half after it is done."""
+
+    def __init__(self, dies_at: int | None) -> None:
+        self.steps = 0
+        self.is_armed = True
+        self._dies_at = dies_at
+
+    def step(self) -> None:
+        if self.is_armed:
+            self.steps += 1
+            if self.steps == self._dies_at:
+                self.is_armed = False
+                raise Dies
+
+
+@contextmanager
+def fate(monkeypatch: pytest.MonkeyPatch, dies_at: int | None, saves: Callable[[Save], bool] | None = None) -> Iterator[Fate]:
+    """Count what leaves the charger. ``saves`` says which records reach the store, for a test of this test."""
+    it = Fate(dies_at)
+    carry_out, commit = Charger._carry_out, Store.commit
+
+    def carrying_out(charger: Charger, effect: Any, now_s: float) -> None:
+        it.step()
+        carry_out(charger, effect, now_s)
+
+    def committing(store: Store, rows: Any) -> None:
+        it.step()
+        commit(store, rows if saves is None else [row for row in rows if saves(row[1])])
+        it.step()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Charger, "_carry_out", carrying_out)
+        patch.setattr(Store, "commit", committing)
+        yield it
+
+
+def day(world: World) -> list[Callable[[], object]]:
+    """Boot, plug, tap, charge with samples, an outage in the middle, stop, unplug; a second charge begun offline."""
+    return [
+        lambda: world.run(1),
+        lambda: world.plug().tap("A1").run(50),
+        lambda: world.network(False).run(45),
+        lambda: world.network(True).run(30),
+        lambda: world.tap("A1").run(8),
+        lambda: world.unplug().run(20),
+        lambda: world.network(False).plug().tap("A1").run(70),
+        lambda: world.tap("A1").run(8).unplug(),
+        lambda: world.network(True).run(30),
+    ]
+
+
+class Life:
+    """One day, and what is left of it after a cut."""
+
+    def __init__(self, board: str) -> None:
+        self.world = World(board=board, keys=KEYS)
+        self.electrician = Electrician(self.world)
+        self.auditor = Auditor(self.world)
+
+    def live(self) -> None:
+        """Live the day; a step that dies is followed by the dark, and the rest of the day goes on."""
+        for part in day(self.world):
+            try:
+                part()
+            except Dies:
+                self._come_back()
+
+    def _come_back(self) -> None:
+        is_down = self.world.link.is_down
+        assert not any(
+            p.contactor.is_closed for p in self._dark().board.processes if isinstance(p, Circuit)
+        ), "closed after the cut"
+        self.world.link.hold(is_down)
+        self.world.run(3.0)
+
+    def _dark(self) -> Charger:
+        self.world.cut_power(5.0)
+        return self.world.charger
+
+    def close(self) -> None:
+        """Everybody goes home, and the books must be right."""
+        world = self.world
+        world.network(True).run(20)
+        if world.connector().is_charging:
+            world.tap("A1")
+        world.run(10).unplug().run(60)
+        self.auditor.close()
+
+
+def steps_of_the_day(monkeypatch: pytest.MonkeyPatch, board: str) -> int:
+    life = Life(board)
+    with fate(monkeypatch, None) as count:
+        life.live()
+    life.close()
+    assert len(life.auditor.started()) == 2
+    assert life.auditor.resent == 0
+    return count.steps
+
+
+def cut_at(monkeypatch: pytest.MonkeyPatch, board: str, step: int, saves: Callable[[Save], bool] | None = None) -> Life:
+    life = Life(board)
+    with fate(monkeypatch, step, saves), no_exception_logged() as logged:
+        life.live()
+        life.close()
+    assert not logged, logged[0].getMessage()
+    return life
+
+
+def reasons(life: Life) -> list[str]:
+    return [story.payloads[-1].get("reason", "Local") for story in life.auditor.stories.values()]
+
+
+@pytest.mark.parametrize("board", ["ac11-sim", "ac11-sim-socket"])
+def test_nothing_is_lost_and_nothing_told_twice_wherever_the_power_goes(
+    monkeypatch: pytest.MonkeyPatch, board: str
+) -> None:
+    """Transaction-related messages "SHALL be queued" and survive (3.7, 4.8-4.10); after a cut Stop says PowerLoss, or
+    what had ended the transaction before (transactions-and-metering.md 1, 8)."""
+    steps = steps_of_the_day(monkeypatch, board)
+    assert steps > 100
+    seen: set[str] = set()
+    for step in range(1, steps + 1):
+        try:
+            life = cut_at(monkeypatch, board, step)
+            assert life.auditor.resent <= 1, "one cut, one repetition at most"
+            told = reasons(life)
+            assert told.count("PowerLoss") <= 1
+            assert set(told) <= {"PowerLoss", "Local", "EVDisconnected"}
+            seen |= set(told)
+        except AssertionError as error:
+            raise AssertionError(f"cut at step {step} of {steps}: {error}") from error
+    assert "PowerLoss" in seen
