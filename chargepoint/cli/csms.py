@@ -13,7 +13,8 @@ import click
 from chargepoint.cli.common import Ending, logging_options, set_up_logging
 from chargepoint.cli.orders import listen
 from chargepoint.cli.story import exchange_text
-from chargepoint.runtime.central_system import Card, Cards, CentralSystem, Exchange
+from chargepoint.runtime.central_records import Card, Cards
+from chargepoint.runtime.central_system import CentralSystem, Exchange
 from chargepoint.runtime.centre import serve
 from hw.errors import ChargePointError
 

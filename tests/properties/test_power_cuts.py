@@ -103,6 +103,7 @@ class Life:
                 self._come_back()
 
     def _come_back(self) -> None:
+        self.auditor.power_was_cut()
         is_down = self.world.link.is_down
         assert not any(
             p.contactor.is_closed for p in self._dark().board.processes if isinstance(p, Circuit)

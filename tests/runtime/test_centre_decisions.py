@@ -12,7 +12,8 @@ from ocpp.v16.enums import AuthorizationStatus, RegistrationStatus, ResetType
 
 from chargepoint.model import wire
 from chargepoint.runtime import central_system as module
-from chargepoint.runtime.central_system import Answer, Card, Cards, CentralSystem, Charger, Exchange, Failure
+from chargepoint.runtime.central_records import Card, Cards, Charger
+from chargepoint.runtime.central_system import Answer, CentralSystem, Exchange, Failure
 
 NOON_S = 1768478400.0
 NOON = "2026-01-15T12:00:00.000Z"

@@ -18,7 +18,7 @@ from ocpp.v16 import call
 from chargepoint.model import wire
 from chargepoint.model.timebase import utc_seconds, utc_text
 from chargepoint.runtime.assembly import ChargerPlan
-from chargepoint.runtime.central_system import Transaction
+from chargepoint.runtime.central_records import Transaction
 from chargepoint.runtime.stepped import SteppedSite
 from chargepoint.runtime.wire_pair import Direction
 from hw.loader import plan_board
