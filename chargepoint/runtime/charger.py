@@ -309,7 +309,8 @@ class Charger:
                     after.append(effect)
                 elif self._held:
                     self._held.append(effect)
-                else:
+                elif self.phase is Phase.RUNNING:
+                    # Else a Restart has been carried out: what the old model wants after it is void, but for its saves.
                     self._carry_out(effect, now_s)
         finally:
             # Whatever a board did to us meanwhile: what was decided before is stored.

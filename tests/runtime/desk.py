@@ -121,16 +121,17 @@ def status(charger: Charger) -> str:
 
 
 class Moody(Store):
-    """A store that fails while it has a ``problem``, and that remembers its ``commits``."""
+    """A store that fails while it has a ``problem`` (with records of one ``kind``, or all), and knows its ``commits``."""
 
     problem: str | None = None
+    kind: str | None = None
     commits: tuple[Rows, ...] = ()
-    attempts = 0
+    failures = 0
 
     def commit(self, rows: Iterable[tuple[str, Save]]) -> None:
         rows = list(rows)
-        self.attempts += 1
-        if self.problem is not None:
+        if self.problem is not None and any(self.kind in (None, save.kind) for _identity, save in rows):
+            self.failures += 1
             raise StoreError(self.problem)
         super().commit(rows)
         self.commits = (*self.commits, rows)

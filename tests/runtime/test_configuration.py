@@ -1,0 +1,226 @@
+"""The configuration file: every key, and every mistake with its place and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chargepoint.runtime.configuration import DEFAULT_DATA, STATION_LENGTHS, Configuration, ConfigurationError, read
+from chargepoint.runtime.store import Durability
+from hw.errors import InputFileError
+from profiles import ALL
+
+EVERYTHING = """\
+identity: "RDAM 123"
+central_system:
+  url: wss://csms.example/ocpp/
+  password: wallbox-0815-geheim
+  basic_user: depot
+  append_identity: true
+  trailing_slash: true
+  subprotocols: [ocpp1.6, ocpp1.5]
+  require_subprotocol: false
+  headers: {X-Depot: "17"}
+  server_name: csms.internal
+  check_server_name: false
+board: ac11-sim-socket
+station: {vendor: Home, model: Garage, serial_number: "0815", firmware_version: "1.0"}
+keys: {HeartbeatInterval: 120, LocalPreAuthorize: true, MeterValuesSampledData: "Voltage", GarageDoor: open}
+feature_profiles: [Core]
+timing:
+  boot_retry: 2 min
+  answer_timeout: 20s
+  reconnect_minimum: 1s
+  reconnect_random: 500 ms
+  reconnect_doublings: 5
+  open_timeout: 10
+  pong_timeout: 4s
+data: state
+durability: relaxed
+clock: {speed: 60}
+simulation: {register_kwh: 1234.5, reset_down: 1 min, seed: 7}
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    return tmp_path / "chargepoint.yaml"
+
+
+def refused(path: Path, text: str) -> str:
+    """Return what is said of a file that cannot be used, its place as line:column first."""
+    path.write_text(text)
+    with pytest.raises(InputFileError) as caught:
+        read(path)
+    said = str(caught.value)
+    assert said.startswith(f"{path}:"), said
+    return said.removeprefix(f"{path}:")
+
+
+def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> None:
+    """One YAML file; `Configuration` knows what to dial, what to build and where to keep it."""
+    written.write_text(EVERYTHING)
+    found = read(written)
+    address = found.central_system
+    assert address is not None
+    assert address.target() == "wss://csms.example/ocpp/RDAM%20123/"
+    assert (address.user, address.password) == ("depot", b"wallbox-0815-geheim")
+    assert (address.subprotocols, address.require_subprotocol) == (("ocpp1.6", "ocpp1.5"), False)
+    assert address.headers == (("X-Depot", "17"),)
+    assert (address.tls.server_name, address.tls.check_server_name) == ("csms.internal", False)
+    assert (found.identity, found.board) == ("RDAM 123", "ac11-sim-socket")
+    assert (found.station.vendor, found.station.serial_number, found.station.iccid) == ("Home", "0815", None)
+    assert found.keys == {
+        "HeartbeatInterval": "120",
+        "LocalPreAuthorize": "true",
+        "MeterValuesSampledData": "Voltage",
+        "GarageDoor": "open",
+        "MessageTimeout": "20",
+    }
+    assert found.unknown_keys() == ["GarageDoor"]
+    assert found.feature_profiles == ("Core",)
+    assert (found.boot_retry_s, found.reset_down_s, found.seed, found.register_wh) == (120.0, 60.0, 7, 1_234_500.0)
+    link = found.link
+    assert (link.retry_minimum_s, link.retry_random_s, link.retry_doublings) == (1.0, 0.5, 5)
+    assert (link.open_timeout_s, link.pong_timeout_s) == (10.0, 4.0)
+    assert (found.data, found.durability, found.speed) == (tmp_path / "state", Durability.RELAXED, 60.0)
+    plan = found.plan()
+    assert (plan.identity, plan.seed, plan.keeps_board) == ("RDAM 123", 7, True)
+
+
+def test_smallest_file_gives_the_defaults(written: Path, tmp_path: Path) -> None:
+    """What is not said is as the documentation says it."""
+    written.write_text("central_system: {url: ws://localhost:9000/ocpp}\n")
+    found = read(written)
+    default = Configuration()
+    assert found.central_system is not None
+    assert found.central_system.target() == "ws://localhost:9000/ocpp/CP001"
+    assert (found.identity, found.board) == (default.identity, default.board) == ("CP001", "ac11-sim")
+    assert found.data == tmp_path / DEFAULT_DATA
+    assert (found.durability, found.speed, found.seed) == (Durability.FULL, 1.0, None)
+    assert found.feature_profiles == tuple(ALL)
+
+
+@pytest.mark.parametrize(
+    ("key", "password"),
+    [
+        ("password: geheim-geheim-16", b"geheim-geheim-16"),
+        ("password_hex: 0001020304050607FFFFFFFFFFFFFFFFFFFFFFFF", bytes(range(8)) + b"\xff" * 12),
+        ('password_hex: "3132333435363738"', b"12345678"),
+        ("password_file: secret", b"from the file"),
+    ],
+)
+def test_password_is_text_or_hex_or_in_a_file(written: Path, key: str, password: bytes) -> None:
+    """OCPP-J 6.2.2: AuthorizationKey is written in hex and sent as the bytes it stands for; many back ends take text."""
+    (written.parent / "secret").write_text("from the file\n")
+    written.write_text(f"central_system:\n  url: ws://localhost/ocpp\n  {key}\n")
+    found = read(written).central_system
+    assert found is not None
+    assert found.password == password
+    assert "from the file" not in repr(found)
+
+
+def test_files_lie_beside_the_file_that_names_them(written: Path, tmp_path: Path) -> None:
+    """Relative paths are relative to the file, not to where somebody happened to stand."""
+    board = Path("hw/boards/ac11-sim.yaml")
+    (tmp_path / "box.yaml").write_text((Path(__file__).parents[2] / board).read_text())
+    written.write_text(
+        "board: box.yaml\ndata: here\ncentral_system: {url: ws://localhost/ocpp, password_file: key, ca_file: ca.pem}\n"
+    )
+    (tmp_path / "key").write_text("0815")
+    (tmp_path / "ca.pem").write_text("")
+    found = read(written)
+    assert found.plan().board.name == "box"
+    assert found.data == tmp_path / "here"
+    assert found.central_system is not None
+    assert found.central_system.tls.ca_file == tmp_path / "ca.pem"
+
+
+def test_absolute_paths_stay(written: Path, tmp_path: Path) -> None:
+    """A service keeps its data where the system wants it."""
+    written.write_text(f"data: {tmp_path / 'elsewhere'}\n")
+    assert read(written).data == tmp_path / "elsewhere"
+
+
+SYSTEM = "central_system: {url: ws://localhost/ocpp"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # keys nobody reads
+        ("identty: CP1\n", "1:1: unknown key 'identty' in the file; did you mean 'identity'?"),
+        ("board: ac11-sim\n  \nkey: {}\n", "3:1: unknown key 'key' in the file; did you mean 'keys'?"),
+        ("central_system: {ulr: ws://x}\n", "1:18: unknown key 'ulr' in central_system; did you mean 'url'?"),
+        (f"{SYSTEM}, pasword: x}}\n", "1:44: unknown key 'pasword' in central_system; did you mean 'password'?"),
+        ("timing: {boot_rety: 1s}\n", "1:10: unknown key 'boot_rety' in timing; did you mean 'boot_retry'?"),
+        ("simulation:\n  sead: 1\n", "2:3: unknown key 'sead' in simulation; did you mean 'seed'?"),
+        ("clock: {sped: 2}\n", "1:9: unknown key 'sped' in clock; did you mean 'speed'?"),
+        ("station: {vender: x}\n", "1:11: unknown key 'vender' in station; did you mean 'vendor'?"),
+        # values that cannot be
+        ("identity: 0\n", "1:11: identity must be a text in quotes, got 0"),
+        ("central_system: ws://localhost\n", "1:17: central_system must be a mapping, got 'ws://localhost'"),
+        ("central_system: {}\n", "1:17: central_system needs 'url'"),
+        ("central_system: {url: http://localhost/ocpp}\n", "1:23: url: 'http://localhost/ocpp' is no WebSocket URL"),
+        (f"identity: 'a:b'\n{SYSTEM}, password: x}}\n", "2:23: identity: 'a:b' has a colon"),
+        (f"{SYSTEM}, headers: {{Host: x}}}}\n", "1:53: headers: Host belongs to the WebSocket handshake"),
+        (f"{SYSTEM}, headers: {{X-A: true}}}}\n", "1:59: central_system.headers.X-A must be a text, got true"),
+        (f"{SYSTEM}, password_hex: 01F}}\n", "1:58: central_system.password_hex must be an even number of hexadecimal"),
+        (f"{SYSTEM}, password: a, password_hex: 01}}\n", "1:71: central_system.password_hex must be only one of"),
+        (f"{SYSTEM}, password_file: nowhere}}\n", "1:59: nowhere cannot be read: No such file or directory"),
+        (f"{SYSTEM}, password: 1234}}\n", "1:54: central_system.password must be a text in quotes, got 1234"),
+        ("central_system: {url: wss://h, ca_file: no.pem}\n", "1:41: ca_file: "),
+        ("board: ac12-sim\n", "1:8: no board 'ac12-sim'; did you mean 'ac11-sim'"),
+        ("board: there-is-none.yaml\n", "there-is-none.yaml:1:1: cannot be read"),
+        ("station: {vendor: A company with a long name}\n", "1:19: station.vendor must be at most 20 characters"),
+        ("keys: {HeartbeatInterval: often}\n", "1:27: HeartbeatInterval: expected a whole number, got 'often'"),
+        ("keys:\n  LocalPreAuthorize: yes\n", "2:22: LocalPreAuthorize: expected true or false, got 'yes'"),
+        ("keys: {heartbeatinterval: -1}\n", "1:27: HeartbeatInterval: expected 0..2147483647, got -1"),
+        ("keys: {HeartbeatInterval: [1]}\n", "1:27: keys.HeartbeatInterval must be a text, a number, true or false"),
+        ("keys: 5\n", "1:7: keys must be a mapping, got 5"),
+        ("keys: {A: 1, A: 2}\n", "1:14: 'A' stands here twice, first in line 1"),
+        ("feature_profiles: [Core, RemoteTriger]\n", "1:26: unknown feature_profiles[1] 'RemoteTriger'; did you mean"),
+        ("feature_profiles: [RemoteTrigger]\n", "1:19: feature_profiles must be Core among them"),
+        ("durability: ful\n", "1:13: unknown durability 'ful'; did you mean 'full'?"),
+        ("clock: {speed: 0}\n", "1:16: clock.speed must be 0.001..100000, got 0"),
+        ("timing: {boot_retry: soon}\n", "1:22: timing.boot_retry must be a duration such as 90s, 5 min or 2 h"),
+        ("timing: {reconnect_doublings: 99}\n", "1:31: timing.reconnect_doublings must be 0..20, got 99"),
+        ("simulation: {register_kwh: -1}\n", "1:28: simulation.register_kwh must be at least 0, got -1"),
+        # no YAML, or not what YAML is for
+        ("", "1:1: the file is empty"),
+        ("- a list\n", "1:1: the file must be a mapping, got a list"),
+        ("identity: [\n", "2:1: "),
+    ],
+)
+def test_mistake_is_named_with_file_line_and_column(written: Path, text: str, said: str) -> None:
+    """A key nobody reads is an error that names file, line, column and the nearest valid key."""
+    if said.startswith("there-is-none"):
+        written.write_text(text)
+        with pytest.raises(InputFileError, match=said):
+            read(written)
+        return
+    assert refused(written, text).startswith(said)
+
+
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """InputFileError: what a user wrote cannot be used; a name that leads nowhere is one of them."""
+    with pytest.raises(ConfigurationError, match="nowhere.yaml:1:1: cannot be read: No such file or directory"):
+        read(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("field", list(STATION_LENGTHS))
+def test_station_texts_are_as_long_as_the_standard_lets_them(written: Path, field: str) -> None:
+    """6.3 BootNotification.req: CiString20Type, CiString25Type, CiString50Type."""
+    length = STATION_LENGTHS[field]
+    written.write_text(f"station: {{{field}: {'x' * length}}}\n")
+    assert getattr(read(written).station, field) == "x" * length
+    assert f"station.{field} must be at most {length} characters" in refused(
+        written, f"station: {{{field}: {'x' * (length + 1)}}}\n"
+    )
+
+
+def test_card_numbers_and_digits_stay_text(written: Path) -> None:
+    """YAML 1.2 turns 12E45678 into infinity and drops the zero of 04126789: not here."""
+    written.write_text("keys: {GarageCard: 12E45678, OtherCard: 04126789, Third: 1.50}\n")
+    assert read(written).keys == {"GarageCard": "12E45678", "OtherCard": "04126789", "Third": "1.50"}
