@@ -100,7 +100,8 @@ class Electrician:
                 self.closings += 1
                 assert is_granted, f"{now_s:.3f}: contactor {number} closes at {duty} % without a grant"
             is_silent = circuit.has_cause(Cause.CONTROLLER_SILENT)
-            assert is_running or duty == PILOT_STEADY or is_silent, f"{now_s:.3f}: {number} offers {duty} % without a transaction"
+            may_offer = is_running or is_silent
+            assert may_offer or duty == PILOT_STEADY, f"{now_s:.3f}: {number} offers {duty} % to nobody"
             has_lock = charger.board.outlet(number).outlet.has_lock
             assert circuit.cable.is_locked or not has_lock, f"{now_s:.3f}: {number} is live and not locked"
         if is_pwm(duty) and not circuit.has_cause(Cause.CONTROLLER_SILENT):
@@ -159,7 +160,10 @@ class Auditor:
         self._may_be_done: set[Identity] = set()
         self._begun: dict[str, None] = {}
         self._payloads: dict[Identity, dict[str, Any]] = {}
-        self._told: dict[int, _Told] = {}
+        self._told = {
+            payload["connectorId"]: _Told(payload["status"], payload["status"], is_fresh=False)
+            for payload in world.calls("StatusNotification")
+        }
         self._asked: dict[str, Seen] = {}
         self._numbers: dict[int, float] = {}
         self._triggered: dict[int, float] = {}
@@ -167,7 +171,7 @@ class Auditor:
         self.resent = 0
         """Transmissions of what had been transmitted before."""
         self.is_requeued = False
-        """From now on messages come out of order, since somebody queued undelivered ones again."""
+        """Messages come out of order, since somebody queued undelivered ones again."""
         self._receive = world.peer.receive
         world.peer.receive = self._on_receive  # type: ignore[method-assign]
         world.watchers.append(self.look)
@@ -197,7 +201,8 @@ class Auditor:
         assert len(message_id) <= 36
         if self._pending is not None and self._pending[1] == socket:
             waited_s = now_s - self._pending[2]
-            assert waited_s >= self._timeout_s - HAIR_S, f"{action} while {self._sent[self._pending[0]].action} is unanswered"
+            before = self._sent[self._pending[0]].action
+            assert waited_s >= self._timeout_s - HAIR_S, f"{action} while {before} is unanswered"
         self._pending = (message_id, socket, now_s)
         identity = self._identity(message_id, action)
         known = self._sent.get(message_id)
@@ -224,7 +229,8 @@ class Auditor:
         for message in self._world.model.queue:
             if message.message_id == message_id:
                 stored = self._world.stored("queue", message.key)
-                assert stored and stored["id"] == message_id, f"{action} left before it was stored"
+                assert stored is not None, f"{action} left before it was stored"
+                assert stored["id"] == message_id, f"{action} left before its id was stored"
                 return action, message.payload, message.transaction
         assert action == "MeterValues", f"{action} is not in the queue"
         return None
@@ -327,6 +333,15 @@ class Auditor:
         self.look()
         self._may_be_done |= self._is_done - done
         self._is_done = done
+
+    def requeue(self) -> None:
+        """Let the operator queue everything again that is undelivered: an answer that came too late counted for nothing."""
+        self.look()
+        self.is_requeued = True
+        for key, message in list(self._world.model.queue.undelivered.items()):
+            self._is_done.discard((message.action, message.payload, message.transaction))
+            self._world.model.queue.requeue(key)
+        self._world.model.session.pump(self._world.now_s)
 
     # --- at the end ---------------------------------------------------------------------------------------------------
 

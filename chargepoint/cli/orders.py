@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -90,17 +91,30 @@ def send(central: CentralSystem, line: str) -> None:
 
 
 async def listen(central: CentralSystem, complain: Callable[[str], None]) -> None:
-    """Take orders from stdin, a line each, until it ends."""
-    reader = asyncio.StreamReader()
+    """Take orders from stdin, a line each, until it ends; where there is no place to type, end at once."""
     loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    rest = b""
+
+    def take() -> None:
+        nonlocal rest
+        chunk = os.read(descriptor, 65536)
+        *lines, rest = (rest + (chunk or b"\n")).split(b"\n")
+        for line in filter(bytes.strip, lines):
+            try:
+                send(central, line.decode(errors="replace"))
+            except OrderError as error:
+                complain(str(error))
+        if not chunk and not ended.done():
+            ended.set_result(None)
+
     try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (OSError, ValueError):
-        return  # a file or nothing at all: no place to type
-    while line := await reader.readline():
-        if not line.strip():
-            continue
-        try:
-            send(central, line.decode(errors="replace"))
-        except OrderError as error:
-            complain(str(error))
+        # Not connect_read_pipe: it makes the terminal non-blocking, for what we print as well.
+        descriptor = sys.stdin.fileno()
+        loop.add_reader(descriptor, take)
+    except (AttributeError, OSError, ValueError):
+        return  # closed, a file, or /dev/null, as services have it
+    try:
+        await ended
+    finally:
+        loop.remove_reader(descriptor)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,9 @@ from chargepoint.runtime.store import Durability
 
 log = logging.getLogger(__name__)
 
+ACCEPTANCE_S = 5.0
+"""Wall seconds that a script waits for the first acceptance; afterwards it shows what happens without."""
+
 
 @click.command(name="run")
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file (YAML).")
@@ -33,7 +37,9 @@ log = logging.getLogger(__name__)
 @click.option("--ca-file", type=click.Path(path_type=Path), help="Roots to trust for wss://.")
 @click.option("--board", help="Board: a name of `chargepoint board list`, or a file.  [default: ac11-sim]")
 @click.option("--data", type=click.Path(path_type=Path), help="Data directory.  [default: ./chargepoint-data]")
-@click.option("--durability", type=click.Choice(["full", "relaxed"]), help="full survives power cuts.  [default: full]")
+@click.option(
+    "--durability", type=click.Choice(["full", "relaxed"]), help="full survives power cuts.  [default: full at speed 1]"
+)
 @click.option("--speed", type=click.FloatRange(0.001, 100_000), help="Charger time runs so many times as fast.")
 @click.option("--seed", type=int, help="Makes chance repeatable.")
 @click.option("--do", "script", help='What people do: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".')
@@ -100,16 +106,16 @@ def with_options(
 
 async def _run(settings: Configuration, address: Address, steps: Sequence[Step], duration: float | None) -> int:
     ending = Ending()
-    store = open_store(settings.data, settings.identity, durability=settings.durability)
+    store = open_store(settings.data, settings.identity, durability=settings.durability_in_force)
     site = Site(store, settings.speed, settings.seed)
     charger = site.add(settings.plan(), address, settings.link)
     is_real = site.clock.is_real
     story = Story(log.info, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
-    was_accepted = False
+    accepted = asyncio.Event()
 
     def remember(_identity: str, _now_s: float, entry: Entry) -> None:
-        nonlocal was_accepted
-        was_accepted = was_accepted or (isinstance(entry, Registered) and entry.status == Registration.ACCEPTED.value)
+        if isinstance(entry, Registered) and entry.status == Registration.ACCEPTED.value:
+            accepted.set()
 
     def listen(each: Charger) -> None:
         each.model.journal.listen(story.listen)
@@ -121,28 +127,35 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
     )
     try:
         charger.start()
-        await _until_the_end(ending, steps, charger, site, duration)
+        await _until_the_end(ending, _play(steps, charger, site, accepted) if steps else None, duration)
     finally:
         # Also when the script could not be done: whatever charges is stopped in order.
         await site.wind_down()
         await site.close()
         store.close()
-    if ending.signal is None and not was_accepted:
+    if ending.signal is None and not accepted.is_set():
         log.error("%s never accepted this charger", address.target())
         return EXIT_UNREACHABLE
     return ending.exit_code
 
 
-async def _until_the_end(
-    ending: Ending, steps: Sequence[Step], charger: Charger, site: Site, duration: float | None
-) -> None:
-    """Do the steps and wait: for a signal, for ``duration`` to pass, or without one for what the steps caused.
+async def _play(steps: Sequence[Step], charger: Charger, site: Site, accepted: asyncio.Event) -> None:
+    """Do the steps once the central system has accepted us: people come to a box that is ready. Raises ScriptError."""
+    try:
+        await asyncio.wait_for(accepted.wait(), ACCEPTANCE_S)
+    except TimeoutError:
+        log.warning("the script begins, although the central system has not accepted this charger yet")
+    await play(steps, charger, site.clock)
 
-    Raises ScriptError, at once, for a step that cannot be done.
+
+async def _until_the_end(ending: Ending, script: Coroutine[Any, Any, None] | None, duration: float | None) -> None:
+    """Wait for a signal, for ``duration`` to pass, or without one for the end of the script and what it caused.
+
+    Raises what the script raises, at once.
     """
     end = asyncio.create_task(ending.wait(duration))
-    if steps:
-        playing = asyncio.create_task(play(steps, charger, site.clock))
+    if script is not None:
+        playing = asyncio.create_task(script)
         await asyncio.wait({end, playing}, return_when=asyncio.FIRST_COMPLETED)
         if playing.done():
             await playing

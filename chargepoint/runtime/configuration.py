@@ -60,11 +60,19 @@ class Configuration:
     boot_retry_s: float = 60.0
     link: LinkSettings = field(default_factory=LinkSettings)
     data: Path = DEFAULT_DATA
-    durability: Durability = Durability.FULL
+    durability: Durability | None = None
+    """None: full on the real clock, relaxed on a faster one, where a disk's milliseconds are the charger's seconds."""
     speed: float = 1.0
     seed: int | None = None
     register_wh: float | None = None
     reset_down_s: float = 5.0
+
+    @property
+    def durability_in_force(self) -> Durability:
+        """What was asked for, else what suits the clock."""
+        if self.durability is not None:
+            return self.durability
+        return Durability.FULL if self.speed == 1.0 else Durability.RELAXED
 
     def plan(self) -> ChargerPlan:
         """Return what to build. Raises `hw.errors.InputFileError` for an unusable board."""
@@ -109,7 +117,7 @@ def read(path: Path) -> Configuration:
         keys=keys,
         feature_profiles=_feature_profiles(root),
         data=data if data.is_absolute() else path.parent / data,
-        durability=root.choice("durability", Durability, Durability.FULL),
+        durability=root.choice("durability", Durability) if root.has("durability") else None,
         speed=1.0 if clock is None else clock.number("speed", 1.0, minimum=0.001, maximum=100_000.0),
     )
     if clock is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -281,9 +282,7 @@ class ChargerMachine(RuleBasedStateMachine):
             if world.model.session.is_idle:
                 break
             world.run(300)
-        self.auditor.is_requeued = True
-        for key in list(world.model.queue.undelivered):
-            world.model.queue.requeue(key)
+        self.auditor.requeue()
         world.run(700)
         self.electrician.look()
         self.auditor.close()
@@ -291,9 +290,7 @@ class ChargerMachine(RuleBasedStateMachine):
 
 
 ChargerMachine.TestCase.settings = settings(
-    max_examples=settings().max_examples if settings().max_examples != 100 else 120,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-test_whatever_happens_the_rules_hold = ChargerMachine.TestCase
+test_whatever_happens_the_rules_hold = pytest.mark.timeout(3600)(ChargerMachine.TestCase)

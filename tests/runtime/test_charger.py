@@ -41,7 +41,9 @@ class Outlet:
             "Any",
             SimpleNamespace(outlet=lambda number: ports, outlets=(ports,), advance=lambda now_s: float("inf")),
         )
-        self.charger.link = cast("Any", SimpleNamespace(send_text=lambda text: self.left.append(Send(text)), stop=lambda *_: None))
+        self.charger.link = cast(
+            "Any", SimpleNamespace(send_text=lambda text: self.left.append(Send(text)), stop=lambda *_: None)
+        )
         self.charger.model = cast(
             "Any", SimpleNamespace(take_effects=self.take_effects, timers=SimpleNamespace(close=lambda: None))
         )

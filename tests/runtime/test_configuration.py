@@ -98,7 +98,7 @@ def test_smallest_file_gives_the_defaults(written: Path, tmp_path: Path) -> None
     assert found.central_system.target() == "ws://localhost:9000/ocpp/CP001"
     assert (found.identity, found.board) == (default.identity, default.board) == ("CP001", "ac11-sim")
     assert found.data == tmp_path / DEFAULT_DATA
-    assert (found.durability, found.speed, found.seed) == (Durability.FULL, 1.0, None)
+    assert (found.durability_in_force, found.speed, found.seed) == (Durability.FULL, 1.0, None)
     assert found.feature_profiles == tuple(ALL)
 
 
@@ -165,13 +165,16 @@ SYSTEM = "central_system: {url: ws://localhost/ocpp"
         ("central_system: {url: http://localhost/ocpp}\n", "1:23: url: 'http://localhost/ocpp' is no WebSocket URL"),
         (f"identity: 'a:b'\n{SYSTEM}, password: x}}\n", "2:23: identity: 'a:b' has a colon"),
         (f"{SYSTEM}, headers: {{Host: x}}}}\n", "1:53: headers: Host belongs to the WebSocket handshake"),
-        (f"{SYSTEM}, headers: {{X-A: true}}}}\n", "1:59: central_system.headers.X-A must be a text, got true"),
+        (
+            f"{SYSTEM}, headers: {{X-A: true}}}}\n",
+            "1:59: central_system.headers.X-A must be a text in quotes, got true",
+        ),
         (f"{SYSTEM}, password_hex: 01F}}\n", "1:58: central_system.password_hex must be an even number of hexadecimal"),
         (f"{SYSTEM}, password: a, password_hex: 01}}\n", "1:71: central_system.password_hex must be only one of"),
         (f"{SYSTEM}, password_file: nowhere}}\n", "1:59: nowhere cannot be read: No such file or directory"),
         (f"{SYSTEM}, password: 1234}}\n", "1:54: central_system.password must be a text in quotes, got 1234"),
         ("central_system: {url: wss://h, ca_file: no.pem}\n", "1:41: ca_file: "),
-        ("board: ac12-sim\n", "1:8: no board 'ac12-sim'; did you mean 'ac11-sim'"),
+        ("board: ac-11-sim\n", "1:8: no board 'ac-11-sim'; did you mean 'ac11-sim'"),
         ("board: there-is-none.yaml\n", "there-is-none.yaml:1:1: cannot be read"),
         ("station: {vendor: A company with a long name}\n", "1:19: station.vendor must be at most 20 characters"),
         ("keys: {HeartbeatInterval: often}\n", "1:27: HeartbeatInterval: expected a whole number, got 'often'"),
@@ -203,6 +206,21 @@ def test_mistake_is_named_with_file_line_and_column(written: Path, text: str, sa
     assert refused(written, text).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "durability"),
+    [
+        ("clock: {speed: 1}", Durability.FULL),
+        ("clock: {speed: 60}", Durability.RELAXED),
+        ("clock: {speed: 60}\ndurability: full", Durability.FULL),
+        ("durability: relaxed", Durability.RELAXED),
+    ],
+)
+def test_fast_clock_does_not_wait_for_the_disk_unless_asked(written: Path, text: str, durability: Durability) -> None:
+    """On a scaled clock the disk's milliseconds are the charger's seconds, in which a meter counts as silent."""
+    written.write_text(text + "\n")
+    assert read(written).durability_in_force is durability
+
+
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """InputFileError: what a user wrote cannot be used; a name that leads nowhere is one of them."""
     with pytest.raises(ConfigurationError, match="nowhere.yaml:1:1: cannot be read: No such file or directory"):
@@ -222,5 +240,5 @@ def test_station_texts_are_as_long_as_the_standard_lets_them(written: Path, fiel
 
 def test_card_numbers_and_digits_stay_text(written: Path) -> None:
     """YAML 1.2 turns 12E45678 into infinity and drops the zero of 04126789: not here."""
-    written.write_text("keys: {GarageCard: 12E45678, OtherCard: 04126789, Third: 1.50}\n")
+    written.write_text("keys: {GarageCard: 12E45678, OtherCard: 04126789, Third: '1.50'}\n")
     assert read(written).keys == {"GarageCard": "12E45678", "OtherCard": "04126789", "Third": "1.50"}

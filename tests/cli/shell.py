@@ -1,0 +1,84 @@
+"""The command as people run it: in a process of its own, watched line by line, with deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 15.0
+
+
+class Process:
+    """A running command; ``lines`` is what it has written so far, stdout and stderr in one."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.lines: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.lines.append(line.decode().rstrip())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def exit_code(self) -> int:
+        """Wait for the end. Raises TimeoutError with what was written when it does not come."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.shield(self._reading)
+                return await self._process.wait()
+        except TimeoutError:
+            raise TimeoutError(f"still running after {PATIENCE_S:g} s:\n{self.text}") from None
+
+    async def says(self, condition: Callable[[str], bool] | str) -> None:
+        """Wait until what was written fulfils a condition, or holds a text."""
+        is_so = (lambda text: condition in text) if isinstance(condition, str) else condition
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not is_so(self.text):
+                    assert not self._reading.done(), f"it has ended:\n{self.text}"
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise TimeoutError(f"in vain for {PATIENCE_S:g} s, {condition!r}:\n{self.text}") from None
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reading
+
+
+@asynccontextmanager
+async def chargepoint(*arguments: object, cwd: Path) -> AsyncIterator[Process]:
+    """Run ``chargepoint …`` in a directory while the context lasts; kill it if it still runs then."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHARGEPOINT_")}
+    process = Process(
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "chargepoint",
+            *map(str, arguments),
+            cwd=cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        )
+    )
+    try:
+        yield process
+    finally:
+        await process.kill()

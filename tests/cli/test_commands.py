@@ -1,0 +1,222 @@
+"""The other commands: what they print, in which form, and what they say of a wrong line."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chargepoint import __version__
+from chargepoint.cli import COMMANDS, group, main
+from tests.cli.shell import chargepoint
+from tests.wire.independent import Csms
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(group, arguments, prog_name="chargepoint", catch_exceptions=False)
+
+
+def ends(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Run the command as `main` does; return its exit code and all it printed."""
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    printed = capsys.readouterr()
+    assert isinstance(exit_.value.code, int)
+    return exit_.value.code, printed.out + printed.err
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("board", "list"), ("board", "check")])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_every_command_answers_for_help(command: tuple[str, ...], option: str) -> None:
+    """Heavy imports are lazy: `--help` answers at once; every option has help."""
+    result = run(*command, option)
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: chargepoint")
+    if not command:
+        assert all(name in result.output for name in COMMANDS)
+
+
+def test_version_is_told() -> None:
+    """`--version`: what a bug report begins with."""
+    assert run("--version").output.strip().endswith(__version__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rnu",), "No such command 'rnu'. Did you mean 'run'?"),
+        (("xyzzy",), "No such command 'xyzzy'. There are: demo, run,"),
+        (("run",), "no central system: give --url ws://…, or central_system: {url: …} in the file."),
+        (("run", "--url", "http://localhost"), "write ws:// instead of http://"),
+        (("run", "--url", "ws://localhost", "--id", "a:b", "--password", "x"), "has a colon"),
+        (("run", "--url", "ws://localhost", "--board", "ac11"), "no board 'ac11'; did you mean 'ac11-sim'"),
+        (("run", "--url", "ws://localhost", "--do", "plugin"), "'plugin' is no verb: did you mean plug_in?"),
+        (("run", "--url", "wss://localhost", "--ca-file", "no.pem"), "no.pem cannot be read: No such file"),
+        (("run", "--ur", "ws://localhost"), "--url"),
+        (("run", "--url", "ws://localhost", "--speed", "0"), "0 is not in the range"),
+        (("run", "-c", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read: No such file or directory"),
+        (("fleet",), "Missing option '--url'"),
+        (("fleet", "--url", "tcp://x"), "must begin with ws:// or wss://"),
+        (("board", "check", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read"),
+        (("keys", "--board", "ac12-sim"), "no board 'ac12-sim'; did you mean"),
+        (("keys", "-o", "xml"), "'xml' is not one of"),
+        (("demo", "--duration", "1"), "is not in the range x>=10"),
+        (("csms", "--certificate", "nowhere.pem", "--port", "0"), "nowhere.pem: no certificate with its key (PEM)"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_a_line_that_helps(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    """Exit code 2: usage or configuration; the nearest thing that would have been right is named."""
+    monkeypatch.chdir(tmp_path)
+    code, printed = ends(capsys, *arguments)
+    assert code == 2
+    assert said in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "chargepoint-data").exists()
+
+
+def test_our_own_bug_is_exit_code_70(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 70: our bug, said to be ours."""
+    monkeypatch.setattr("chargepoint.cli.board.list_boards", lambda: 1 / 0)
+    code, printed = ends(capsys, "board", "list")
+    assert code == 70
+    assert "this is our bug: ZeroDivisionError" in printed
+
+
+def test_options_can_be_given_by_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every option has a `CHARGEPOINT_…` environment name."""
+    monkeypatch.setenv("CHARGEPOINT_KEYS_BOARD", "ac22-sim-duo")
+    monkeypatch.setenv("CHARGEPOINT_KEYS_OUTPUT", "json")
+    code, printed = ends(capsys, "keys")
+    assert code == 0
+    keys = {row["key"]: row for row in json.loads(printed)}
+    assert keys["NumberOfConnectors"]["default"] == "2"
+
+
+def rows_of(result: Result, output: str) -> list[dict[str, Any]]:
+    assert result.exit_code == 0
+    if output == "jsonl":
+        return [json.loads(line) for line in result.output.splitlines()]
+    rows = json.loads(result.output)
+    assert isinstance(rows, list)
+    return rows
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_keys_are_told_for_programs(output: str) -> None:
+    """`keys`: every configuration key, its type, default and source."""
+    rows = rows_of(run("keys", "-o", output), output)
+    keys = {row["key"]: row for row in rows}
+    assert len(keys) == len(rows) > 30
+    assert keys["HeartbeatInterval"] == {
+        "key": "HeartbeatInterval",
+        "access": "RW",
+        "type": "integer",
+        "unit": "s",
+        "default": "300",
+        "source": "9.1.10",
+        "effect": keys["HeartbeatInterval"]["effect"],
+    }
+    assert all(row["source"] for row in rows)
+    assert [row["key"] for row in rows] == sorted(keys)
+
+
+def test_keys_are_told_for_people() -> None:
+    """A table: one line a key, columns aligned."""
+    lines = run("keys").output.splitlines()
+    assert lines[0].split() == ["key", "access", "type", "unit", "default", "source", "effect"]
+    column = lines[0].index("source")
+    assert all(line[column - 1] == " " for line in lines if len(line) > column)
+    assert any(line.startswith("HeartbeatInterval ") for line in lines)
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_boards_are_listed_and_each_is_sound(output: str) -> None:
+    """`board list` shows what comes with the program; `board check` accepts all of it."""
+    rows = rows_of(run("board", "list", "-o", output), output)
+    assert "ac11-sim" in [row["name"] for row in rows]
+    for row in rows:
+        assert rows_of(run("board", "check", row["name"], "-o", output), output) == [row]
+        assert row["description"]
+
+
+def test_board_file_with_a_mistake_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """File, line, column, and the nearest valid key."""
+    path = tmp_path / "box.yaml"
+    path.write_text("conectors: []\n")
+    code, printed = ends(capsys, "board", "check", str(path))
+    assert code == 2
+    assert f"{path}:1:1: unknown key 'conectors' in the file; did you mean 'connectors'?" in printed
+
+
+async def test_demo_shows_a_charge_and_ends_with_0(tmp_path: Path) -> None:
+    """`demo` needs nothing: off a terminal every step is a line, stdout is the result, and nothing is kept."""
+    async with chargepoint("demo", "--duration", "10", cwd=tmp_path) as demo:
+        assert await demo.exit_code() == 0, demo.text
+    for step in (
+        "central system at ws://127.0.0.1:",
+        "BootNotification",
+        "connector 1: Preparing",
+        "Authorize idTag=04…F6 ← Accepted",
+        "transaction begins at 1234000 Wh",
+        "connector 1: Charging",
+        "MeterValues #1",
+        "transaction ends, Local",
+        "connector 1: Available",
+        "1 charge, ",
+    ):
+        assert step in demo.text, f"{step!r} is missing in\n{demo.text}"
+    assert "Traceback" not in demo.text
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_demo_is_ended_by_a_signal_in_order(tmp_path: Path) -> None:
+    """130 for SIGINT; Ctrl-C once is graceful and says so."""
+    async with chargepoint("demo", cwd=tmp_path) as demo:
+        await demo.says("BootNotification")
+        demo.send(signal.SIGINT)
+        assert await demo.exit_code() == 130
+    assert "stopping in order" in demo.text
+
+
+async def test_small_fleet_boots_and_ends_in_order(tmp_path: Path) -> None:
+    """`fleet`: many chargers in one process, each with a car; without --data nothing stays."""
+    async with Csms() as csms:
+        options = ("--count", 5, "--duration", 1, "--speed", 60, "--swipe", "A1", "--prefix", "F")
+        async with chargepoint("fleet", "--url", csms.url, *options, cwd=tmp_path) as fleet:
+            assert await fleet.exit_code() == 0, fleet.text
+        assert {each.id for each in csms.dialogues} == {f"F{n}" for n in range(5)}
+        assert len(csms.all("BootNotification")) == 5
+        assert len(csms.all("StartTransaction")) == 5
+        assert csms.problems == []
+        assert {each.connection.close_code for each in csms.dialogues} == {1001}
+    assert "5 of 5 chargers accepted" in fleet.text
+    assert "at the end: 5 Charging" in fleet.text
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_fleet_without_a_central_system_is_exit_code_3(tmp_path: Path) -> None:
+    """Exit code 3: central system unreachable."""
+    async with Csms() as csms:
+        url = csms.url
+    async with chargepoint("fleet", "--url", url, "--count", 2, "--duration", "0.1", cwd=tmp_path) as fleet:
+        assert await fleet.exit_code() == 3
+
+
+async def test_taken_port_is_said(tmp_path: Path) -> None:
+    """`csms`: the address it cannot have, and what to try."""
+    async with Csms() as csms, chargepoint("csms", "--port", csms.port, cwd=tmp_path) as second:
+        assert await second.exit_code() == 2
+        assert f"cannot listen on 127.0.0.1:{csms.port}" in second.text
+        assert "take another --port" in second.text

@@ -1,0 +1,190 @@
+"""`chargepoint run` in a process of its own against a central system of other people's code."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.cli.shell import chargepoint
+from tests.wire.independent import Csms, until
+
+
+def configuration(directory: Path, url: str, more: str = "", speed: int = 300, interval: int = 60) -> Path:
+    path = directory / "box.yaml"
+    path.write_text(
+        f"central_system:\n  url: {url}\n{more}"
+        f"clock: {{speed: {speed}}}\n"
+        "timing: {reconnect_minimum: 50 ms, reconnect_random: 10 ms}\n"
+        f"keys: {{MeterValueSampleInterval: {interval}, MeterValuesSampledData: Energy.Active.Import.Register}}\n"
+    )
+    return path
+
+
+async def test_script_is_done_and_what_it_caused_is_told(tmp_path: Path) -> None:
+    """`--do`: what people do, in one line; it ends by itself with 0 when all is done and told."""
+    script = "plug_in; swipe 04A1B2C3; wait_until 200 Wh; swipe 04A1B2C3; unplug"
+    async with Csms() as csms:
+        async with chargepoint("run", "--url", csms.url, "--speed", 300, "--do", script, cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        stop = await csms.expect("StopTransaction")
+        assert stop["meter_stop"] >= 200
+    assert f"dials {csms.url}/CP001 as nobody" in run.text
+    assert "transaction begins at" in run.text
+    assert "04A1B2C3" not in run.text  # cards are shortened before they are logged
+    assert (tmp_path / "chargepoint-data" / "CP001.sqlite3").exists()
+    assert csms.problems == []
+
+
+@pytest.mark.parametrize(("speed", "durability"), [(300, "relaxed"), (20, "full")])
+async def test_killed_in_a_transaction_it_tells_one_stop_and_carries_on(
+    tmp_path: Path, speed: int, durability: str
+) -> None:
+    """6.49 Reason PowerLoss: complete loss of power; 3.7.1: what was stored is told, once, after the next start."""
+    async with Csms() as csms:
+        box = configuration(tmp_path, csms.url, speed=speed, interval=speed // 5)
+        run_it = ("run", "-c", box, "--durability", durability, "--do")
+        async with chargepoint(*run_it, "plug_in; swipe A1; wait 10 h", cwd=tmp_path) as run:
+            await until(lambda: len(csms.all("MeterValues")) >= 2, f"two samples; {csms.story()}")
+            run.send(signal.SIGKILL)
+            assert await run.exit_code() == -signal.SIGKILL
+        samples = [
+            float(each["meter_value"][-1]["sampled_value"][0]["value"])
+            for each in csms.all("MeterValues")
+            if each.payload.get("transaction_id") == 1
+        ]
+        boots = len(csms.all("BootNotification"))
+        again = "unplug; plug_in; swipe B2; wait 15 s; swipe B2"
+        async with chargepoint(*run_it, again, cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        assert len(csms.all("BootNotification")) == boots + 1
+        first = [each for each in csms.all("StopTransaction") if each["transaction_id"] == 1]
+        assert [each["reason"] for each in first] == ["PowerLoss"]
+        assert first[0]["meter_stop"] >= max(samples)
+        starts = csms.all("StartTransaction")
+        assert [each["id_tag"] for each in starts] == ["A1", "B2"]
+        assert starts[1]["meter_start"] >= first[0]["meter_stop"]
+        second = [each for each in csms.all("StopTransaction") if each["transaction_id"] == 2]
+        assert len(second) == 1
+        assert second[0]["meter_stop"] > starts[1]["meter_start"]
+        assert csms.problems == []
+
+
+async def test_terminated_in_a_transaction_it_tells_the_stop_first(tmp_path: Path) -> None:
+    """SIGTERM: stop in order, StopTransaction(Reboot), close with 1001 going away, then exit code 143."""
+    async with Csms() as csms:
+        box = configuration(tmp_path, csms.url)
+        async with chargepoint("run", "-c", box, "--do", "plug_in; swipe A1; wait 10 h", cwd=tmp_path) as run:
+            await csms.expect("MeterValues")
+            run.send(signal.SIGTERM)
+            assert await run.exit_code() == 128 + signal.SIGTERM, run.text
+        stops = csms.all("StopTransaction")
+        assert [each["reason"] for each in stops] == ["Reboot"]
+        assert csms.dialogue.connection.close_code == 1001
+        assert "stopping in order; once more to stop at once" in run.text
+        assert csms.problems == []
+
+
+async def test_second_signal_stops_at_once(tmp_path: Path) -> None:
+    """Ctrl-C once is graceful and says so, twice is now."""
+    async with Csms() as csms:
+        box = configuration(tmp_path, csms.url)
+        csms.answers["StopTransaction"] = lambda _payload: until(lambda: False)
+        async with chargepoint("run", "-c", box, "--do", "plug_in; swipe A1; wait 10 h", cwd=tmp_path) as run:
+            await csms.expect("MeterValues")
+            run.send(signal.SIGINT)
+            await csms.expect("StopTransaction")
+            run.send(signal.SIGINT)
+            assert await run.exit_code() == -signal.SIGINT
+        assert "stopped at once" in run.text
+
+
+async def test_password_of_the_file_lets_it_in_and_is_never_told(tmp_path: Path) -> None:
+    """Secrets by `password_file`, never echoed; wrong ones end with exit code 3: the central system refused us."""
+    (tmp_path / "key").write_text("wallbox-0815-geheim\n")
+    async with Csms(password="wallbox-0815-geheim") as csms:
+        box = configuration(tmp_path, csms.url, "  password_file: key\n")
+        arguments = ("run", "-c", box, "-vv", "--do", "plug_in; wait 1 min")
+        async with chargepoint(*arguments, cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        assert f"dials {csms.url}/CP001 as CP001" in run.text
+        assert "geheim" not in run.text
+        arguments = ("run", "-c", box, "-vv", "--duration", "0.3", "--password", "falsch-falsch-16")
+        async with chargepoint(*arguments, cwd=tmp_path) as run:
+            assert await run.exit_code() == 3
+    assert "HTTP 401" in run.text
+    assert f"{csms.url}/CP001 never accepted this charger" in run.text
+    assert "falsch" not in run.text
+
+
+async def test_tls_with_an_own_root(tmp_path: Path) -> None:
+    """Security profile 2: `--ca-file` names the root; another one's server is not trusted, and the log names the cause."""
+    ca, other = trustme.CA(), trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    for name, authority in (("root.pem", ca), ("other.pem", other)):
+        authority.cert_pem.write_to_path(str(tmp_path / name))
+    async with Csms(ssl_context=context) as csms:
+        options = ("run", "--url", csms.url, "--speed", 300, "--do", "wait 1 min")
+        async with chargepoint(*options, "--ca-file", "root.pem", cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        assert len(csms.all("BootNotification")) == 1
+        async with chargepoint(*options, "--ca-file", "other.pem", "--duration", "0.3", cwd=tmp_path) as run:
+            assert await run.exit_code() == 3
+        assert "the server's certificate is not trusted" in run.text
+        assert len(csms.all("BootNotification")) == 1
+
+
+async def test_nobody_there_is_exit_code_3(tmp_path: Path) -> None:
+    """Exit code 3: central system unreachable; the log names the exact URL and what to try."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{closed.getsockname()[1]}/ocpp"
+        async with chargepoint("run", "--url", url, "--duration", "0.2", cwd=tmp_path) as run:
+            assert await run.exit_code() == 3
+    assert f"no connection to {url}/CP001: the connection was refused; check the port" in run.text
+
+
+async def test_second_process_with_the_same_data_says_so(tmp_path: Path) -> None:
+    """Two processes with one identity would both be the charger: exit code 2, and what to do."""
+    async with Csms() as csms:
+        async with chargepoint("run", "--url", csms.url, cwd=tmp_path) as first:
+            await csms.accepted()
+            async with chargepoint("run", "--url", csms.url, cwd=tmp_path) as second:
+                assert await second.exit_code() == 2
+            assert "in use by another process: stop that one, or give this one another data directory" in second.text
+            assert "Traceback" not in second.text
+            first.send(signal.SIGINT)
+            assert await first.exit_code() == 130
+        assert len(csms.all("BootNotification")) == 1
+
+
+async def test_embedded_central_system_and_run_work_together(tmp_path: Path) -> None:
+    """`csms` and `run` in two processes: a charge without any back end."""
+    async with chargepoint("csms", "--port", "0", "--card", "A1", cwd=tmp_path) as csms:
+        await csms.says("central system at ws://")
+        url = csms.text.split("central system at ")[1].split(";")[0].split()[0]
+        script = "plug_in; swipe B2; wait 10 s; swipe A1; wait 2 min; unplug"
+        async with chargepoint("run", "--url", url, "--speed", 300, "--do", script, cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        await csms.says("StopTransaction")
+        csms.send(signal.SIGTERM)
+        assert await csms.exit_code() == 143
+    assert csms.text.count("StartTransaction #1") == 1
+    assert "Traceback" not in csms.text + run.text
+
+
+@pytest.mark.parametrize("script", ["fault gremlins", "plug_in @7"])
+async def test_step_that_cannot_be_done_ends_the_run_in_order(tmp_path: Path, script: str) -> None:
+    """A script's error is the user's: exit code 2 and one line; the transaction is ended like by any other end."""
+    async with Csms() as csms:
+        options = ("run", "--url", csms.url, "--speed", 300)
+        line = f"plug_in; swipe A1; wait 1 min; {script}"
+        async with chargepoint(*options, "--do", line, cwd=tmp_path) as run:
+            assert await run.exit_code() == 2
+        assert "Traceback" not in run.text
+        assert [each["reason"] for each in csms.all("StopTransaction")] == ["Reboot"]
