@@ -38,7 +38,9 @@ ACCEPTANCE_S = 5.0
 @click.option("--board", help="Board: a name of `chargepoint board list`, or a file.  [default: ac11-sim]")
 @click.option("--data", type=click.Path(path_type=Path), help="Data directory.  [default: ./chargepoint-data]")
 @click.option(
-    "--durability", type=click.Choice(["full", "relaxed"]), help="full survives power cuts.  [default: full at speed 1]"
+    "--durability",
+    type=click.Choice(["full", "relaxed"]),
+    help="full survives power cuts.  [default: full; relaxed on a faster clock]",
 )
 @click.option("--speed", type=click.FloatRange(0.001, 100_000), help="Charger time runs so many times as fast.")
 @click.option("--seed", type=int, help="Makes chance repeatable.")

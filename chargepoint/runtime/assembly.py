@@ -111,7 +111,7 @@ def assemble(
             rng=rng,
             station=station,
             boot_retry_s=plan.boot_retry_s,
-            wake=lambda: pump.is_dirty(charger),
+            wake=charger.wake,
             configuration=plan.keys,
         )
 

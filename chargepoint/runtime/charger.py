@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Protocol
 
@@ -30,7 +30,8 @@ from chargepoint.model.outbox import (
     is_switching_off,
 )
 from chargepoint.model.timebase import Alarm, Clock, Timers
-from hw.ports import PILOT_STEADY, Board, LockSeen, Observation, PilotSeen, ProximitySeen
+from hw.errors import HardwareError
+from hw.ports import PILOT_STEADY, Board, Fault, FaultSeen, LockSeen, MeterRead, Observation, PilotSeen, ProximitySeen
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,14 @@ class LinkPort(Protocol):
 class Shore(Protocol):
     """What a charger needs of the pump that drives it."""
 
+    committed: int
+    """Number of the last batch that is on the disk."""
+
     def tell_time(self) -> float: ...
     def is_dirty(self, charger: Charger) -> None: ...
-    def batch(self, waiting: Charger | None, identity: str, saves: list[Save]) -> int: ...
+    def has_stepped(self) -> None: ...
+    def batch(self, identity: str, saves: list[Save]) -> int: ...
+    def wait_for(self, batch: int, charger: Charger) -> None: ...
     def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
 
 
@@ -89,13 +95,14 @@ class Charger:
         "_board_due",
         "_board_has_news",
         "_builder",
-        "_committed",
+        "_duties",
         "_held",
         "_is_stepping",
         "_keeps_board",
         "_mailbox",
         "_phase_alarm",
         "_runtime_timers",
+        "_saved_in",
         "_shore",
         "board",
         "down_s",
@@ -130,7 +137,10 @@ class Charger:
         self._runtime_timers = Timers(timers.scheduler, self)
         self._mailbox: list[Observation] = []
         self._held: deque[_Held] = deque()
-        self._committed = 0
+        self._saved_in = 0
+        """The batch that holds the last of its saves."""
+        self._duties: dict[int, float] = {}
+        """What each pilot drives, in %."""
         self._is_stepping = False
         self._keeps_board = keeps_board
         self._board_has_news = False
@@ -147,6 +157,8 @@ class Charger:
             saved = snapshot.get("board", {}).get("state")
             if saved is not None:
                 self.board.restore(saved["processes"], now_s)
+        # Whatever an earlier process left switched on: nobody here has granted it.
+        self._make_dead(now_s)
         self._build(snapshot, now_s)
         self.link.start()
         self.step(now_s)
@@ -164,6 +176,8 @@ class Charger:
 
     def stop(self, code: int = 1001) -> None:
         """End: outlets dead, socket closed in order, nothing due any more. The store keeps what was running."""
+        if self.phase is Phase.RUNNING:
+            self.step(self._shore.tell_time())
         was_built, self.phase = self.phase is not Phase.BUILT, Phase.STOPPED
         self._make_dead(self._shore.tell_time())
         self.link.stop(code, "stopping")
@@ -189,6 +203,7 @@ class Charger:
         for ports in self.board.outlets:
             self._attempt(lambda pilot=ports.pilot: pilot.set_duty(PILOT_STEADY, now_s))  # type: ignore[misc]
             self._attempt(lambda relay=ports.relay: relay.set_closed(False, now_s))  # type: ignore[misc]
+        self._duties.clear()
         self._attempt(lambda: self.board.advance(now_s))
 
     def _attempt(self, deed: Callable[[], object]) -> None:
@@ -214,9 +229,11 @@ class Charger:
     def _come_back(self, now_s: float) -> None:
         if self.phase is not Phase.CLOSING:
             return
-        if not self.link.is_idle:
-            # The old socket closes before a new one opens, however fast the clock runs.
-            self.link.drop()
+        if not self.link.is_idle or self._saved_in > self._shore.committed:
+            # The old socket closes before a new one opens, however fast the clock runs; and the new life begins with
+            # everything the old one decided, or a message would go out again after its answer.
+            if not self.link.is_idle:
+                self.link.drop()
             self._phase_alarm = Alarm(self._runtime_timers, self._come_back, Clock.WIRE)
             self._phase_alarm.set_after(0.05)
             return
@@ -229,6 +246,10 @@ class Charger:
     def report(self, seen: Observation) -> None:
         """The board's mailbox."""
         self._mailbox.append(seen)
+        self.wake()
+
+    def wake(self) -> None:
+        """There is something in mailbox or outbox."""
         if not self._is_stepping:
             self._shore.is_dirty(self)
 
@@ -243,12 +264,20 @@ class Charger:
         self._input(lambda now_s: self.model.on_link(True, subprotocol or "no subprotocol", now_s))
 
     def on_text(self, text: str) -> None:
-        if self.phase is Phase.RUNNING:
-            now_s = self._shore.tell_time()
-            try:
-                self.model.on_frame(text, now_s)
-            except Exception as error:
-                self.fail(error)
+        """A frame: taken in and dealt with at once, without waiting for a tick of the pump."""
+        if self.phase is not Phase.RUNNING or self._is_stepping:
+            self._input(lambda now_s: self.model.on_frame(text, now_s))
+            return
+        now_s = self._shore.tell_time()
+        self._is_stepping = True
+        try:
+            self.model.on_frame(text, now_s)
+            self._step(now_s)
+        except Exception as error:
+            self.fail(error)
+        finally:
+            self._is_stepping = False
+        self._shore.has_stepped()
 
     def on_closed(self, closed: object) -> None:
         self._input(lambda now_s: self.model.on_link(False, str(closed), now_s))
@@ -262,6 +291,7 @@ class Charger:
                 give(self._shore.tell_time())
             except Exception as error:
                 self.fail(error)
+            self._shore.has_stepped()
 
     # --- what goes out ------------------------------------------------------------------------------------------------
 
@@ -294,39 +324,57 @@ class Charger:
                 return
 
     def _take(self, effects: list[Effect], now_s: float) -> None:
-        saves: list[Save] = []
-        after: list[_Held] = []
-        try:
-            for effect in effects:
-                if type(effect) is Save:
-                    saves.append(effect)
-                elif is_switching_off(effect):
-                    # 61851: within 100 ms, whatever store and wire are doing; what waits must not undo it.
-                    after = self._without_command(after, effect)
-                    self._held = deque(self._without_command(self._held, effect))
-                    self._carry_out(effect, now_s)
-                elif saves:
-                    after.append(effect)
-                elif self._held:
-                    self._held.append(effect)
-                elif self.phase is Phase.RUNNING:
-                    # Else a Restart has been carried out: what the old model wants after it is void, but for its saves.
-                    self._carry_out(effect, now_s)
-        finally:
-            # Whatever a board did to us meanwhile: what was decided before is stored.
-            if self._keeps_board:
-                self._keep_board(saves)
-            if saves:
-                number = self._shore.batch(self if after else None, self.identity, saves)
-                if after:
-                    self._held.append(number)
-                    self._held.extend(after)
+        before = self._saved_in
+        saves = [effect for effect in effects if type(effect) is Save]
+        if self._keeps_board:
+            self._keep_board(saves)
+        if saves:
+            self._saved_in = self._shore.batch(self.identity, saves)
+        # 61851: off within 100 ms, whatever store and wire are doing; what waits must not undo it.
+        for effect in effects:
+            if self._takes_energy_away(effect):
+                self._forget_held(effect)
+                self._carry_out(effect, now_s)
+        batch = before
+        for effect in effects:
+            if type(effect) is Save:
+                batch = self._saved_in
+            elif not self._takes_energy_away(effect) and not self._is_overruled(effect, effects):
+                self._leave(effect, batch, now_s)
+
+    def _leave(self, effect: Effect, batch: int, now_s: float) -> None:
+        """Carry an effect out, or hold it until everything decided before it is on the disk and has left."""
+        is_stored = batch <= self._shore.committed
+        if is_stored and not self._held:
+            if self.phase is Phase.RUNNING:
+                # Else a Restart has been carried out: what the old model wants after it is void, but for its saves.
+                self._carry_out(effect, now_s)
+            return
+        if not is_stored:
+            self._held.append(batch)
+            self._shore.wait_for(batch, self)
+        self._held.append(effect)
+
+    def _takes_energy_away(self, effect: Effect) -> bool:
+        """Contactor open, pilot steady, or less current than is offered now."""
+        if type(effect) is SetPilot and 0.0 < effect.duty_percent < self._duties.get(effect.connector, PILOT_STEADY):
+            return self._duties.get(effect.connector, PILOT_STEADY) != PILOT_STEADY
+        return is_switching_off(effect)
 
     @staticmethod
-    def _without_command(waiting: Iterable[_Held], off: Effect) -> list[Any]:
-        """Leave out what would switch the same thing on again."""
+    def _is_overruled(effect: Effect, effects: list[Effect]) -> bool:
+        """Whether the same outbox switches off later what this effect switches on."""
+        if not isinstance(effect, SetPilot | SetRelay):
+            return False
+        last = [e for e in effects if type(e) is type(effect) and e.connector == effect.connector][-1]
+        return last is not effect and is_switching_off(last)
+
+    def _forget_held(self, off: Effect) -> None:
+        """Leave out what waits to switch the same thing on again."""
         assert isinstance(off, SetPilot | SetRelay)
-        return [e for e in waiting if type(e) is not type(off) or e.connector != off.connector]
+        if self._held:
+            kept = [e for e in self._held if type(e) is not type(off) or e.connector != off.connector]
+            self._held = deque(kept)
 
     def _keep_board(self, saves: list[Save]) -> None:
         """A simulated board is stored with every register it told, so that the two never contradict each other."""
@@ -334,23 +382,22 @@ class Charger:
             self._board_has_news = False
             saves.append(Save("board", "state", {"processes": self.board.snapshot()}))
 
-    def committed(self, number: int, now_s: float) -> None:
-        """The commit with this number is on the disk: what waited for it leaves."""
-        self._committed = max(self._committed, number)
-        self._release(now_s)
+    def committed(self, now_s: float) -> None:
+        """A commit that this charger waited for is on the disk: what waited for it leaves."""
+        try:
+            self._release(now_s)
+        except Exception as error:
+            self.fail(error)
         self.step(now_s)
 
     def _release(self, now_s: float) -> None:
-        held = self._held
-        while held and self.phase is Phase.RUNNING:
-            effect = held[0]
-            if isinstance(effect, int):
-                if effect > self._committed:
-                    return
-                held.popleft()
-                continue
-            held.popleft()
-            self._carry_out(effect, now_s)
+        while self._held and self.phase is Phase.RUNNING:
+            effect = self._held.popleft()
+            if not isinstance(effect, int):
+                self._carry_out(effect, now_s)
+            elif effect > self._shore.committed:
+                self._held.appendleft(effect)
+                return
 
     def _carry_out(self, effect: Effect, now_s: float) -> None:
         kind = type(effect)
@@ -368,10 +415,23 @@ class Charger:
             self._restart(now_s)
 
     def _command(self, effect: Command, now_s: float) -> None:
+        """Give a command to the board. A device that fails is a fault of its outlet, not of the charger."""
+        try:
+            self._obey(effect, now_s)
+        except HardwareError as error:
+            log.error("%s: %s", self.identity, error)
+            if isinstance(effect, ReadMeter):
+                self._mailbox.append(MeterRead(effect.connector, effect.ref, None))
+            else:
+                self._mailbox.append(FaultSeen(effect.connector, Fault.CONTROLLER_SILENT, True, str(error)))
+        self._advance_board(now_s)
+
+    def _obey(self, effect: Command, now_s: float) -> None:
         ports = self.board.outlet(effect.connector)
         if isinstance(effect, ReadMeter):
             ports.meter.read(effect.ref, now_s)
         elif isinstance(effect, SetPilot):
+            self._duties[effect.connector] = effect.duty_percent
             ports.pilot.set_duty(effect.duty_percent, now_s)
         elif isinstance(effect, SetRelay):
             ports.relay.set_closed(effect.closed, now_s)
@@ -380,7 +440,6 @@ class Charger:
                 ports.indicator.show(effect.colour, effect.intensity_percent, effect.blinks, now_s)
         elif ports.lock is not None:
             ports.lock.set_locked(effect.locked, now_s)
-        self._advance_board(now_s)
 
     def _advance_board(self, now_s: float) -> None:
         due_s = self.board.advance(now_s)

@@ -21,12 +21,17 @@ from hw.errors import ChargePointError
 
 from .charger import Charger
 from .clock import RunningClock
-from .store import Durability, Rows, Store, StoreError
+from .store import Durability, Rows, Store, StoreError, Unstorable
 
 log = logging.getLogger(__name__)
 
 STORE_RETRY_S = 5.0
 """Pause before a commit that failed is tried again; until it succeeds nothing leaves that waits for it."""
+
+
+LAZY_COMMIT_S = 0.05
+"""How long a relaxed store may wait with rows that nothing waits for, such as that a message was answered. A process
+killed meanwhile sends that message once more, the same; a full store never waits."""
 
 
 class NotStepped(ChargePointError):
@@ -43,7 +48,10 @@ class Pump:
         self._dirty: list[Charger] = []
         self._rows: Rows = []
         self._batch = 1
-        self._waiting: list[Charger] = []
+        self.committed = 0
+        """Number of the last batch that is on the disk."""
+        self._waiting: dict[int, list[Charger]] = {}
+        """Who wants to hear of a batch, by its number."""
 
     def timers(self, owner: object) -> Timers:
         """Return a share of the scheduler for something of the runtime."""
@@ -65,12 +73,17 @@ class Pump:
         """A charger has something in its mailbox or outbox."""
         self._dirty.append(charger)
 
-    def batch(self, waiting: Charger | None, identity: str, saves: list[Save]) -> int:
-        """Put saves into the next commit and return its number; a ``waiting`` charger is told when it is done."""
+    def has_stepped(self) -> None:
+        """A charger has dealt with something outside a tick."""
+
+    def batch(self, identity: str, saves: list[Save]) -> int:
+        """Put saves into the next commit and return its number."""
         self._rows += [(identity, save) for save in saves]
-        if waiting is not None:
-            self._waiting.append(waiting)
         return self._batch
+
+    def wait_for(self, batch: int, charger: Charger) -> None:
+        """Tell a charger when a batch, which may be under way already, is on the disk."""
+        self._waiting.setdefault(batch, []).append(charger)
 
     def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         return self.store.load(identity)
@@ -98,15 +111,24 @@ class Pump:
             for charger in dirty:
                 charger.step(now_s)
 
-    def _take_batch(self) -> tuple[int, Rows, list[Charger]]:
-        taken = self._batch, self._rows, self._waiting
+    def _take_batch(self) -> tuple[int, Rows]:
+        taken = self._batch, self._rows
         self._batch += 1
-        self._rows, self._waiting = [], []
+        self._rows = []
         return taken
 
-    def _committed(self, number: int, waiting: list[Charger]) -> None:
-        for charger in dict.fromkeys(waiting):
-            charger.committed(number, self.scheduler.charge_s)
+    def _store(self, rows: Rows) -> None:
+        """Commit rows. Raises StoreError; a charger whose records can never be stored fails, the others go on."""
+        try:
+            self.store.commit(rows)
+        except Unstorable as error:
+            for identity in error.chargers:
+                self.chargers[identity].fail(error)
+
+    def _is_committed(self, number: int) -> None:
+        self.committed = number
+        for charger in dict.fromkeys(self._waiting.pop(number, ())):
+            charger.committed(self.scheduler.charge_s)
 
 
 class SteppedPump(Pump):
@@ -130,9 +152,9 @@ class SteppedPump(Pump):
         while True:
             self._step_dirty()
             if self._rows:
-                number, rows, waiting = self._take_batch()
-                self.store.commit(rows)
-                self._committed(number, waiting)
+                number, rows = self._take_batch()
+                self._store(rows)
+                self._is_committed(number)
             elif self.mailbox:
                 self.mailbox.popleft()()
             elif not self._dirty:
@@ -167,6 +189,7 @@ class RunningPump(Pump):
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_s = inf
         self._tick_is_due = False
+        self._commit_by_s = inf
         self._is_closed = False
         self._writer = ThreadPoolExecutor(1, "store") if store.durability is Durability.FULL else None
         self._commit: asyncio.Task[None] | None = None
@@ -183,13 +206,32 @@ class RunningPump(Pump):
         clock, scheduler = self.clock, self.scheduler
         wire_s = clock.wire_s()
         scheduler.tell(wire_s * clock.speed, wire_s)
-        self._tick_soon()
         return scheduler.charge_s
+
+    def is_dirty(self, charger: Charger) -> None:
+        super().is_dirty(charger)
+        self._tick_soon()
+
+    def has_stepped(self) -> None:
+        if not self._rows:
+            self._arm()
+        elif self._waiting or self._writer is not None:
+            self._tick_soon()
+        else:
+            # Nobody waits for these rows: they may share a commit with what comes next.
+            self._commit_by_s = min(self._commit_by_s, self.scheduler.wire_s + LAZY_COMMIT_S)
+            self._arm()
+
+    def wait_for(self, batch: int, charger: Charger) -> None:
+        super().wait_for(batch, charger)
+        self._tick_soon()
 
     def after_wire(self, delay_s: float, action: Action) -> Timer:
         """Arm a timer of a link: from now, not from the last tick."""
         self.tell_time()
-        return self._link_timers.after_wire(delay_s, action)
+        timer = self._link_timers.after_wire(delay_s, action)
+        self._arm()
+        return timer
 
     @property
     def _link_timers(self) -> Timers:
@@ -213,6 +255,7 @@ class RunningPump(Pump):
             self._run_due()
             self._step_dirty()
             while self._rows and self._commit is None:
+                self._commit_by_s = inf
                 self._start_commit()
                 self._step_dirty()
         finally:
@@ -223,7 +266,9 @@ class RunningPump(Pump):
     def _arm(self) -> None:
         """Set the one alarm clock of the process to the next moment that anything waits for."""
         clock, scheduler = self.clock, self.scheduler
-        due_s = min(scheduler.next_due_s(Clock.WIRE), scheduler.next_due_s(Clock.CHARGE) / clock.speed)
+        due_s = min(
+            scheduler.next_due_s(Clock.WIRE), scheduler.next_due_s(Clock.CHARGE) / clock.speed, self._commit_by_s
+        )
         if due_s == self._alarm_s and self._alarm is not None:
             return
         if self._alarm is not None:
@@ -241,36 +286,42 @@ class RunningPump(Pump):
     # --- commits ------------------------------------------------------------------------------------------------------
 
     def _start_commit(self) -> None:
+        number, rows = self._take_batch()
         if self._writer is None:
             # Relaxed: nothing waits for a disk, so a thread would only cost.
-            number, rows, waiting = self._take_batch()
             try:
-                self.store.commit(rows)
+                self._store(rows)
             except StoreError as error:
-                self._commit = self._loop.create_task(self._write(number, rows, waiting, error))
+                self._commit = self._loop.create_task(self._write(number, rows, error))
             else:
-                self._committed(number, waiting)
+                self._is_committed(number)
         else:
-            self._commit = self._loop.create_task(self._write(*self._take_batch()))
+            self._commit = self._loop.create_task(self._write(number, rows))
 
-    async def _write(self, number: int, rows: Rows, waiting: list[Charger], error: StoreError | None = None) -> None:
+    async def _write(self, number: int, rows: Rows, error: StoreError | None = None) -> None:
         """Commit a batch off the loop; while the store fails everything that waits for it goes on waiting."""
-        while True:
-            if error is not None:
-                log.error("%s; nothing is sent before it is stored, trying again in %.0f s", error, STORE_RETRY_S)
-                await asyncio.sleep(STORE_RETRY_S)
-            try:
-                await self._loop.run_in_executor(self._writer, self.store.commit, rows)
-                break
-            except StoreError as reason:
-                error = reason
-                if self._is_closed:
-                    log.error("%s; %d records are lost with this process", error, len(rows))
-                    self._commit = None
-                    return
-        self._commit = None
+        try:
+            while True:
+                if error is not None:
+                    log.error("%s; nothing is sent before it is stored, trying again in %.0f s", error, STORE_RETRY_S)
+                    await asyncio.sleep(STORE_RETRY_S)
+                try:
+                    await self._loop.run_in_executor(self._writer, self.store.commit, rows)
+                    break
+                except Unstorable as refused:
+                    for identity in refused.chargers:
+                        self.chargers[identity].fail(refused)
+                    break
+                except StoreError as reason:
+                    error = reason
+                    if self._is_closed:
+                        log.error("%s; %d records are lost with this process", error, len(rows))
+                        return
+        finally:
+            self._commit = None
         self.tell_time()
-        self._committed(number, waiting)
+        self._is_committed(number)
+        self._tick_soon()
 
     async def close(self) -> None:
         """Write what is left, and let go of loop and thread. The chargers must have been stopped.
@@ -283,9 +334,9 @@ class RunningPump(Pump):
         if self._alarm is not None:
             self._alarm.cancel()
         if self._rows:
-            _number, rows, _waiting = self._take_batch()
+            _number, rows = self._take_batch()
             try:
-                self.store.commit(rows)
+                self._store(rows)
             except StoreError as error:
                 log.error("%s; %d records are lost with this process", error, len(rows))
         if self._writer is not None:

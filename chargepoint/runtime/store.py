@@ -35,6 +35,14 @@ class StoreError(ChargePointError):
     """The store cannot be opened or written; nothing may be sent that depends on it."""
 
 
+class Unstorable(ChargePointError):
+    """Records that no store could ever hold were left out of a commit; ``chargers`` is whose they were."""
+
+    def __init__(self, chargers: tuple[str, ...], problem: str) -> None:
+        super().__init__(problem)
+        self.chargers = chargers
+
+
 class Store:
     """Keeps records of chargers. `commit` may be called from one other thread; everything else from the one that opened.
 
@@ -95,18 +103,23 @@ class Store:
         return found
 
     def commit(self, rows: Iterable[tuple[str, Save]]) -> None:
-        """Write a batch as one transaction: all of it or nothing. Raises StoreError."""
+        """Write a batch as one transaction: all of it or nothing.
+
+        Raises StoreError when the store cannot take it now, `Unstorable` when it took all but what can never be stored.
+        """
         # The last word on a record is the only one that a reader could ever see.
         last = {(charger, save.kind, save.key): save.body for charger, save in rows}
         puts, drops = [], []
-        try:
-            for place, body in last.items():
+        refused: dict[str, str] = {}
+        for place, body in last.items():
+            try:
+                "".join(place).encode()
                 if body is None:
                     drops.append(place)
                 else:
                     puts.append((*place, _encode(body)))
-        except (TypeError, ValueError) as error:
-            raise StoreError(f"{'/'.join(place)} cannot be stored, it is not JSON: {error}") from error
+            except (TypeError, ValueError) as error:
+                refused[place[0]] = f"a record of kind {place[1]} cannot be stored: {error}"
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if puts:
@@ -118,6 +131,8 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise StoreError(_advice(self.path, error)) from error
+        if refused:
+            raise Unstorable(tuple(refused), "; ".join(refused.values()))
 
     def close(self) -> None:
         self._db.close()

@@ -160,6 +160,10 @@ def test_board_file_with_a_mistake_is_named(capsys: pytest.CaptureFixture[str], 
     assert f"{path}:1:1: unknown key 'conectors' in the file; did you mean 'connectors'?" in printed
 
 
+def left_in(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
 async def test_demo_shows_a_charge_and_ends_with_0(tmp_path: Path) -> None:
     """`demo` needs nothing: off a terminal every step is a line, stdout is the result, and nothing is kept."""
     async with chargepoint("demo", "--duration", "10", cwd=tmp_path) as demo:
@@ -178,7 +182,7 @@ async def test_demo_shows_a_charge_and_ends_with_0(tmp_path: Path) -> None:
     ):
         assert step in demo.text, f"{step!r} is missing in\n{demo.text}"
     assert "Traceback" not in demo.text
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 async def test_demo_is_ended_by_a_signal_in_order(tmp_path: Path) -> None:
@@ -203,7 +207,7 @@ async def test_small_fleet_boots_and_ends_in_order(tmp_path: Path) -> None:
         assert {each.connection.close_code for each in csms.dialogues} == {1001}
     assert "5 of 5 chargers accepted" in fleet.text
     assert "at the end: 5 Charging" in fleet.text
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 async def test_fleet_without_a_central_system_is_exit_code_3(tmp_path: Path) -> None:

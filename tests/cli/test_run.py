@@ -113,8 +113,8 @@ async def test_password_of_the_file_lets_it_in_and_is_never_told(tmp_path: Path)
             assert await run.exit_code() == 0, run.text
         assert f"dials {csms.url}/CP001 as CP001" in run.text
         assert "geheim" not in run.text
-        arguments = ("run", "-c", box, "-vv", "--duration", "0.3", "--password", "falsch-falsch-16")
-        async with chargepoint(*arguments, cwd=tmp_path) as run:
+        wrong = ("run", "-c", box, "-vv", "--duration", "0.3", "--password", "falsch-falsch-16")
+        async with chargepoint(*wrong, cwd=tmp_path) as run:
             assert await run.exit_code() == 3
     assert "HTTP 401" in run.text
     assert f"{csms.url}/CP001 never accepted this charger" in run.text

@@ -35,7 +35,8 @@ def values(*items: str, reading: Reading = WORKED, outlet: Outlet = THREE, inter
     found = meter_value(items, sample, ReadingContext.sample_periodic, "2026-01-01T00:00:00.000Z")
     if found is None:
         return []
-    return [(v.phase and v.phase.value, v.value, v.unit and str(getattr(v.unit, "value", v.unit))) for v in found.sampled_value]
+    told = found.sampled_value
+    return [(v.phase and v.phase.value, v.value, v.unit and str(getattr(v.unit, "value", v.unit))) for v in told]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,9 @@ def test_a_meter_with_phase_energies_tells_them_after_the_total() -> None:
     assert told == [(None, "4711203", "Wh"), ("L1", "1", "Wh"), ("L2", "2", "Wh"), ("L3", "3", "Wh")]
 
 
-@pytest.mark.parametrize("item", ["SoC", "RPM", "Nonsense", "", "Voltage.L4", "Frequency.L1", "voltage", "Current.Import.L1-N"])
+@pytest.mark.parametrize(
+    "item", ["SoC", "RPM", "Nonsense", "", "Voltage.L4", "Frequency.L1", "voltage", "Current.Import.L1-N"]
+)
 def test_what_this_charger_cannot_measure_is_no_measurand(item: str) -> None:
     """ "AC box normally cannot; leave unsupported"; unsupported in a list → Rejected."""
     assert not is_measurand(item)
@@ -116,7 +119,7 @@ def test_a_phase_must_be_fitted_somewhere(item: str, measured: bool) -> None:
 
 @pytest.mark.parametrize(("reading", "outlet"), [(WORKED, THREE), (SINGLE, ONE)])
 def test_everything_it_tells_fits_the_published_schemas(reading: Reading, outlet: Outlet) -> None:
-    """Values are decimal strings; `Celcius` is spelt as out there; MeterValues and transactionData have schemas of their own."""
+    """Values are decimal strings, `Celcius` is spelt as out there; transactionData has a schema of its own."""
     sample = Sample(reading, outlet, 4711203, 183.4, 16.0)
     value = meter_value(tuple(MEASURANDS), sample, ReadingContext.transaction_end, "2026-01-01T00:00:00.000Z")
     assert value is not None

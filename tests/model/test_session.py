@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.world import ERROR, SILENCE, Answerer, Seen, World
 
 from chargepoint.model.errors import ErrorCode
 from chargepoint.model.journal import FrameRefused, Undelivered
 from chargepoint.model.session import Registration
+from tests.world import ERROR, SILENCE, Answerer, Seen, World
 
 QUIET = {"MeterValueSampleInterval": "0", "HeartbeatInterval": "0"}
 
@@ -75,7 +75,7 @@ def test_every_call_has_an_id_that_none_ever_had() -> None:
 
 
 def test_one_call_of_ours_is_unanswered_at_a_time() -> None:
-    """ "At most one unanswered CALL per direction per connection"; the next after "CALLRESULT, CALLERROR or own timeout"."""
+    """ "At most one unanswered CALL per direction per connection"; then "CALLRESULT, CALLERROR or own timeout"."""
     world = failing("StatusNotification", answers_not).forget()
     world.plug().ask("TriggerMessage", requestedMessage="Heartbeat")
     world.run(20)
@@ -346,7 +346,7 @@ def test_what_cannot_be_answered_is_not_answered(text: str) -> None:
     assert world.ask("ClearCache") == {"status": "Accepted"}
 
 
-@pytest.mark.parametrize("text", ["[1,\"x\",{}]", "[5,\"x\",{}]", "[\"2\",\"x\",\"Heartbeat\",{}]", "[2.0,\"x\",\"Reset\",{}]"])
+@pytest.mark.parametrize("text", ['[1,"x",{}]', '[5,"x",{}]', '["2","x","Heartbeat",{}]', '[2.0,"x","Reset",{}]'])
 def test_other_message_types_are_ignored_in_silence(text: str) -> None:
     """Message type other than 2, 3, 4: "Ignore silently"."""
     world = World().forget()

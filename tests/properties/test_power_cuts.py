@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.watch import Auditor, Electrician, no_exception_logged
-from tests.world import World
 
 from chargepoint.model.outbox import Save
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.store import Store
 from hw.sim.circuit import Circuit
+from tests.watch import Auditor, Electrician, no_exception_logged
+from tests.world import World
 
 KEYS = {
     "MeterValueSampleInterval": "20",
@@ -51,7 +51,9 @@ class Fate:
 
 
 @contextmanager
-def fate(monkeypatch: pytest.MonkeyPatch, dies_at: int | None, saves: Callable[[Save], bool] | None = None) -> Iterator[Fate]:
+def fate(
+    monkeypatch: pytest.MonkeyPatch, dies_at: int | None, saves: Callable[[Save], bool] | None = None
+) -> Iterator[Fate]:
     """Count what leaves the charger. ``saves`` says which records reach the store, for a test of this test."""
     it = Fate(dies_at)
     carry_out, commit = Charger._carry_out, Store.commit

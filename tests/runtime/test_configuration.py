@@ -223,7 +223,7 @@ def test_fast_clock_does_not_wait_for_the_disk_unless_asked(written: Path, text:
 
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """InputFileError: what a user wrote cannot be used; a name that leads nowhere is one of them."""
-    with pytest.raises(ConfigurationError, match="nowhere.yaml:1:1: cannot be read: No such file or directory"):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml:1:1: cannot be read: No such file or directory"):
         read(tmp_path / "nowhere.yaml")
 
 

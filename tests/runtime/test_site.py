@@ -32,7 +32,7 @@ async def test_same_seed_draws_other_message_ids_in_another_life(tmp_path: Path)
         async with site_with(Store(tmp_path / "cp.sqlite3")) as site:
             charger, desk = seat(site)
             charger.start()
-            await until(lambda: len(desk.heard("StatusNotification")) >= 2, "the boot")
+            await until(lambda at=desk: len(at.heard("StatusNotification")) >= 2, "the boot")  # type: ignore[misc]
         seen += desk.ids
     assert len(seen) >= 6
     assert len(set(seen)) == len(seen)

@@ -254,7 +254,7 @@ EVERYTHING_ELSE = [
     call.SendLocalList(list_version=1, update_type="Full"),  # type: ignore[arg-type]
     call.SetChargingProfile(
         connector_id=0,
-        cs_charging_profiles={  # type: ignore[arg-type]
+        cs_charging_profiles={
             "chargingProfileId": 1,
             "stackLevel": 0,
             "chargingProfilePurpose": "ChargePointMaxProfile",
