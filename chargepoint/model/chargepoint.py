@@ -32,7 +32,7 @@ from .connector import BEGIN, END, KEEP, Connector, Limit
 from .errors import ErrorCode, PeerError
 from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
-from .journal import FaultChanged, Journal, LinkChanged, Restarting, TagPresented
+from .journal import ClockSet, FaultChanged, Journal, LinkChanged, Restarting, TagPresented
 from .keys import Key, Settings
 from .outbox import CloseLink, Effect, LinkIsGood, Ref, Restart, Save
 from .session import Lane, Later, Outcome, Session
@@ -72,6 +72,7 @@ class ChargePoint:
         "connectors",
         "features",
         "identity",
+        "is_going_down",
         "is_restarting",
         "journal",
         "log",
@@ -128,6 +129,8 @@ class ChargePoint:
         self.warnings: dict[Trouble, str] = {}
         self.box_troubles: dict[Trouble, str] = {}
         self.is_restarting = False
+        self.is_going_down = False
+        """Nobody may start any more."""
 
     def start(self, snapshot: Snapshot, now_s: float) -> None:
         """Take up what the store holds. Call it once, before any other input."""
@@ -201,13 +204,14 @@ class ChargePoint:
         if seen.ref.kind in (BEGIN, END, KEEP):
             connector.on_reading(seen.ref.kind, seen.reading, now_s)
             return
-        if seen.reading is not None:
-            connector.take(seen.reading, now_s)
-        else:
+        reading = seen.reading
+        if reading is not None and not connector.take(reading, now_s):
+            reading = None
+        if reading is None:
             connector.meter_is_silent(now_s)
         index = self.roster.reads.get(seen.ref.kind)
         if index is not None:
-            self.features[index].meter_read(connector, seen.ref, seen.reading, now_s)
+            self.features[index].meter_read(connector, seen.ref, reading, now_s)
 
     def _on_fault(self, seen: FaultSeen, now_s: float) -> None:
         trouble = Trouble(seen.fault.value)
@@ -334,6 +338,7 @@ class ChargePoint:
 
     def wind_down(self, reason: str, now_s: float) -> None:
         """End every transaction for ``reason``, because this process will end; if it is killed meanwhile, they ended so."""
+        self.is_going_down = True
         self.save("restart", "cause", {"reason": reason})
         for connector in self.connectors:
             connector.cancel(now_s)
@@ -448,6 +453,11 @@ class ChargePoint:
         """BootNotification was accepted: tell everybody."""
         self.link_is_good()
         self._tell("registered", now_s)
+
+    def clock_stepped(self, step_s: float, now_s: float) -> None:
+        """The calendar was set by ``step_s``."""
+        self.journal.write(now_s, ClockSet(step_s))
+        self._tell("clock_stepped", now_s)
 
     def setting_changed(self, name: str, now_s: float) -> None:
         self._tell("setting_changed", name, now_s)

@@ -38,6 +38,10 @@ KEEP_S = 61.0
 """A running transaction's register is stored at least this often, so that a power cut loses about a minute. The second
 on top lets samples taken each minute do it alone."""
 METER_RETRY_S = 10.0
+IMPOSSIBLE = 2.0
+"""Times the rated power: what no outlet gives, whatever meter and clocks make of it."""
+METER_STEP_WH = 1000.0
+"""How far a register may jump at once: coarse meters count in whole kWh."""
 OVER_CURRENT_S = 7.0
 """A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
 
@@ -178,7 +182,8 @@ class Connector:
     def is_free(self) -> bool:
         """Somebody could be authorised here now."""
         idle = self.state in (SessionState.IDLE, SessionState.FINISHED)
-        return idle and self.is_operative and not self.inoperative_is_scheduled and not self.has_fault
+        is_open = self.is_operative and not self.inoperative_is_scheduled and not self.has_fault
+        return idle and is_open and not self.host.is_going_down
 
     @property
     def has_fault(self) -> bool:
@@ -303,6 +308,8 @@ class Connector:
                 self.regrant(now_s)  # energy first
                 emergency = what is Trouble.EMERGENCY_STOP
                 self.end("EmergencyStop" if emergency else "Other", None, now_s)
+            if self.state in (SessionState.LOCKING, SessionState.STARTING) and (self.has_fault or self.is_withheld):
+                self.cancel(now_s)  # what was about to begin needs a new card once this is over
             self._proceed(now_s)
         elif not active and what in self.troubles and MEANINGS[what].until is Until.GONE:
             self._mend(what, now_s)
@@ -452,8 +459,8 @@ class Connector:
 
     def on_reading(self, kind: str, reading: Reading | None, now_s: float) -> None:
         """Take an answer of the meter to one of our own questions."""
-        if reading is not None:
-            self.take(reading, now_s)
+        if reading is not None and not self.take(reading, now_s):
+            reading = None
         if kind == BEGIN and self.state == SessionState.STARTING:
             if reading is None:
                 self._deadline.set(now_s)
@@ -466,8 +473,10 @@ class Connector:
         if reading is None and kind != BEGIN:
             self.meter_is_silent(now_s)
 
-    def take(self, reading: Reading, now_s: float) -> Reading:
-        """Believe a reading: remember it, watch over it, and return it with a register that never falls."""
+    def take(self, reading: Reading, now_s: float) -> bool:
+        """Believe a reading: remember it, watch over it, keep the register from falling; return whether it was credible."""
+        if self._is_impossible(reading):
+            return False
         if reading.energy_wh < self.register_wh - 1.0:
             self.host.log.warning(
                 "connector %d: meter fell from %.0f to %.0f Wh: the higher register stands",
@@ -485,7 +494,25 @@ class Connector:
             elif reading.board_c < limit_c - 3.0:
                 self.trouble(Trouble.OVER_TEMPERATURE, False, now_s)
         self._watch_current(reading, now_s)
-        return reading
+        return True
+
+    def _is_impossible(self, reading: Reading) -> bool:
+        """More energy than the outlet can have given since the last reading: one bit wrong would be billed for ever."""
+        before = self.reading
+        if before is None or reading.energy_wh <= self.register_wh:
+            return False
+        rated = self.outlet.rated
+        most_w = IMPOSSIBLE * rated.current_a * rated.voltage_v * rated.phases
+        bound_wh = self.register_wh + METER_STEP_WH + most_w * max(0.0, reading.at_s - before.at_s) / 3600.0
+        if reading.energy_wh <= bound_wh:
+            return False
+        self.host.log.error(
+            "connector %d: a reading of %.0f Wh after %.0f Wh is impossible and not used",
+            self.number,
+            reading.energy_wh,
+            self.register_wh,
+        )
+        return True
 
     def _watch_current(self, reading: Reading, now_s: float) -> None:
         bound_a = (self._granted.amps + 0.5) * 1.1
@@ -564,6 +591,7 @@ class Connector:
         self._keep.clear()
         self.transaction = None
         at_utc_s = self.host.calendar.utc_s(now_s) if reading is not None else transaction.ending.at_utc_s
+        at_utc_s = max(at_utc_s, transaction.started_utc_s)  # the calendar may have been set back meanwhile
         self.save_register(now_s)
         self.host.transaction_ended(self, transaction, reading, at_utc_s, now_s)
         if not self.is_occupied:

@@ -133,6 +133,9 @@ class FeatureProfile:
     def meter_read(self, connector: Connector, ref: Ref, reading: Reading | None, now_s: float) -> None:
         """The meter answered one of its own questions."""
 
+    def clock_stepped(self, now_s: float) -> None:
+        """The calendar was set: what waits for an instant of the day may wait for another one now."""
+
     def setting_changed(self, name: str, now_s: float) -> None:
         """A configuration key has another value."""
 

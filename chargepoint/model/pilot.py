@@ -90,11 +90,14 @@ def delay_s(before: PilotState, after: PilotState) -> float:
 
 
 def state_seen(reading: PilotReading) -> PilotState | None:
-    """Return the state a reading shows, None where it shows none or our own −12 V (F says nothing of the car)."""
+    """Return the state a reading shows, None between the windows.
+
+    F counts as E: we never drive −12 V, so whoever does says that this outlet is dead.
+    """
     state = reading.state
     if state is None and reading.volts is not None:
         state = state_for_volts(reading.volts)
-    return None if state is PilotState.F else state
+    return PilotState.E if state is PilotState.F else state
 
 
 # --- the pairs --------------------------------------------------------------------------------------------------------

@@ -418,10 +418,13 @@ class Session:
 
     def _deliver(self, message: Message, result: Any, now_s: float) -> None:
         self._retry.clear()
-        for earlier in [key for key, other in self._earlier_ids.items() if other is message]:
-            del self._earlier_ids[earlier]
+        self._forget_transmissions(message)
         self._host.delivered(message, result, now_s)
         self.queue.delivered(message)
+
+    def _forget_transmissions(self, message: Message) -> None:
+        for earlier in [key for key, other in self._earlier_ids.items() if other is message]:
+            del self._earlier_ids[earlier]
 
     def _fail(self, flying: _InFlight, failure: Failure, detail: str, now_s: float) -> None:
         self._tell(flying, False, detail, now_s)
@@ -433,6 +436,7 @@ class Session:
         self._earlier_ids[flying.message_id] = message
         if self.queue.failed(message, self._host.setting(TRANSACTION_MESSAGE_ATTEMPTS)):
             self._retry.clear()
+            self._forget_transmissions(message)
             self._host.journal.write(now_s, Undelivered(message.key, message.action, detail))
             self._host.undelivered(message, detail, now_s)
         else:

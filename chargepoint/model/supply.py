@@ -22,6 +22,8 @@ FEEDBACK_S = 1.0
 """How long the contactor's feedback may lag behind a command before it counts as a fault."""
 RECLOSE_S = 5.0
 """Rest of the contactor between opening under a car that stays in C and closing again."""
+UNDEFINED_S = 3.0
+"""How long the pilot may stand between the windows."""
 RAISE_S = 5.0
 """Least time between two changes of a running PWM, except reductions, which are made at once."""
 
@@ -50,6 +52,7 @@ class Supply:
         "_reclose",
         "_reclose_from_s",
         "_relay_tries",
+        "_undefined",
         "car",
         "diode_ok",
         "duty_percent",
@@ -79,6 +82,7 @@ class Supply:
         self._reclose_from_s = 0.0
         self._raised_s = float("-inf")
         timers = owner.timers
+        self._undefined = Alarm(timers, self._lost)
         self._debounce = Alarm(timers, self._settle)
         self._ramp_down = Alarm(timers, self._open_under_load)
         self._feedback = Alarm(timers, self._judge_feedback)
@@ -123,6 +127,10 @@ class Supply:
             self._candidate = None
             self._debounce.clear()
         self._has_looked = self._has_looked or seen is not None
+        if seen is not None:
+            self._undefined.clear()
+        elif not self._undefined.is_set:
+            self._undefined.set(now_s + UNDEFINED_S)
         if self.diode_ok is False and self.is_connected:
             self.owner.trouble(Trouble.DIODE_MISSING, True, now_s)
         self._apply(now_s)
@@ -132,12 +140,19 @@ class Supply:
         if closed == self.is_closed:
             return
         self.is_closed = closed
-        if closed == self.is_ordered_closed:
+        follows = self.outlet.relay is RelayKind.FOLLOWS_PILOT
+        if closed == self.is_ordered_closed or (follows and not closed):
+            # A controller that follows the pilot opens by itself; only closing without leave is a fault.
             self._feedback.clear()
             self._relay_tries = 0
         else:
             self._feedback.set(now_s + FEEDBACK_S)
         self.owner.supply_changed(now_s)
+
+    def _lost(self, now_s: float) -> None:
+        """The pilot shows no state for too long: as good as a short circuit."""
+        self._candidate = PilotState.E
+        self._settle(now_s)
 
     def _settle(self, now_s: float) -> None:
         seen, self._candidate = self._candidate, None
@@ -209,7 +224,7 @@ class Supply:
         self._relay_tries = 0
         self._ramp_down.clear()
         self._reclose.clear()
-        if not closed and self.car_asks:
+        if not closed and (self.car_asks or self.car is PilotState.E):
             self._reclose_from_s = now_s + RECLOSE_S
         self.owner.emit(SetRelay(self.outlet.connector, closed))
         if not self.outlet.has_feedback:

@@ -18,6 +18,10 @@ NO_TRANSACTION_ID = -1
 """What later messages carry when StartTransaction could not be delivered (erratum 3.18)."""
 
 
+KEPT_UNDELIVERED = 1000
+"""Undelivered messages beyond which old meter values make room: a peer that refuses them does so for years."""
+
+
 @dataclass(slots=True)
 class Ending:
     """Why and when a transaction ends. The first event fixes it; nothing later changes reason or tag."""
@@ -181,6 +185,14 @@ class TransactionQueue:
         key = f"{transaction.key}/{len(transaction.samples):06d}"
         self._owner.emit(Save("sample", key, {"value": meter_value}))
 
+    def keep_samples(self, transaction: Transaction, samples: list[str]) -> None:
+        """Replace a transaction's samples by fewer of them."""
+        for number in range(len(samples) + 1, len(transaction.samples) + 1):
+            self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", None))
+        for number, value in enumerate(samples, 1):
+            self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", {"value": value}))
+        transaction.samples[:] = samples
+
     def _forget_if_done(self, key: str | None) -> None:
         transaction = self.transactions.get(key) if key is not None else None
         if transaction is None or not transaction.is_ended:
@@ -225,12 +237,22 @@ class TransactionQueue:
         self._owner.emit(Save("undelivered", message.key, message.body()))
         self.undelivered[message.key] = message
         self._remove(message)
+        self._make_room()
         if message.action == "StartTransaction" and message.transaction in self.transactions:
             transaction = self.transactions[message.transaction]
             if transaction.transaction_id is None:
                 transaction.transaction_id = NO_TRANSACTION_ID
                 self.save(transaction)
         return True
+
+    def _make_room(self) -> None:
+        """Of undelivered meter values the oldest go when there are too many; starts and stops never."""
+        if len(self.undelivered) <= KEPT_UNDELIVERED:
+            return
+        for key, message in self.undelivered.items():
+            if message.action == "MeterValues":
+                self.dismiss(key)
+                return
 
     def _remove(self, message: Message) -> None:
         self._messages.remove(message)

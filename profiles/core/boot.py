@@ -7,11 +7,11 @@ from ocpp.v16.enums import MessageTrigger, RegistrationStatus
 
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.feature import FeatureProfile, answered
-from chargepoint.model.journal import ClockSet, Registered
+from chargepoint.model.journal import Registered
 from chargepoint.model.keys import Access, integer, items
 from chargepoint.model.outbox import Ref, SetPing
 from chargepoint.model.session import MESSAGE_TIMEOUT, Failure, Lane, Outcome, Registration
-from chargepoint.model.timebase import Alarm, utc_seconds
+from chargepoint.model.timebase import Alarm, Clock, utc_seconds
 
 HEARTBEAT_INTERVAL = integer(
     "HeartbeatInterval", 300, unit="s", source="9.1.10", effect="idle time after which Heartbeat is sent; 0: never"
@@ -61,7 +61,7 @@ class Boot(FeatureProfile):
         super().__init__(host)
         self.was_accepted = False
         """Ever, in this life or an earlier one: then the offline rules may let people charge (4.2)."""
-        self._retry = Alarm(host.timers, self._boot)
+        self._retry = Alarm(host.timers, self._boot, Clock.WIRE)
         self._heartbeat = Alarm(host.timers, self._beat, is_patient=True)
         self._heartbeat_s = 0.0
 
@@ -106,7 +106,7 @@ class Boot(FeatureProfile):
             return  # the next socket begins with it again
         if outcome.failure is not None:
             host.log.warning("BootNotification: %s; again in %.0f s", outcome.detail, host.boot_retry_s)
-            self._retry.set(now_s + host.boot_retry_s)
+            self._retry.set_after(host.boot_retry_s)
             return
         result = outcome.result
         self._set_clock(result.current_time, now_s)
@@ -125,7 +125,7 @@ class Boot(FeatureProfile):
         else:
             pending = result.status == RegistrationStatus.pending
             host.session.registration = Registration.PENDING if pending else Registration.REJECTED
-            self._retry.set(now_s + (interval_s or UNASKED_WAIT_S))
+            self._retry.set_after(interval_s or UNASKED_WAIT_S)
 
     # --- heartbeat and clock ------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class Boot(FeatureProfile):
     def _set_clock(self, current_time: str, now_s: float) -> None:
         step_s = self.host.calendar.set(utc_seconds(current_time), now_s, CLOCK_TOLERANCE_S)
         if step_s:
-            self.host.journal.write(now_s, ClockSet(step_s))
+            self.host.clock_stepped(step_s, now_s)
 
     # --- triggers -----------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,9 @@ class Configuration(FeatureProfile):
         status, name, reason = settings.change(request.key, request.value)
         if status != ConfigurationStatus.accepted:
             host.log.warning("ChangeConfiguration %s: %s, %s", request.key, status.value, reason)
-        elif settings.text(name) != before:
+        else:
+            # Stored even if it is in force already: it may be so only because BootNotification.conf said it.
             host.save("configuration", name, {"value": settings.text(name)})
-            host.setting_changed(name, now_s)
+            if settings.text(name) != before:
+                host.setting_changed(name, now_s)
         return call_result.ChangeConfiguration(status=status)

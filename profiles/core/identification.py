@@ -139,8 +139,8 @@ class Identification(FeatureProfile):
     def tag_presented(self, tag: str, connectors: tuple[int, ...], now_s: float) -> None:
         """A card: it stops what it started, takes back what it began, frees its cable, or starts something new."""
         host = self.host
-        if not tag or len(tag) > TAG_LENGTH:
-            host.present(tag, f"refused: a tag has 1 to {TAG_LENGTH} characters", now_s)
+        if not tag or len(tag) > TAG_LENGTH or not tag.isprintable():
+            host.present(ascii(tag), f"refused: a tag has 1 to {TAG_LENGTH} printable characters", now_s)
             return
         here = [host.connector(number) for number in connectors if host.has_connector(number)]
         for connector in here:

@@ -137,6 +137,9 @@ class Metering(FeatureProfile):
                 match = _ROTATION.fullmatch(part)
                 if match and match["connector"] and int(match["connector"]) > len(host.connectors):
                     return f"there is no connector {match['connector']}"
+            named = [part.partition(".")[0] for part in parts]
+            if len(parts) > len(host.connectors) + 1 or len(set(named)) != len(named):
+                return "one item a connector, and one for 0"
             return None
         if name in (key.name for key in self.keys) and name.endswith("Data"):
             outlets = [connector.outlet for connector in host.connectors]
@@ -173,10 +176,17 @@ class Metering(FeatureProfile):
         connector = host.connector(number)
         if not connector.is_charging:
             return
+        # After a stall the samples that were missed are not made up from one reading: the newest stands for itself.
+        interval_s = host.setting(METER_VALUE_SAMPLE_INTERVAL)
+        if interval_s:
+            rhythm.count = max(rhythm.count, math.floor((now_s - rhythm.base_s + 1e-6) / interval_s))
         # The stamp is the moment that was meant, however late we were woken (test case 070 measures the distance).
-        due_s = rhythm.base_s + rhythm.count * host.setting(METER_VALUE_SAMPLE_INTERVAL)
+        due_s = rhythm.base_s + rhythm.count * interval_s
         host.emit(ReadMeter(number, Ref(SAMPLE, utc_text(host.calendar.utc_s(due_s)))))
         self._arm_rhythm(rhythm)
+
+    def clock_stepped(self, now_s: float) -> None:
+        self._arm_grid(now_s)
 
     # --- clock-aligned values -----------------------------------------------------------------------------------------
 
@@ -263,7 +273,10 @@ class Metering(FeatureProfile):
         wanted = self.host.setting(key)
         value = meter_value(wanted, sample, context, stamp) if wanted else None
         if value is not None:
-            self.host.queue.add_sample(transaction, wire.encode_meter_value(value))
+            queue, most = self.host.queue, self.host.setting(STOP_TRANSACTION_MAX_METER_VALUES)
+            queue.add_sample(transaction, wire.encode_meter_value(value))
+            if len(transaction.samples) >= 2 * most:
+                queue.keep_samples(transaction, thinned(transaction.samples, most))
 
     # --- triggered values ---------------------------------------------------------------------------------------------
 

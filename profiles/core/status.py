@@ -42,7 +42,9 @@ class _Report:
     reported: Condition | None = None
     confirmed: Condition | None = None
     sent: Condition | None = None
-    underway: list[Condition] = field(default_factory=list)
+    underway: dict[str, Condition] = field(default_factory=dict)
+    """What was said and not answered yet, by the key of its `Ref`."""
+    said: int = 0
     has_charged: bool = False
 
 
@@ -180,17 +182,18 @@ class Status(FeatureProfile):
             vendor_id=VENDOR_ID if vendor_code else None,
             vendor_error_code=vendor_code or None,
         )
-        self._reports[number].underway.append(condition)
-        self._reports[number].sent = condition
-        self.host.send(request, Ref("status", str(number)), now_s, lane)
+        report = self._reports[number]
+        report.said += 1
+        key = f"{number}/{report.said}"
+        report.underway[key] = report.sent = condition
+        self.host.send(request, Ref("status", key), now_s, lane)
 
     @answered(call.StatusNotification)
     def _told(self, about: Ref, outcome: Outcome, now_s: float) -> None:
-        report = self._reports[int(about.key)]
-        if report.underway:
-            told = report.underway.pop(0)
-            if outcome.result is not None:
-                report.confirmed = told
+        report = self._reports[int(about.key.partition("/")[0])]
+        told = report.underway.pop(about.key, None)
+        if told is not None and outcome.result is not None:
+            report.confirmed = told
 
     def trigger(self, requested: str, connector: int | None, now_s: float) -> None:
         numbers = range(len(self._reports)) if connector is None else (connector,)

@@ -115,8 +115,8 @@ def test_a_request_is_believed_slowly(before: PilotState) -> None:
         (PilotReading(0.0, state=PilotState.C), PilotState.C),
         (PilotReading(0.0, volts=12.0, state=PilotState.C), PilotState.C),
         (PilotReading(0.0, volts=7.5), None),
-        (PilotReading(0.0, volts=-12.0), None),
-        (PilotReading(0.0, state=PilotState.F), None),
+        (PilotReading(0.0, volts=-12.0), PilotState.E),
+        (PilotReading(0.0, state=PilotState.F), PilotState.E),
         (PilotReading(0.0), None),
     ],
 )

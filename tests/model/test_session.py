@@ -573,3 +573,11 @@ def test_frames_are_json_text_without_null() -> None:
     """ "Never send an optional field with null; leave it out"; payloads are objects."""
     world = World().charge().tap("A1").run(10)
     assert all("null" not in json.dumps(seen.frame) and isinstance(seen.frame[3], dict) for seen in sent(world))
+
+
+def test_a_call_whose_hardware_never_answers_is_answered_all_the_same() -> None:
+    """UnlockConnector on a welded contactor: "Never unlock while contactor closed", so the answer is UnlockFailed."""
+    world = World(board="ac11-sim-socket", keys=QUIET).charge().cause("welded_contactor")
+    message_id = world.peer.call("UnlockConnector", connectorId=1)
+    world.run(30)
+    assert world.peer.results[message_id] == [3, message_id, {"status": "UnlockFailed"}]

@@ -10,7 +10,9 @@ from chargepoint.model.faults import Trouble
 from chargepoint.model.outbox import Effect, SetPilot, SetRelay
 from chargepoint.model.supply import Supply
 from chargepoint.model.timebase import Clock, Scheduler, Timers
-from hw.ports import CableKind, Limits, Outlet, PilotReading, Rated, RelayKind
+from hw.ports import CableKind, Limits, LockSeen, Outlet, PilotReading, Rated, RelayKind
+from hw.sim.circuit import Circuit
+from tests.world import World
 
 OUTLET = Outlet(1, Rated(32.0, 3), Limits(), CableKind.TETHERED, 32.0)
 VOLTS = {"A": 12.0, "B": 9.0, "C": 6.0, "D": 3.0, "E": 0.0}
@@ -236,3 +238,18 @@ def test_a_relay_that_follows_the_pilot_is_permitted_with_the_offer_and_forbidde
     assert [closed for _, closed in bench.relay()] == [True]
     bench.see("C").run(1).grant(0.0)
     assert [closed for _, closed in bench.relay()] == [True, False]
+
+
+def test_a_socket_whose_lock_opens_is_dead_at_once() -> None:
+    """`allow` = … ∧ (tethered ∨ lock confirmed) ∧ …: never live with an unlocked socket, and no ramp for a plug."""
+    world = World(board="ac11-sim-socket").charge()
+    circuit = world.charger.board.processes[0]
+    assert isinstance(circuit, Circuit)
+    assert circuit.contactor.is_closed
+    world.charger.report(LockSeen(1, locked=False))
+    world.run(0.1)
+    assert not circuit.contactor.is_closed
+    assert world.connector().is_charging
+    world.charger.report(LockSeen(1, locked=True))
+    world.run(60)
+    assert circuit.contactor.is_closed

@@ -114,6 +114,14 @@ def test_what_follows_a_save_waits_for_its_commit_but_off_never_waits(
     assert box.commit(1) == after_commit
 
 
+def test_a_save_with_nothing_behind_it_holds_up_the_next_decisions() -> None:
+    """Nothing leaves before every save that was decided earlier is on the disk, whichever outbox it stood in."""
+    box = Outlet()
+    assert box.decide(SAVE) == []
+    assert box.decide(A, OPEN) == [OPEN]
+    assert box.commit(1) == [A]
+
+
 def test_decisions_of_later_steps_stay_behind_the_barrier() -> None:
     """Effects leave in decision order, over any number of commits."""
     box = Outlet()
@@ -213,6 +221,7 @@ async def test_two_failures_are_two_returns() -> None:
         for life in (1, 2, 3):
             await until(lambda boots=life: len(desk.heard("BootNotification")) == boots, f"boot {life}")  # type: ignore[misc]
             charger.fail(RuntimeError("made for a test"))
+            site.pump.has_stepped()
         await until(lambda: len(desk.heard("BootNotification")) == 4, "the last boot")
         plug_in(charger)
         await until(lambda: status(charger) == "Preparing", "Preparing")

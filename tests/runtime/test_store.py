@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chargepoint.model.outbox import Save
-from chargepoint.runtime.store import SCHEMAS, Durability, Store, StoreError
+from chargepoint.runtime.store import SCHEMAS, Durability, Store, StoreError, Unstorable
 from tests.runtime.desk import record
 
 
@@ -76,12 +76,14 @@ def test_store_that_may_only_be_read_says_so(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_is_no_json_is_refused_before_anything_is_written() -> None:
-    """A `Save` holds plain JSON values; anything else is our bug, and must not stop the writer without a word."""
+def test_what_is_no_json_is_left_out_and_its_charger_named() -> None:
+    """A `Save` holds plain JSON values; anything else is our bug, and must not keep the others from being stored."""
     store = Store()
-    with pytest.raises(StoreError, match="CP1/meter/1 cannot be stored, it is not JSON"):
-        store.commit([record("queue", "1", {}), record("meter", "1", {"wh": {1, 2}})])
+    with pytest.raises(Unstorable, match="a record of kind meter cannot be stored") as caught:
+        store.commit([record("meter", "1", {"wh": {1, 2}}), ("CP2", Save("queue", "1", {}))])
+    assert caught.value.chargers == ("CP1",)
     assert store.load("CP1") == {}
+    assert store.load("CP2") == {"queue": {"1": {}}}
     store.close()
 
 

@@ -182,11 +182,14 @@ async def test_charger_pings_as_configured(csms: Csms) -> None:
 
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])
 async def test_boot_is_repeated_after_the_interval_until_it_is_accepted(csms: Csms, status: str) -> None:
-    """4.2: Pending or Rejected: the interval is the minimum wait time before sending the next BootNotification."""
+    """4.2: Pending or Rejected: the interval is the minimum wait time before sending the next BootNotification.
+
+    It is a back-off, so it is wall time however fast the charger's clock runs.
+    """
     answers = iter([status, status])
 
     def boot(_payload: dict[str, Any]) -> Any:
-        return call_result.BootNotification("2026-01-01T00:00:00Z", 60, next(answers, "Accepted"))  # type: ignore[arg-type]
+        return call_result.BootNotification("2026-01-01T00:00:00Z", 1, next(answers, "Accepted"))  # type: ignore[arg-type]
 
     csms.answers["BootNotification"] = boot
     async with wallbox(csms.url):
