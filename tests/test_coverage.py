@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.coverage_tables import coverage
 
 PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"

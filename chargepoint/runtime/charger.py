@@ -339,6 +339,8 @@ class Charger:
         for effect in effects:
             if type(effect) is Save:
                 batch = self._saved_in
+            elif type(effect) is ReadMeter:
+                self._carry_out(effect, now_s)  # a question changes nothing, so it waits for nothing
             elif not self._takes_energy_away(effect) and not self._is_overruled(effect, effects):
                 self._leave(effect, batch, now_s)
 

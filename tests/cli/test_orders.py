@@ -15,9 +15,10 @@ from chargepoint.runtime.central_system import CentralSystem
     [
         ("ClearCache", "ClearCache", {}, None),
         ("reset type=Soft @CP7", "Reset", {"type": "Soft"}, "CP7"),
-        ("RemoteStartTransaction idTag=0412 connectorId=1", "RemoteStartTransaction", {"idTag": "0412", "connectorId": 1}, None),
+        ("UnlockConnector connectorId=1", "UnlockConnector", {"connectorId": 1}, None),
+        ("RemoteStartTransaction idTag=0412", "RemoteStartTransaction", {"idTag": "0412"}, None),
         ('DataTransfer {"vendorId": "x", "data": "a b"}', "DataTransfer", {"vendorId": "x", "data": "a b"}, None),
-        ("ChangeConfiguration key=HeartbeatInterval value=60", "ChangeConfiguration", {"key": "HeartbeatInterval", "value": "60"}, None),
+        ("ChangeConfiguration key=K value=60", "ChangeConfiguration", {"key": "K", "value": "60"}, None),
     ],
 )
 def test_an_order_is_an_action_with_its_fields(line: str, action: str, payload: object, identity: str | None) -> None:

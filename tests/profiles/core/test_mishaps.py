@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.world import ERROR, SILENCE, World
 
 from chargepoint.model.outbox import SetPilot, SetRelay
-from chargepoint.model.timebase import utc_seconds, utc_text
+from chargepoint.model.timebase import utc_seconds
 from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, PilotReading, Reading, RelayKind
+from tests.world import ERROR, SILENCE, World
 
 
 def see_volts(world: World, volts: float) -> None:
