@@ -162,7 +162,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="chargers to boot, and to sample")
     parser.add_argument("--interval", type=int, default=10, help="seconds between meter values")
-    parser.add_argument("--window", type=float, default=20.0, help="seconds of sampling that are measured")
+    # Long enough that the start of the cars, which take 15 s to draw their current, is a small part of it.
+    parser.add_argument("--window", type=float, default=60.0, help="seconds of sampling that are measured")
     parser.add_argument("--flooded", type=int, default=100, help="chargers for flood, trigger and growth")
     parser.add_argument("--flood", type=float, default=5.0, help="seconds of it")
     parser.add_argument("--rates", default="400,800,1200,1600,2000,2500,3000,3500,4000", help="TriggerMessage/s to try")
