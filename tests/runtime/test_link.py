@@ -252,16 +252,24 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def raw_server(talk: Talk) -> AsyncIterator[str]:
     """A server that says exactly what the test wants it to say."""
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    talks: set[asyncio.Task[None]] = set()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await talk(reader, writer)
         finally:
             writer.close()
 
+    def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.get_running_loop().create_task(serve_one(reader, writer)))
+
     server = await asyncio.start_server(served, "127.0.0.1", 0)
     async with server:
         yield url_of(server)
+        # From Python 3.12 on a server ends only after its connections.
+        for each in talks:
+            each.cancel()
 
 
 async def shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: bytes = b"") -> None:
