@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from importlib.resources import files
@@ -61,6 +62,8 @@ class Store:
             )
         except (OSError, sqlite3.Error) as error:
             raise StoreError(_advice(path, error)) from error
+        # A store that is dropped closes its file, as every other file of Python does.
+        self._close = weakref.finalize(self, self._db.close)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if durability is Durability.FULL else 'OFF'}")
@@ -69,7 +72,7 @@ class Store:
                 self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._migrate()
         except sqlite3.Error as error:
-            self._db.close()
+            self._close()
             raise StoreError(_advice(path, error)) from error
 
     def _migrate(self) -> None:
@@ -135,7 +138,7 @@ class Store:
             raise Unstorable(tuple(refused), "; ".join(refused.values()))
 
     def close(self) -> None:
-        self._db.close()
+        self._close()
 
 
 def _advice(path: Path | None, error: Exception) -> str:
