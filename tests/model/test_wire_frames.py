@@ -112,7 +112,7 @@ def test_error_is_read_leniently(text: str, expected: CallError) -> None:
         b"\xff\xfe[",
         b'[2,"\xc3","ClearCache",{}]',
         "[" * 100_000,
-        f'[2,"1","Reset",{"[" * 5000}{"]" * 5000}]',
+        f'[2,"1","Reset",{"[" * 100_000}{"]" * 100_000}]',
         f'[2,"1","RemoteStopTransaction",{{"transactionId":{"9" * 5000}}}]',
     ],
 )
