@@ -76,7 +76,6 @@ class Phase(Enum):
     BUILT = "built"
     RUNNING = "running"
     CLOSING = "closing"
-    DOWN = "down"
     STOPPED = "stopped"
 
 
@@ -402,9 +401,8 @@ class Charger:
                 return
 
     def _carry_out(self, effect: Effect, now_s: float) -> None:
-        kind = type(effect)
-        if kind is Send:
-            self.link.send_text(effect.text)  # type: ignore[union-attr]
+        if isinstance(effect, Send):
+            self.link.send_text(effect.text)
         elif isinstance(effect, ReadMeter | SetPilot | SetRelay | SetLock | Indicate):
             self._command(effect, now_s)
         elif isinstance(effect, SetPing):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +39,7 @@ class NotStepped(ChargePointError):
     """Something real was asked to live on a clock that jumps."""
 
 
-class Pump:
+class Pump(ABC):
     """What both pumps share: chargers, their timers, their batches."""
 
     def __init__(self, store: Store, patience_s: float = 0.0) -> None:
@@ -65,14 +66,15 @@ class Pump:
 
     # --- the shore that chargers see ----------------------------------------------------------------------------------
 
+    @abstractmethod
     def tell_time(self) -> float:
         """Tell the scheduler what time it is, and return the charge time in s."""
-        raise NotImplementedError
 
     def is_dirty(self, charger: Charger) -> None:
         """A charger has something in its mailbox or outbox."""
         self._dirty.append(charger)
 
+    @abstractmethod
     def has_stepped(self) -> None:
         """A charger has dealt with something outside a tick."""
 
@@ -146,6 +148,9 @@ class SteppedPump(Pump):
 
     def tell_time(self) -> float:
         return self.scheduler.charge_s
+
+    def has_stepped(self) -> None:
+        """Nothing to do: `settle` goes on until all is quiet."""
 
     def settle(self) -> None:
         """Let everything happen that happens now: mailboxes, outboxes, commits, until all is quiet."""
