@@ -15,6 +15,7 @@ from hw.sim.cars import CarClass, Quirk
 from hw.sim.chance import Chance
 from hw.sim.draw import SOC_STEP, Draw
 from hw.sim.habits import (
+    DRAWING,
     FOLLOW_S,
     HOLD_S2_S,
     LASTING,
@@ -89,6 +90,21 @@ class Car:
     def due_s(self) -> float:
         """When the car does something by itself, in s."""
         return min(self._timer_s, self._heard_s, self._draw.due_s)
+
+    @property
+    def shows_s(self) -> float:
+        """The earliest moment at which the charger could see the car do something by itself, in s.
+
+        Current is no news until a meter is read: while the car draws, only S2 is, and it opens after a ramp to 0.
+        """
+        if self.state not in DRAWING:
+            return self.due_s
+        heard_s = self._heard_s if _is_lost(self._duty_percent) else self._heard_s + RAMP_OFF_S
+        planned_s = min(self._timer_s, self._draw.due_s) + RAMP_OFF_S
+        if self.state is not CarState.BALANCING:
+            goal_soc = min(self._options.target_soc, self._draw.cut_off_soc)
+            planned_s = max(planned_s, self._settled_s + self._draw.least_s_to(goal_soc, OVERDRAW))
+        return min(heard_s, planned_s)
 
     @property
     def soc(self) -> float:

@@ -1,7 +1,8 @@
 """One outlet's electricity: pilot, contactor, cable, meter and car, joined as they are in the box.
 
-Time moves by events. `Circuit.advance` handles whatever is due, in order, and returns when the next thing is; between
-two events every quantity is piecewise simple and integrated exactly, so hours of steady charging cost nothing.
+Time moves by events. `Circuit.advance` handles whatever is due, in order, and returns when the box may see the next
+thing; between two events every quantity is piecewise simple and integrated exactly, so hours of steady charging cost
+nothing, and what nobody can see costs nobody a wake-up.
 
 Observations leave only from `advance`, never from inside a command: a command's caller is busy deciding and must not be
 called back. After a command the circuit therefore wants to be advanced again, at the same time.
@@ -98,7 +99,7 @@ class Circuit:
     # --- the process --------------------------------------------------------------------------------------------------
 
     def advance(self, now_s: float) -> float:
-        """Bring the circuit to ``now_s``, report what happened on the way, and return when it is due next."""
+        """Bring the circuit to ``now_s``, report what happened on the way, and return when there may be more to report."""
         self._bring_to(now_s)
         if not self._has_started:
             self._start(now_s)
@@ -106,7 +107,7 @@ class Circuit:
             fresh, self._fresh = self._fresh, []
             for observation in fresh:
                 self._report(observation)
-        return self._due_s()
+        return self._shows_s()
 
     def announce(self) -> None:
         """Report everything at the next `advance`, as after power-on."""
@@ -239,6 +240,11 @@ class Circuit:
         self._fresh.append(FaultSeen(connector, MONITORED[cause], active, f"simulated {cause.value}"))
 
     # --- within -------------------------------------------------------------------------------------------------------
+
+    def _shows_s(self) -> float:
+        """When the box may see something next; what happens unseen until then is caught up with."""
+        shows_s = min(self.contactor.due_s, self.cable.due_s)
+        return min(shows_s, self.car.shows_s) if self.car is not None else shows_s
 
     def _due_s(self) -> float:
         due_s = min(self.contactor.due_s, self.cable.due_s)

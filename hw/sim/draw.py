@@ -93,6 +93,13 @@ class Draw:
             ) / 6.0
         return power_w * duration_s / 3600.0
 
+    def least_s_to(self, goal_soc: float, factor: float) -> float:
+        """Return a time in s in which ``goal_soc`` cannot be reached, however much flows; ``factor`` as in `charge`."""
+        if self.supply is None or self.phases == 0:
+            return 0.0
+        most_w = self.phases * self.kind.max_a * factor * self.supply.voltage_v
+        return max(0.0, goal_soc - self.soc) * WS_PER_KWH * self.kind.capacity_kwh / most_w
+
     # --- planning -----------------------------------------------------------------------------------------------------
 
     def stop(self, now_s: float) -> None:

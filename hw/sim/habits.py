@@ -48,6 +48,9 @@ S2_CLOSED = frozenset(
 )
 """States in which the car asks for energy on the pilot: C, or D."""
 
+DRAWING = frozenset((CarState.PRECHARGE, CarState.CHARGING, CarState.BALANCING))
+"""States with S2 closed in which the car draws, or is about to; they end through ``STOPPING``, or with the pilot."""
+
 LASTING = frozenset((CarState.ASLEEP, CarState.FULL, CarState.DEAD))
 """States that a lost pilot or a restart does not end."""
 

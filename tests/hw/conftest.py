@@ -36,6 +36,8 @@ class Bench:
         self.board = plan.build(self._see, seed)
         self.outlet: OutletPorts = self.board.outlet(1)
         self.now_s = 0.0
+        self.latest_s = 0.0
+        """How long after it happened the pilot was seen, at worst."""
         self.follows = follows
         self.duty_percent = 100.0
         self.due_s = self.board.advance(0.0)
@@ -106,6 +108,8 @@ class Bench:
 
     def _see(self, observation: Observation) -> None:
         self.seen.append(observation)
+        if isinstance(observation, PilotSeen):
+            self.latest_s = max(self.latest_s, self.now_s - observation.reading.at_s)
         if self.follows and isinstance(observation, PilotSeen):
             asks = observation.reading.volts in (6.0, 3.0) and 0 < self.duty_percent < 100
             self.outlet.relay.set_closed(asks, observation.reading.at_s)

@@ -169,6 +169,17 @@ def test_steady_charging_costs_nothing_between_events(bench):
     assert bench.due_s - bench.now_s > 4 * 3600
 
 
+@pytest.mark.parametrize("soc", [20, 79, 93, 99])
+@pytest.mark.parametrize("kind", ["bev_1p32", "bev_3p16_mid", "bev_3p32_cham", "phev_1p32"])
+def test_whatever_the_box_can_see_it_is_woken_for(bench_with, kind, soc):
+    """`advance` returns when there may be more to report: who comes back only then is told everything on time."""
+    bench = bench_with(f"model: {kind}, soc: {soc}%, top_up: 5 min").plug()
+    for amps in (16, 10, 0, 32, 0, 13, 32):
+        bench.offer(amps).run(1800)
+    assert len(bench.all(PilotSeen)) > 8
+    assert bench.latest_s < 1e-6
+
+
 def test_restart_keeps_plug_car_lock_and_register(bench_with, plan_with):
     """`snapshot`/`restore` keep plug, car and register over a SIGKILL; the contactor is open, the pilot steady."""
     bench = bench_with(socket=True).plug().offer(16)
