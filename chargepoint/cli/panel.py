@@ -69,16 +69,16 @@ def _box(connector: Connector) -> Panel:
     status = connector.status.value
     supply, offer = connector.supply, connector.offer
     duty = "steady" if supply.duty_percent in (0.0, 100.0) else f"{supply.duty_percent:.1f} %"
-    reading = connector.reading
+    reading = connector.meter.reading
     power_kw = reading.total_power_w / 1000 if reading is not None else 0.0
     transaction = connector.transaction
-    session_kwh = (connector.register_wh - transaction.meter_start_wh) / 1000 if transaction is not None else 0.0
+    session_kwh = (connector.meter.register_wh - transaction.meter_start_wh) / 1000 if transaction is not None else 0.0
     grid = Table.grid(padding=(0, 3))
     grid.add_row(
         Text(status, style=f"bold {_COLOURS.get(status, 'white')}"),
         Text(f"{power_kw:6.2f} kW", style="bold"),
         f"{session_kwh:7.3f} kWh this session",
-        f"meter {connector.register_wh / 1000:.3f} kWh",
+        f"meter {connector.meter.register_wh / 1000:.3f} kWh",
     )
     grid.add_row(
         f"pilot {supply.state}, {duty}",

@@ -28,7 +28,8 @@ from hw.ports import (
 
 from . import wire
 from .authorization import TagInfo, Verdict
-from .connector import BEGIN, END, KEEP, Connector, Limit
+from .connector import BEGIN, END, Connector, Limit
+from .energy import KEEP
 from .errors import ErrorCode, PeerError
 from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
@@ -147,7 +148,7 @@ class ChargePoint:
         )
         for number, body in snapshot.get("meter", {}).items():
             if 1 <= int(number) <= len(self.connectors):
-                self.connector(int(number)).register_wh = float(body["wh"])
+                self.connector(int(number)).meter.restore(float(body["wh"]), float(body.get("offset", 0.0)))
         for number, body in snapshot.get("availability", {}).items():
             if 1 <= int(number) <= len(self.connectors):
                 connector = self.connector(int(number))
@@ -205,10 +206,10 @@ class ChargePoint:
             connector.on_reading(seen.ref.kind, seen.reading, now_s)
             return
         reading = seen.reading
-        if reading is not None and not connector.take(reading, now_s):
+        if reading is not None and not connector.meter.take(reading, now_s):
             reading = None
         if reading is None:
-            connector.meter_is_silent(now_s)
+            connector.meter.is_silent(now_s)
         index = self.roster.reads.get(seen.ref.kind)
         if index is not None:
             self.features[index].meter_read(connector, seen.ref, reading, now_s)
@@ -393,8 +394,11 @@ class ChargePoint:
         for index in self.roster.listening["limits"]:
             yield from self.features[index].limits(connector, now_s)
 
-    def save_register(self, connector: int, energy_wh: int, now_s: float) -> None:
-        self.save("meter", str(connector), {"wh": energy_wh, "at": self.calendar.utc_s(now_s)})
+    def save_register(self, connector: int, energy_wh: int, offset_wh: float, now_s: float) -> None:
+        body: dict[str, Any] = {"wh": energy_wh, "at": self.calendar.utc_s(now_s)}
+        if offset_wh:
+            body["offset"] = offset_wh
+        self.save("meter", str(connector), body)
 
     def save_availability(self, connector: Connector) -> None:
         body = {"operative": connector.is_operative, "scheduled": connector.inoperative_is_scheduled}

@@ -7,15 +7,16 @@ with the event that ends it, and is complete with one more reading after the con
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from logging import LoggerAdapter
+from typing import TYPE_CHECKING, Any
 
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
+from .energy import KEEP, EnergyMeter
 from .faults import IDLE_PILOT_SHORT, MEANINGS, Meaning, Trouble, Until
 from .journal import FaultChanged, OfferChanged, PilotChanged
 from .lock import CableLock
@@ -34,20 +35,9 @@ METER_WAIT_S = 5.0
 """How long a start waits for the meter before the meter counts as silent."""
 STOP_WAIT_S = 6.5
 """How long a stop waits for the contactor and the meter: the 6 s in which a car may ramp down, and a margin."""
-KEEP_S = 61.0
-"""A running transaction's register is stored at least this often, so that a power cut loses about a minute. The second
-on top lets samples taken each minute do it alone."""
-METER_RETRY_S = 10.0
-IMPOSSIBLE = 2.0
-"""Times the rated power: what no outlet gives, whatever meter and clocks make of it."""
-METER_STEP_WH = 1000.0
-"""How far a register may jump at once: coarse meters count in whole kWh."""
-OVER_CURRENT_S = 7.0
-"""A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
 
 BEGIN = "begin"
 END = "end"
-KEEP = "keep"
 
 
 class SessionState(StrEnum):
@@ -103,10 +93,7 @@ class Connector:
         "_deadline",
         "_granted",
         "_is_left_by_car",
-        "_keep",
-        "_kept_s",
         "_monitored",
-        "_over_since_s",
         "_seen_pilot",
         "_was_connected",
         "authorisation",
@@ -117,10 +104,9 @@ class Connector:
         "is_operative",
         "is_reserved",
         "lock",
+        "meter",
         "number",
         "outlet",
-        "reading",
-        "register_wh",
         "state",
         "supply",
         "timers",
@@ -136,6 +122,7 @@ class Connector:
         self.number = outlet.connector
         self.state: str = SessionState.IDLE.value
         self.supply = Supply(self, outlet)
+        self.meter = EnergyMeter(self, outlet)
         self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
         self.authorisation: Authorisation | None = None
         self.transaction: Transaction | None = None
@@ -145,21 +132,23 @@ class Connector:
         self.is_reserved = False
         self.has_cable = outlet.cable is CableKind.TETHERED
         self.cable_rating_a = outlet.cable_rating_a
-        self.reading: Reading | None = None
-        self.register_wh = 0.0
         self.unlocks_when_dead = False
         self._was_connected = False
         self._is_left_by_car = False
         self._monitored: set[Trouble] = set()
         self._granted = Limit(0.0, "")
-        self._kept_s = -math.inf
-        self._over_since_s: float | None = None
         self._seen_pilot: tuple[str, float, bool] | None = None
         self._deadline = Alarm(host.timers, self._too_late)
-        self._keep = Alarm(host.timers, self._keep_register)
 
     def emit(self, effect: Effect) -> None:
         self.host.emit(effect)
+
+    @property
+    def log(self) -> LoggerAdapter[Any]:
+        return self.host.log
+
+    def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None:
+        self.host.save_register(self.number, energy_wh, offset_wh, now_s)
 
     # --- what is true -------------------------------------------------------------------------------------------------
 
@@ -177,6 +166,11 @@ class Connector:
     def is_charging(self) -> bool:
         """A transaction is running: from its begin until the event that ends it."""
         return self.state == SessionState.CHARGING
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """A transaction is running, or ended and not yet complete."""
+        return self.transaction is not None
 
     @property
     def is_free(self) -> bool:
@@ -203,6 +197,11 @@ class Connector:
     def offer(self) -> Limit:
         """What the car is offered per phase, and why not more. 0 A when nothing may flow."""
         return self._granted
+
+    @property
+    def offered_a(self) -> float:
+        """The `offer` in A."""
+        return self._granted.amps
 
     @property
     def situation(self) -> Situation:
@@ -409,18 +408,13 @@ class Connector:
             parent_id_tag=authorisation.parent_id_tag,
             reservation_id=authorisation.reservation_id,
             started_utc_s=self.host.calendar.utc_s(now_s),
-            meter_start_wh=self.energy_wh,
+            meter_start_wh=self.meter.energy_wh,
         )
-        self.save_register(now_s)
+        self.meter.save(now_s)
         self.host.transaction_started(self, self.transaction, reading, now_s)
         self._proceed(now_s)
 
     # --- energy -------------------------------------------------------------------------------------------------------
-
-    @property
-    def energy_wh(self) -> int:
-        """The meter's register in whole Wh, cut, as every message tells it."""
-        return math.floor(self.register_wh + 1e-6)
 
     def own_limit(self) -> Limit:
         """The least of what outlet, board and cable can bear, per phase."""
@@ -459,7 +453,7 @@ class Connector:
 
     def on_reading(self, kind: str, reading: Reading | None, now_s: float) -> None:
         """Take an answer of the meter to one of our own questions."""
-        if reading is not None and not self.take(reading, now_s):
+        if reading is not None and not self.meter.take(reading, now_s):
             reading = None
         if kind == BEGIN and self.state == SessionState.STARTING:
             if reading is None:
@@ -469,83 +463,9 @@ class Connector:
         elif kind == END and self.state == SessionState.ENDING:
             self._complete(reading, now_s)
         elif kind == KEEP and reading is not None and self.transaction is not None:
-            self.save_register(now_s)
+            self.meter.save(now_s)
         if reading is None and kind != BEGIN:
-            self.meter_is_silent(now_s)
-
-    def take(self, reading: Reading, now_s: float) -> bool:
-        """Believe a reading: remember it, watch over it, keep the register from falling; return whether it was credible."""
-        if self._is_impossible(reading):
-            return False
-        if reading.energy_wh < self.register_wh - 1.0:
-            self.host.log.warning(
-                "connector %d: meter fell from %.0f to %.0f Wh: the higher register stands",
-                self.number,
-                self.register_wh,
-                reading.energy_wh,
-            )
-        self.register_wh = max(self.register_wh, reading.energy_wh)
-        self.reading = reading
-        self.trouble(Trouble.METER_SILENT, False, now_s)
-        limit_c = self.outlet.limits.max_board_c
-        if limit_c is not None and reading.board_c is not None:
-            if reading.board_c > limit_c:
-                self.trouble(Trouble.OVER_TEMPERATURE, True, now_s, f"{reading.board_c:.0f} C")
-            elif reading.board_c < limit_c - 3.0:
-                self.trouble(Trouble.OVER_TEMPERATURE, False, now_s)
-        self._watch_current(reading, now_s)
-        return True
-
-    def _is_impossible(self, reading: Reading) -> bool:
-        """More energy than the outlet can have given since the last reading: one bit wrong would be billed for ever."""
-        before = self.reading
-        if before is None or reading.energy_wh <= self.register_wh:
-            return False
-        rated = self.outlet.rated
-        most_w = IMPOSSIBLE * rated.current_a * rated.voltage_v * rated.phases
-        bound_wh = self.register_wh + METER_STEP_WH + most_w * max(0.0, reading.at_s - before.at_s) / 3600.0
-        if reading.energy_wh <= bound_wh:
-            return False
-        self.host.log.error(
-            "connector %d: a reading of %.0f Wh after %.0f Wh is impossible and not used",
-            self.number,
-            reading.energy_wh,
-            self.register_wh,
-        )
-        return True
-
-    def _watch_current(self, reading: Reading, now_s: float) -> None:
-        bound_a = (self._granted.amps + 0.5) * 1.1
-        if not self.is_charging or not reading.current_a or max(reading.current_a) <= bound_a:
-            self._over_since_s = None
-        elif self._over_since_s is None:
-            self._over_since_s = now_s
-            self._keep.set(now_s + OVER_CURRENT_S)
-        elif now_s - self._over_since_s >= OVER_CURRENT_S:
-            self._over_since_s = None
-            self.trouble(Trouble.OVER_CURRENT, True, now_s, f"{max(reading.current_a):.1f} A, {bound_a:.1f} A allowed")
-
-    def meter_is_silent(self, now_s: float) -> None:
-        """The meter does not answer: nothing flows until it does, and it is asked again."""
-        self.trouble(Trouble.METER_SILENT, True, now_s)
-        self._keep.set(now_s + METER_RETRY_S)
-
-    def save_register(self, now_s: float) -> None:
-        """Store the register, so that a power cut ends the transaction with it."""
-        self._kept_s = now_s
-        self.host.save_register(self.number, self.energy_wh, now_s)
-        if self.transaction is not None and not self._keep.is_set:
-            self._keep.set(now_s + KEEP_S)
-
-    def _keep_register(self, now_s: float) -> None:
-        if self.transaction is None and Trouble.METER_SILENT not in self.troubles:
-            return
-        fresh_until_s = self._kept_s + KEEP_S
-        if now_s < fresh_until_s and self._over_since_s is None and not self.troubles:
-            self._keep.set(fresh_until_s)
-            return
-        self._keep.set(now_s + (METER_RETRY_S if Trouble.METER_SILENT in self.troubles else KEEP_S))
-        self.emit(ReadMeter(self.number, Ref(KEEP)))
+            self.meter.is_silent(now_s)
 
     # --- from charging to free again ----------------------------------------------------------------------------------
 
@@ -578,7 +498,7 @@ class Connector:
         """The meter did not answer in time, or the contactor did not open."""
         if self.state == SessionState.STARTING:
             self.cancel(now_s)
-            self.meter_is_silent(now_s)
+            self.meter.is_silent(now_s)
         elif self.state == SessionState.ENDING:
             self._complete(None, now_s)
 
@@ -588,11 +508,11 @@ class Connector:
         if transaction is None or transaction.ending is None or not SESSION_TABLE.fire(self, "settle"):
             return
         self._deadline.clear()
-        self._keep.clear()
+        self.meter.rest()
         self.transaction = None
         at_utc_s = self.host.calendar.utc_s(now_s) if reading is not None else transaction.ending.at_utc_s
         at_utc_s = max(at_utc_s, transaction.started_utc_s)  # the calendar may have been set back meanwhile
-        self.save_register(now_s)
+        self.meter.save(now_s)
         self.host.transaction_ended(self, transaction, reading, at_utc_s, now_s)
         if not self.is_occupied:
             self._vacated(now_s)

@@ -7,7 +7,7 @@ last attempt: then it is kept as *undelivered*, for people to see, queue again o
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -131,12 +131,14 @@ class TransactionQueue:
     Everything is stored before it can be sent: every change emits its `Save` first.
     """
 
-    __slots__ = ("_messages", "_next", "_owner", "transactions", "undelivered")
+    __slots__ = ("_messages", "_next", "_owed", "_owner", "transactions", "undelivered")
 
     def __init__(self, owner: QueueOwner) -> None:
         self._owner = owner
         self._messages: deque[Message] = deque()
         self._next = 1
+        self._owed: Counter[str] = Counter()
+        """How many messages of each transaction are in the queue or undelivered."""
         self.transactions: dict[str, Transaction] = {}
         self.undelivered: dict[str, Message] = {}
 
@@ -155,8 +157,9 @@ class TransactionQueue:
                 owner.samples.append(cast("str", body["value"]))
         self._messages = deque(Message.restored(key, body) for key, body in sorted(messages.items()))
         self.undelivered = {key: Message.restored(key, body) for key, body in sorted(undelivered.items())}
-        numbers = [message.number for message in (*self._messages, *self.undelivered.values())]
-        self._next = 1 + max(numbers, default=0)
+        kept = (*self._messages, *self.undelivered.values())
+        self._next = 1 + max((message.number for message in kept), default=0)
+        self._owed = Counter(message.transaction for message in kept if message.transaction is not None)
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -193,15 +196,19 @@ class TransactionQueue:
             self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", {"value": value}))
         transaction.samples[:] = samples
 
-    def _forget_if_done(self, key: str | None) -> None:
-        transaction = self.transactions.get(key) if key is not None else None
-        if transaction is None or not transaction.is_ended:
+    def _is_over(self, message: Message) -> None:
+        """A message is neither queued nor undelivered any more; with the last one its transaction is forgotten."""
+        key = message.transaction
+        if key is None:
             return
-        waiting = (*self._messages, *self.undelivered.values())
-        if any(message.transaction == key for message in waiting):
+        self._owed[key] -= 1
+        if self._owed[key] > 0:
             return
-        del self.transactions[transaction.key]
-        self._owner.emit(Save("transaction", transaction.key, None))
+        del self._owed[key]
+        transaction = self.transactions.get(key)
+        if transaction is not None and transaction.is_ended:
+            del self.transactions[key]
+            self._owner.emit(Save("transaction", key, None))
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -210,6 +217,8 @@ class TransactionQueue:
         message = Message(self._next, action, payload, transaction, self._owner.new_message_id())
         self._next += 1
         self._messages.append(message)
+        if transaction is not None:
+            self._owed[transaction] += 1
         self._owner.emit(Save("queue", message.key, message.body()))
         return message
 
@@ -222,7 +231,7 @@ class TransactionQueue:
     def delivered(self, message: Message) -> None:
         """The head was answered with a CALLRESULT: it is over."""
         self._remove(message)
-        self._forget_if_done(message.transaction)
+        self._is_over(message)
 
     def failed(self, message: Message, attempts_allowed: int) -> bool:
         """The head could not be processed by the peer. Return whether it was the last attempt.
@@ -263,10 +272,11 @@ class TransactionQueue:
         lost = self.undelivered.pop(key)
         message = self.put(lost.action, lost.payload, lost.transaction)
         self._owner.emit(Save("undelivered", key, None))
+        self._is_over(lost)
         return message
 
     def dismiss(self, key: str) -> None:
         """Give an undelivered message up for good. Raises KeyError when there is none under this key."""
         lost = self.undelivered.pop(key)
         self._owner.emit(Save("undelivered", key, None))
-        self._forget_if_done(lost.transaction)
+        self._is_over(lost)

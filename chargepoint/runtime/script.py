@@ -114,7 +114,7 @@ def _session_wh(charger: Charger, number: int) -> float:
     connector = charger.model.connector(number)
     if connector.transaction is None:
         return 0.0
-    return connector.register_wh - connector.transaction.meter_start_wh
+    return connector.meter.register_wh - connector.transaction.meter_start_wh
 
 
 def _look(number: int) -> Callable[[Board, float], None]:

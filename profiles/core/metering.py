@@ -222,8 +222,8 @@ class Metering(FeatureProfile):
             self._send_triggered(connector, reading, now_s)
 
     def _look(self, connector: Connector, reading: Reading, before_wh: float | None) -> Sample:
-        interval_wh = None if before_wh is None else max(0.0, connector.register_wh - before_wh)
-        return Sample(reading, connector.outlet, connector.energy_wh, interval_wh, connector.offer.amps)
+        interval_wh = None if before_wh is None else max(0.0, connector.meter.register_wh - before_wh)
+        return Sample(reading, connector.outlet, connector.meter.energy_wh, interval_wh, connector.offer.amps)
 
     def _take_sample(
         self, connector: Connector, rhythm: _Rhythm, stamp: str, reading: Reading, now_s: float
@@ -232,11 +232,11 @@ class Metering(FeatureProfile):
         if transaction is None or transaction.ending is not None:
             return
         sample = self._look(connector, reading, rhythm.sampled_wh)
-        rhythm.sampled_wh = connector.register_wh
+        rhythm.sampled_wh = connector.meter.register_wh
         periodic = ReadingContext.sample_periodic
         self._queue(connector, METER_VALUES_SAMPLED_DATA, sample, periodic, stamp, transaction)
         self._keep(STOP_TXN_SAMPLED_DATA, sample, periodic, stamp, transaction)
-        connector.save_register(now_s)
+        connector.meter.save(now_s)
 
     def _take_aligned(
         self, connector: Connector, rhythm: _Rhythm, stamp: str, reading: Reading, now_s: float
@@ -245,12 +245,12 @@ class Metering(FeatureProfile):
         if transaction is not None and transaction.ending is not None:
             transaction = None
         sample = self._look(connector, reading, rhythm.aligned_wh)
-        rhythm.aligned_wh = connector.register_wh
+        rhythm.aligned_wh = connector.meter.register_wh
         clock = ReadingContext.sample_clock
         self._queue(connector, METER_VALUES_ALIGNED_DATA, sample, clock, stamp, transaction)
         if transaction is not None:
             self._keep(STOP_TXN_ALIGNED_DATA, sample, clock, stamp, transaction)
-        connector.save_register(now_s)
+        connector.meter.save(now_s)
 
     def _queue(
         self,
@@ -299,7 +299,7 @@ class Metering(FeatureProfile):
             connector_id=connector.number, meter_value=[value], transaction_id=transaction_id
         )
         # What was told is stored, so that after a power cut nothing tells less.
-        connector.save_register(now_s)
+        connector.meter.save(now_s)
         host.send(request, Ref(TRIGGERED, str(connector.number)), now_s, host.session.trigger_lane)
 
     @answered(call.MeterValues)
@@ -313,7 +313,7 @@ class Metering(FeatureProfile):
         self, connector: Connector, transaction: Transaction, reading: Reading, now_s: float
     ) -> None:
         rhythm = self._rhythms[connector.number - 1]
-        rhythm.sampled_wh = rhythm.aligned_wh = connector.register_wh
+        rhythm.sampled_wh = rhythm.aligned_wh = connector.meter.register_wh
         sample = self._look(connector, reading, None)
         stamp = utc_text(transaction.started_utc_s)
         self._keep(STOP_TXN_SAMPLED_DATA, sample, ReadingContext.transaction_begin, stamp, transaction)
@@ -334,7 +334,7 @@ class Metering(FeatureProfile):
             return None
         values = list(transaction.samples)
         if wanted:
-            known = reading or Reading(at_s=0.0, energy_wh=connector.register_wh)
+            known = reading or Reading(at_s=0.0, energy_wh=connector.meter.register_wh)
             sample = self._look(connector, known, self._rhythms[connector.number - 1].sampled_wh)
             stamp = utc_text(at_utc_s)
             end = meter_value(wanted, sample, ReadingContext.transaction_end, stamp)

@@ -93,9 +93,9 @@ class Transactions(FeatureProfile):
         if transaction.ending is not None:
             reason, id_tag = transaction.ending.reason, transaction.ending.id_tag
             at_utc_s = max(at_utc_s, transaction.ending.at_utc_s)
-        connector.register_wh = max(connector.register_wh, float(transaction.meter_start_wh))
+        connector.meter.register_wh = max(connector.meter.register_wh, float(transaction.meter_start_wh))
         data = host.feature(Metering).transaction_data(connector, transaction, None, at_utc_s)
-        self._stop(transaction, connector.energy_wh, data, reason, id_tag, at_utc_s, now_s)
+        self._stop(transaction, connector.meter.energy_wh, data, reason, id_tag, at_utc_s, now_s)
         connector.state = SessionState.FINISHED.value
 
     def _look_around(self, now_s: float) -> None:
@@ -173,9 +173,9 @@ class Transactions(FeatureProfile):
         if transaction is None or transaction.key != ref.key or not connector.is_charging:
             return
         if transaction.energy_cap_wh is None:
-            transaction.energy_cap_wh = connector.energy_wh + self.host.setting(MAX_ENERGY_ON_INVALID_ID)
+            transaction.energy_cap_wh = connector.meter.energy_wh + self.host.setting(MAX_ENERGY_ON_INVALID_ID)
             self.host.queue.save(transaction)
-        left_wh = transaction.energy_cap_wh - connector.register_wh
+        left_wh = transaction.energy_cap_wh - connector.meter.register_wh
         if left_wh <= 0:
             self._deauthorise(connector, transaction, now_s)
             return
@@ -213,7 +213,7 @@ class Transactions(FeatureProfile):
         ending = transaction.ending
         assert ending is not None
         data = self.host.feature(Metering).transaction_data(connector, transaction, reading, at_utc_s)
-        self._stop(transaction, connector.energy_wh, data, ending.reason, ending.id_tag, at_utc_s, now_s)
+        self._stop(transaction, connector.meter.energy_wh, data, ending.reason, ending.id_tag, at_utc_s, now_s)
 
     def _stop(
         self,

@@ -170,7 +170,7 @@ def test_restart_makes_the_outlets_dead_and_forgets_what_waited() -> None:
 def test_simulated_board_outlives_the_process() -> None:
     """Board.snapshot/restore keep plug, car and register over a SIGKILL."""
     world = World().charge().run(600)
-    before = world.connector().register_wh
+    before = world.connector().meter.register_wh
     assert before > 0
     world.cut_power().run(5)
     hands = world.charger.board.outlet(1).hands

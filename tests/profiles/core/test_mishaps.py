@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chargepoint.model.outbox import SetPilot, SetRelay
+from chargepoint.model.energy import EnergyMeter
+from chargepoint.model.outbox import Save, SetPilot, SetRelay
 from chargepoint.model.timebase import utc_seconds
 from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, PilotReading, Reading, RelayKind
@@ -52,9 +53,33 @@ def test_a_controller_that_opens_by_itself_is_no_fault(world: World) -> None:
 def test_an_impossible_reading_is_not_billed(world: World) -> None:
     """One wrong bit in a meter's answer must not become the register for ever."""
     connector = world.charge("A1").connector()
-    before_wh = connector.energy_wh
-    assert not connector.take(Reading(world.now_s, energy_wh=4.2e9), world.now_s)
-    assert connector.energy_wh == before_wh
+    before_wh = connector.meter.energy_wh
+    assert not connector.meter.take(Reading(world.now_s, energy_wh=4.2e9), world.now_s)
+    assert connector.meter.energy_wh == before_wh
+
+
+def test_one_low_reading_is_an_error_and_the_register_stands(world: World) -> None:
+    """The energy register never falls, and what came back counts as if nothing had been."""
+    meter = world.charge("A1").run(600).connector().meter
+    before_wh = meter.register_wh
+    for energy_wh in (3.0, before_wh + 10.0, 5.0, before_wh + 20.0):
+        meter.take(Reading(world.now_s, energy_wh=energy_wh), world.now_s)
+    assert meter.register_wh == before_wh + 20.0
+
+
+def test_a_replaced_meter_bills_from_its_first_reading(world: World) -> None:
+    """A meter that starts again at 0 gives nothing away: what it counts is added to the old register, restarts included."""
+    meter = world.charge("A1").run(600).connector().meter
+    before_wh = meter.register_wh
+    for energy_wh in (2.0, 7.0, 12.0, 22.0):
+        meter.take(Reading(world.now_s, energy_wh=energy_wh), world.now_s)
+    assert meter.register_wh == before_wh + 20.0
+    meter.save(world.now_s)
+    body = next(effect.body for effect in reversed(world.charger.model.take_effects()) if isinstance(effect, Save))
+    again = EnergyMeter(world.connector(), world.connector().outlet)
+    again.restore(float(body["wh"]), float(body["offset"]))
+    again.take(Reading(world.now_s, energy_wh=32.0), world.now_s)
+    assert again.register_wh == pytest.approx(before_wh + 30.0, abs=1.0)
 
 
 def test_a_device_that_fails_is_a_fault_and_not_the_end(world: World, monkeypatch: Any) -> None:

@@ -220,7 +220,7 @@ def test_the_plug_alone_in_the_socket_is_still_finishing(socket: World) -> None:
 def test_the_meter_stop_is_read_after_the_contactor_opened(world: World) -> None:
     """R1/T1 = a fresh reading once the contactor confirms open (handbook, transactions 1)."""
     world.charge("A1").run(600).tap("A1").run(30)
-    assert world.last("StopTransaction")["meterStop"] == world.connector().energy_wh
+    assert world.last("StopTransaction")["meterStop"] == world.connector().meter.energy_wh
 
 
 # --- power ------------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_after_a_power_cut_the_transaction_is_stopped_for_power_loss(world: Worl
 def test_after_a_power_cut_the_meter_stop_is_the_last_that_was_stored(world: World) -> None:
     """Stop with meterStop and timestamp of the last stored reading, a minute old at most (connector-states 7.3)."""
     world.charge("A1").run(3600)
-    before_wh = world.connector().energy_wh
+    before_wh = world.connector().meter.energy_wh
     stop_wh = world.cut_power().run(5).last("StopTransaction")["meterStop"]
     assert before_wh - 11000 / 60 - 1 <= stop_wh <= before_wh
 
@@ -349,7 +349,7 @@ def test_max_energy_counts_from_the_refusal_not_from_the_start(world: World) -> 
     refused_late(world).configure(AllowOfflineTxForUnknownId="true", MaxEnergyOnInvalidId=500)
     world.configure(MeterValueSampleInterval=10)
     world.network(False).charge("A1").run(600)
-    before_wh = world.connector().energy_wh
+    before_wh = world.connector().meter.energy_wh
     world.network(True).run(600)
     assert before_wh + 500 <= world.last("StopTransaction")["meterStop"] <= before_wh + 550
 

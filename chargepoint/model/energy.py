@@ -1,0 +1,199 @@
+"""What a charger makes of its meter: a register that never falls, readings it believes, and a watch over the current.
+
+Money hangs on the register, so nothing that a meter says is taken as it comes: one wrong bit upwards would be billed for
+ever, and a meter that was replaced, or has forgotten its register, must not give away the energy it counts from then on.
+"""
+
+from __future__ import annotations
+
+import math
+from logging import LoggerAdapter
+from typing import Any, Protocol
+
+from hw.ports import Outlet, Reading
+
+from .faults import Trouble
+from .outbox import Effect, ReadMeter, Ref
+from .timebase import Alarm, Timers
+
+KEEP = "keep"
+"""Kind of the question that only keeps the register fresh."""
+KEEP_S = 61.0
+"""A running transaction's register is stored at least this often, so that a power cut loses about a minute. The second
+on top lets samples taken each minute do it alone."""
+METER_RETRY_S = 10.0
+"""Between two questions to a silent meter."""
+IMPOSSIBLE = 2.0
+"""Times the rated power: what no outlet gives, whatever meter and clocks make of it."""
+METER_STEP_WH = 1000.0
+"""How far a register may jump at once: coarse meters count in whole kWh."""
+FALL_WH = 1.0
+"""A register this much lower is not rounding."""
+FALLEN_READINGS = 3
+"""So many low readings in a row, rising among themselves, are another register, not an error."""
+OVER_CURRENT_S = 7.0
+"""A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
+
+
+class MeterOwner(Protocol):
+    """What a meter needs of the connector it belongs to."""
+
+    timers: Timers
+    troubles: dict[Trouble, str]
+
+    @property
+    def log(self) -> LoggerAdapter[Any]: ...
+    @property
+    def is_charging(self) -> bool: ...
+    @property
+    def is_in_transaction(self) -> bool: ...
+    @property
+    def offered_a(self) -> float: ...
+    def emit(self, effect: Effect) -> None: ...
+    def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None: ...
+    def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None: ...
+
+
+class EnergyMeter:
+    """The meter of one outlet as the charger knows it. ``register_wh`` never falls."""
+
+    __slots__ = (
+        "_fallen_from_wh",
+        "_fallen_times",
+        "_fallen_wh",
+        "_keep",
+        "_kept_s",
+        "_offset_wh",
+        "_outlet",
+        "_over_since_s",
+        "_owner",
+        "reading",
+        "register_wh",
+    )
+
+    def __init__(self, owner: MeterOwner, outlet: Outlet) -> None:
+        self.reading: Reading | None = None
+        """The last one that was believed."""
+        self.register_wh = 0.0
+        self._offset_wh = 0.0
+        self._owner = owner
+        self._outlet = outlet
+        self._fallen_times = 0
+        self._fallen_from_wh = 0.0
+        self._fallen_wh = 0.0
+        self._kept_s = -math.inf
+        self._over_since_s: float | None = None
+        self._keep = Alarm(owner.timers, self._keep_fresh)
+
+    @property
+    def energy_wh(self) -> int:
+        """The register in whole Wh, cut, as every message tells it."""
+        return math.floor(self.register_wh + 1e-6)
+
+    def restore(self, energy_wh: float, offset_wh: float) -> None:
+        """Take up what `MeterOwner.save_register` was given."""
+        self.register_wh = energy_wh
+        self._offset_wh = offset_wh
+
+    def take(self, reading: Reading, now_s: float) -> bool:
+        """Believe a reading: remember it, count it, watch over it; return whether it was credible."""
+        if self._is_impossible(reading):
+            return False
+        if reading.energy_wh + self._offset_wh < self.register_wh - FALL_WH:
+            self._fell(reading)
+        else:
+            self._fallen_times = 0
+        self.register_wh = max(self.register_wh, reading.energy_wh + self._offset_wh)
+        self.reading = reading
+        self._owner.trouble(Trouble.METER_SILENT, False, now_s)
+        self._watch_temperature(reading, now_s)
+        self._watch_current(reading, now_s)
+        return True
+
+    def is_silent(self, now_s: float) -> None:
+        """The meter does not answer: nothing flows until it does, and it is asked again."""
+        self._owner.trouble(Trouble.METER_SILENT, True, now_s)
+        self._keep.set(now_s + METER_RETRY_S)
+
+    def save(self, now_s: float) -> None:
+        """Store the register, so that a power cut ends the transaction with it."""
+        self._kept_s = now_s
+        self._owner.save_register(self.energy_wh, self._offset_wh, now_s)
+        if self._owner.is_in_transaction and not self._keep.is_set:
+            self._keep.set(now_s + KEEP_S)
+
+    def rest(self) -> None:
+        """The transaction is over: nobody needs a fresh register."""
+        self._keep.clear()
+
+    # --- what is believed ---------------------------------------------------------------------------------------------
+
+    def _is_impossible(self, reading: Reading) -> bool:
+        """More energy than the outlet can have given since the last reading."""
+        before, energy_wh = self.reading, reading.energy_wh + self._offset_wh
+        if before is None or energy_wh <= self.register_wh:
+            return False
+        rated = self._outlet.rated
+        most_w = IMPOSSIBLE * rated.current_a * rated.voltage_v * rated.phases
+        bound_wh = self.register_wh + METER_STEP_WH + most_w * max(0.0, reading.at_s - before.at_s) / 3600.0
+        if energy_wh <= bound_wh:
+            return False
+        self._owner.log.error(
+            "connector %d: a reading of %.0f Wh after %.0f Wh is impossible and not used",
+            self._outlet.connector,
+            energy_wh,
+            self.register_wh,
+        )
+        return True
+
+    def _fell(self, reading: Reading) -> None:
+        """One low reading is an error; several that rise are a meter that counts from somewhere else."""
+        if self._fallen_times == 0 or reading.energy_wh < self._fallen_wh:
+            self._fallen_times = 0
+            self._fallen_from_wh = reading.energy_wh
+        self._fallen_times += 1
+        self._fallen_wh = reading.energy_wh
+        meant = (self._outlet.connector, self.register_wh, reading.energy_wh)
+        if self._fallen_times < FALLEN_READINGS:
+            self._owner.log.warning("connector %d: meter fell from %.0f to %.0f Wh: the higher register stands", *meant)
+            return
+        self._fallen_times = 0
+        self._offset_wh = self.register_wh - self._fallen_from_wh
+        self._owner.log.error(
+            "connector %d: meter fell from %.0f to %.0f Wh and counts on: it was replaced, or has lost its register; "
+            "what it counts is added to the old register",
+            *meant,
+        )
+
+    # --- what is watched ----------------------------------------------------------------------------------------------
+
+    def _watch_temperature(self, reading: Reading, now_s: float) -> None:
+        limit_c = self._outlet.limits.max_board_c
+        if limit_c is not None and reading.board_c is not None:
+            if reading.board_c > limit_c:
+                self._owner.trouble(Trouble.OVER_TEMPERATURE, True, now_s, f"{reading.board_c:.0f} C")
+            elif reading.board_c < limit_c - 3.0:
+                self._owner.trouble(Trouble.OVER_TEMPERATURE, False, now_s)
+
+    def _watch_current(self, reading: Reading, now_s: float) -> None:
+        bound_a = (self._owner.offered_a + 0.5) * 1.1
+        if not self._owner.is_charging or not reading.current_a or max(reading.current_a) <= bound_a:
+            self._over_since_s = None
+        elif self._over_since_s is None:
+            self._over_since_s = now_s
+            self._keep.set(now_s + OVER_CURRENT_S)
+        elif now_s - self._over_since_s >= OVER_CURRENT_S:
+            self._over_since_s = None
+            info = f"{max(reading.current_a):.1f} A, {bound_a:.1f} A allowed"
+            self._owner.trouble(Trouble.OVER_CURRENT, True, now_s, info)
+
+    def _keep_fresh(self, now_s: float) -> None:
+        is_silent = Trouble.METER_SILENT in self._owner.troubles
+        if not self._owner.is_in_transaction and not is_silent:
+            return
+        fresh_until_s = self._kept_s + KEEP_S
+        if now_s < fresh_until_s and self._over_since_s is None and not self._owner.troubles:
+            self._keep.set(fresh_until_s)
+            return
+        self._keep.set(now_s + (METER_RETRY_S if is_silent else KEEP_S))
+        self._owner.emit(ReadMeter(self._outlet.connector, Ref(KEEP)))
