@@ -58,7 +58,7 @@ async def test_killed_in_a_transaction_it_tells_one_stop_and_carries_on(
             if each.payload.get("transaction_id") == 1
         ]
         boots = len(csms.all("BootNotification"))
-        again = "unplug; plug_in; swipe B2; wait 15 s; swipe B2"
+        again = "unplug; plug_in; swipe B2; wait_until 50 Wh; swipe B2"
         async with chargepoint(*run_it, again, cwd=tmp_path) as run:
             assert await run.exit_code() == 0, run.text
         assert len(csms.all("BootNotification")) == boots + 1

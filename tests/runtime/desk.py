@@ -14,7 +14,7 @@ from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Rows, Store, StoreError
 from hw.loader import plan_board
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 async def until(condition: Callable[[], object], what: str = "") -> None:

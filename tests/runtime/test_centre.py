@@ -35,7 +35,7 @@ from chargepoint.runtime.centre import Centre, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
-PATIENCE_S = 2.0
+PATIENCE_S = 30.0
 NOON_S = 1768478400.0
 NOON = "2026-01-15T12:00:00.000Z"
 

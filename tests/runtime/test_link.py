@@ -32,7 +32,7 @@ from chargepoint.runtime.address import Address, Tls
 from chargepoint.runtime.dialfailure import DialFailure, FailureKind
 from chargepoint.runtime.link import CloseCause, Closed, Link, LinkSettings
 
-PATIENCE_S = 1.5
+PATIENCE_S = 30.0
 
 
 class Stepped:

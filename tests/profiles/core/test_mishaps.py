@@ -75,9 +75,9 @@ def test_a_replaced_meter_bills_from_its_first_reading(world: World) -> None:
         meter.take(Reading(world.now_s, energy_wh=energy_wh), world.now_s)
     assert meter.register_wh == before_wh + 20.0
     meter.save(world.now_s)
-    body = next(effect.body for effect in reversed(world.charger.model.take_effects()) if isinstance(effect, Save))
+    body: Any = next(effect.body for effect in reversed(world.charger.model.take_effects()) if isinstance(effect, Save))
     again = EnergyMeter(world.connector(), world.connector().outlet)
-    again.restore(float(body["wh"]), float(body["offset"]))
+    again.restore(body["wh"], body["offset"])
     again.take(Reading(world.now_s, energy_wh=32.0), world.now_s)
     assert again.register_wh == pytest.approx(before_wh + 30.0, abs=1.0)
 
