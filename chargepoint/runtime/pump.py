@@ -93,6 +93,9 @@ class Pump(ABC):
     # --- what a tick does ---------------------------------------------------------------------------------------------
 
     def _run_due(self) -> None:
+        """Run what is due, in order. What a timer brought about is dealt with before the next one: a deadline that is
+        late itself, because the machine stalled, must not overtake the event it was waiting for.
+        """
         while (timer := self.scheduler.take_due()) is not None:
             action = timer.action
             if action is None:
@@ -105,6 +108,8 @@ class Pump(ABC):
                     owner.fail(error)
                 else:
                     log.exception("a timer of %r failed", owner)
+            if self._dirty:
+                self._step_dirty()
 
     def _step_dirty(self) -> None:
         now_s = self.scheduler.charge_s

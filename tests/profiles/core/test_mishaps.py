@@ -10,7 +10,7 @@ from chargepoint.model.energy import EnergyMeter
 from chargepoint.model.outbox import Save, SetPilot, SetRelay
 from chargepoint.model.timebase import utc_seconds
 from hw.errors import HardwareError
-from hw.ports import PILOT_STEADY, PilotReading, Reading, RelayKind
+from hw.ports import PILOT_STEADY, PilotReading, Reading, RelayKind, RelaySeen
 from tests.world import ERROR, SILENCE, World
 
 
@@ -172,3 +172,13 @@ def test_a_peer_that_refuses_meter_values_fills_no_memory(world: World, monkeypa
     world.run(600)
     assert len(world.model.queue.undelivered) <= 21
     assert len(world.model.session._earlier_ids) <= 1
+
+
+def test_a_late_deadline_does_not_overtake_what_it_waited_for(world: World) -> None:
+    """After a stall both are due in one tick: what the board said first is known before the deadline is looked at."""
+    seen: list[bool] = []
+    timers = world.pump.timers("test")
+    timers.at(world.now_s + 1.0, lambda _now_s: world.charger.report(RelaySeen(1, True)))
+    timers.at(world.now_s + 1.0, lambda _now_s: seen.append(world.connector().supply.is_closed))
+    world.run(2)
+    assert seen == [True]
