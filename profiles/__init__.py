@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from chargepoint.model.feature import FeatureProfile
 
 from .core import Core
+from .local_list import LocalAuthList
 from .remote_trigger import RemoteTrigger
 
 ALL: dict[str, tuple[type[FeatureProfile], ...]] = {
     "Core": Core.parts,
+    "LocalAuthListManagement": (LocalAuthList,),
     "RemoteTrigger": (RemoteTrigger,),
 }
 """Classes by feature profile, as SupportedFeatureProfiles names them (OCPP 1.6 9.1.29)."""

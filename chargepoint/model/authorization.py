@@ -30,6 +30,10 @@ class Verdict:
     parent: str | None = None
 
 
+_VALID_IN_CACHE = (AuthorizationStatus.accepted.value,)
+_VALID_ON_LIST = (AuthorizationStatus.accepted.value, AuthorizationStatus.concurrent_tx.value)
+
+
 @dataclass(frozen=True, slots=True)
 class TagInfo:
     """What a central system told of a tag. ``expires_s``: UTC in s, None for never."""
@@ -39,8 +43,8 @@ class TagInfo:
     expires_s: float | None = None
 
     def status_at(self, utc_s: float) -> str:
-        """The status at an instant: an accepted tag expires by the passage of time, at its expiry date."""
-        if self.status == AuthorizationStatus.accepted and self.expires_s is not None and utc_s >= self.expires_s:
+        """The status at an instant: a tag that was valid expires by the passage of time, at its expiry date."""
+        if self.expires_s is not None and utc_s >= self.expires_s and self.status in _VALID_ON_LIST:
             return AuthorizationStatus.expired.value
         return self.status
 
@@ -60,13 +64,18 @@ def same_tag(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one.lower() == other.lower()
 
 
-def verdict(
-    listed: TagInfo | None, cached: TagInfo | None, circumstances: Circumstances, utc_s: float
-) -> Verdict:
-    """Judge a tag by what is on the list, else by what is in the cache (3.5.2: the list has priority).
+def is_valid(info: TagInfo, utc_s: float, *, is_listed: bool) -> bool:
+    """Whether a tag may charge by what is known of it at an instant.
 
     ConcurrentTx counts as valid on the list and as not valid in the cache (3.5.2, 7.2).
     """
+    return info.status_at(utc_s) in (_VALID_ON_LIST if is_listed else _VALID_IN_CACHE)
+
+
+def verdict(
+    listed: TagInfo | None, cached: TagInfo | None, circumstances: Circumstances, utc_s: float
+) -> Verdict:
+    """Judge a tag by what is on the list, else by what is in the cache (3.5.3: the list has priority)."""
     known, source = (listed, "local list") if listed is not None else (cached, "cache")
     if known is None:
         if circumstances.is_online:
@@ -74,11 +83,8 @@ def verdict(
         if circumstances.allow_unknown_offline:
             return Verdict(Answer.ALLOW, "offline, unknown tags are allowed")
         return Verdict(Answer.REFUSE, "offline, and not known here")
-    status = known.status_at(utc_s)
-    valid = {AuthorizationStatus.accepted.value}
-    if listed is not None:
-        valid.add(AuthorizationStatus.concurrent_tx.value)
-    if status not in valid:
+    if not is_valid(known, utc_s, is_listed=listed is not None):
+        status = known.status_at(utc_s)
         if circumstances.is_online:
             return Verdict(Answer.ASK, f"{source} says {status}: asked again", known.parent)
         return Verdict(Answer.REFUSE, f"offline, and the {source} says {status}", known.parent)

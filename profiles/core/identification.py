@@ -12,7 +12,7 @@ from typing import Any
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
-from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, same_tag, verdict
+from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, same_tag, verdict
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.connector import Authorisation, Connector, SessionState
 from chargepoint.model.feature import FeatureProfile, answered, handles
@@ -108,9 +108,11 @@ class Identification(FeatureProfile):
 
     def known_parent(self, tag: str, now_s: float) -> str | None:
         """Return the group of a tag that list or cache hold as valid now."""
-        info = self.host.listed(tag) or self._cached(tag)
-        valid = info is not None and info.status_at(self.host.calendar.utc_s(now_s)) == AuthorizationStatus.accepted
-        return info.parent if info is not None and valid else None
+        listed = self.host.listed(tag)
+        info = listed or self._cached(tag)
+        if info is None or not is_valid(info, self.host.calendar.utc_s(now_s), is_listed=listed is not None):
+            return None
+        return info.parent
 
     def learn(self, tag: str, told: Any, now_s: float) -> TagInfo:
         """Take an IdTagInfo of the central system: it goes into the cache, unless the tag is on the local list."""

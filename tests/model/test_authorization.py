@@ -98,6 +98,14 @@ def test_a_tag_expires_at_its_expiry_date(expires_s: float | None, status: str) 
     assert TagInfo("Accepted", None, expires_s).status_at(NOW_UTC_S) == status
 
 
+def test_a_tag_in_use_elsewhere_expires_as_well() -> None:
+    """ConcurrentTx is valid on the list, and "identifiers that were valid but are apparently expired due to passage of
+    time MUST also be rejected" (3.5.4)."""
+    lapsed = TagInfo("ConcurrentTx", None, NOW_UTC_S)
+    assert lapsed.status_at(NOW_UTC_S - 1.0) == "ConcurrentTx"
+    assert judge(lapsed, online=False, unknown=True) is REFUSE
+
+
 def test_what_is_refused_does_not_become_expired() -> None:
     """Only an accepted tag expires by the passage of time."""
     assert TagInfo("Blocked", None, 1.0).status_at(NOW_UTC_S) == "Blocked"

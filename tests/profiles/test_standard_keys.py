@@ -8,7 +8,7 @@ import profiles
 from chargepoint.runtime.assembly import roster_for
 from hw.loader import plan_board
 
-# Name, section, required, accessibility, type: OCPP 1.6 edition 2, 9.1. "R RW": the choice is ours.
+# Name, section, required, accessibility, type: OCPP 1.6 edition 2, 9.1 and 9.2. "R RW": the choice is ours.
 CORE = [
     ("AllowOfflineTxForUnknownId", "9.1.1", False, "RW", "boolean"),
     ("AuthorizationCacheEnabled", "9.1.2", False, "RW", "boolean"),
@@ -46,11 +46,19 @@ CORE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "section", "required", "access", "kind"), CORE, ids=[row[0] for row in CORE])
-def test_a_core_key_is_declared_as_the_standard_has_it(
+LOCAL_AUTH_LIST = [
+    ("LocalAuthListEnabled", "9.2.1", True, "RW", "boolean"),
+    ("LocalAuthListMaxLength", "9.2.2", True, "R", "integer"),
+    ("SendLocalListMaxLength", "9.2.3", True, "R", "integer"),
+]
+KEYS = CORE + LOCAL_AUTH_LIST
+
+
+@pytest.mark.parametrize(("name", "section", "required", "access", "kind"), KEYS, ids=[row[0] for row in KEYS])
+def test_a_key_is_declared_as_the_standard_has_it(
     name: str, section: str, required: bool, access: str, kind: str
 ) -> None:
-    """OCPP 1.6 9.1: name, accessibility and type of every key of the Core feature profile."""
+    """OCPP 1.6 9.1 and 9.2: name, accessibility and type of every key of the feature profiles there are."""
     keyring = roster_for(plan_board("ac22-sim-duo"), tuple(profiles.ALL)).keyring
     key = keyring.find(name)
     assert key is not None or not required
