@@ -12,10 +12,12 @@ from chargepoint.model.feature import FeatureProfile
 from .core import Core
 from .local_list import LocalAuthList
 from .remote_trigger import RemoteTrigger
+from .reservation import Reservation
 
 ALL: dict[str, tuple[type[FeatureProfile], ...]] = {
     "Core": Core.parts,
     "LocalAuthListManagement": (LocalAuthList,),
+    "Reservation": (Reservation,),
     "RemoteTrigger": (RemoteTrigger,),
 }
 """Classes by feature profile, as SupportedFeatureProfiles names them (OCPP 1.6 9.1.29)."""

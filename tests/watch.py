@@ -1,8 +1,9 @@
-"""Two onlookers of a `World` who know nothing of the model's reasons: one watches the circuits, one keeps the books.
+"""Onlookers of a `World` who know nothing of the model's reasons: of the circuits, of the books, of the reservations.
 
 `Electrician` asks the simulated circuits, at every moment at which anything happens, whether the relay rule of IEC 61851-1
 holds. `Auditor` sits at the central system's end and holds every frame against what OCPP allows; `Auditor.close` says at
-the end whether every transaction was told once, in order, and in full. Both raise AssertionError at the first violation.
+the end whether every transaction was told once, in order, and in full. `Concierge` sees that nobody sits at a table that
+another one has reserved. All raise AssertionError at the first violation.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hw.ports import PILOT_STEADY
 from hw.sim.circuit import Circuit
 from hw.sim.faults import MONITORED, Cause
 from hw.sim.pilot import PilotLoad, is_pwm
+from profiles.reservation import Reservation
 from tests.world import Frame, Seen, World
 
 OPEN_S = 0.1
@@ -109,6 +111,40 @@ class Electrician:
             bound_a = min(outlet_plan.rated.current_a, outlet_plan.limits.max_a, circuit.cable.rating_a)
             assert current_for_duty(duty) <= bound_a + HAIR_S, f"{number} offers more than {bound_a} A"
         outlet.is_closed = is_closed
+
+
+class Concierge:
+    """Watches what was reserved and who uses it (OCPP 1.6 5.13)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._made: dict[int, set[tuple[str, str | None]]] = {}
+        world.watchers.append(self.look)
+
+    def look(self) -> None:
+        world = self._world
+        if world.charger.phase is not Phase.RUNNING:
+            return
+        bookings = world.feature(Reservation).bookings
+        for booking in bookings.values():
+            self._made.setdefault(booking.reservation_id, set()).add((booking.id_tag, booking.parent_id_tag))
+        bound = {booking.connector: booking for booking in bookings.values()}
+        for connector in world.model.connectors:
+            booking, waiting, transaction = bound.get(connector.number), connector.authorisation, connector.transaction
+            if booking is not None:
+                assert connector.is_reserved, f"connector {connector.number} does not show {booking}"
+                assert connector.is_operative and not connector.has_fault, "reserved out of service"  # noqa: PT018
+                assert transaction is None, f"{transaction.id_tag} charges at a connector reserved for {booking}"
+                assert waiting is None or waiting.reservation_id == booking.reservation_id, f"{waiting} for {booking}"
+            for user in (waiting, transaction):
+                if user is not None and user.reservation_id is not None:
+                    self._is_entitled(user.reservation_id, user.id_tag)
+
+    def _is_entitled(self, reservation_id: int, tag: str) -> None:
+        group = self._world.peer.tag_info(tag.upper()).get("parentIdTag", "").lower()
+        made = self._made.get(reservation_id, set())
+        is_so = any(tag.lower() == one.lower() or (parent and parent.lower() == group) for one, parent in made)
+        assert is_so, f"{tag} uses the reservation {reservation_id} of {made}"
 
 
 TRANSACTION_ACTIONS = ("StartTransaction", "MeterValues", "StopTransaction")

@@ -90,6 +90,9 @@ def _happened(entry: Entry) -> str:
             return f"connector {entry.connector}: transaction ends, {entry.reason}, {entry.energy_wh / 1000:.3f} kWh"
         case journal.Undelivered():
             return f"UNDELIVERED {entry.action} {entry.key}: {entry.reason}"
+        case journal.ReservationEnded():
+            where = f"connector {entry.connector}" if entry.connector else "any connector"
+            return f"reservation {entry.reservation_id} of {where} ends: {entry.why}"
         case journal.ClockSet():
             return f"clock set by {entry.step_s:+.1f} s"
         case journal.FrameRefused():

@@ -35,6 +35,22 @@ _VALID_ON_LIST = (AuthorizationStatus.accepted.value, AuthorizationStatus.concur
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a connector is kept from a tag, or for it (OCPP 1.6 5.13)."""
+
+    is_admitted: bool = True
+    reservation_id: int | None = None
+    """The reservation that a transaction of this tag would end."""
+    is_bound: bool = False
+    """That reservation is for this very connector: the tag belongs nowhere else."""
+    asks_parent: bool = False
+    """Not admitted as far as is known, but the tag's group, which the central system may tell, can change that."""
+
+
+UNRESERVED = Admission()
+
+
+@dataclass(frozen=True, slots=True)
 class TagInfo:
     """What a central system told of a tag. ``expires_s``: UTC in s, None for never."""
 

@@ -27,7 +27,7 @@ from hw.ports import (
 )
 
 from . import wire
-from .authorization import TagInfo, Verdict
+from .authorization import UNRESERVED, Admission, TagInfo, Verdict
 from .connector import BEGIN, END, Connector, Limit
 from .energy import KEEP
 from .errors import ErrorCode, PeerError
@@ -298,6 +298,14 @@ class ChargePoint:
             if verdict is not None:
                 return verdict
         raise LookupError("no feature profile judges tags")
+
+    def admission(self, connector: Connector, tag: str, parent: str | None) -> Admission:
+        """Return whether a connector is kept from a tag of the group ``parent``, or for it; by default neither."""
+        for index in self.roster.listening["admission"]:
+            admission = self.features[index].admission(connector, tag, parent)
+            if admission is not None:
+                return admission
+        return UNRESERVED
 
     def listed(self, tag: str) -> TagInfo | None:
         """Return what a local authorization list says of a tag, None where there is none or it is silent."""

@@ -538,7 +538,8 @@ class Connector:
     @property
     def is_busy(self) -> bool:
         """Somebody is at it: a change to inoperative has to wait (OCPP 1.6 5.2)."""
-        waits_for_card = self.is_plugged and self.is_operative and not self.has_fault
+        # A cable in a reserved connector takes nothing: it stays Reserved, and becomes Unavailable at once (move G8).
+        waits_for_card = self.is_plugged and self.is_operative and not self.has_fault and not self.is_reserved
         return self.state != SessionState.IDLE or waits_for_card
 
     def set_operative(self, operative: bool, now_s: float) -> bool:

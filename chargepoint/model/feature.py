@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from hw.ports import Reading
 
-from .authorization import TagInfo, Verdict
+from .authorization import Admission, TagInfo, Verdict
 from .keys import Key, Keyring
 from .transaction import Message, Transaction
 
@@ -91,6 +91,10 @@ class FeatureProfile:
 
     def verdict(self, tag: str, connector: Connector | None, now_s: float) -> Verdict | None:
         """Judge who may start: allow, refuse or ask; None leaves it to the next in the roster."""
+
+    def admission(self, connector: Connector, tag: str, parent: str | None) -> Admission | None:
+        """Tell whether a connector is kept from a tag or for it, as far as its group is known; None: neither."""
+        return None
 
     def listed(self, tag: str) -> TagInfo | None:
         """Return what the local authorization list says of a tag, None when it is silent."""

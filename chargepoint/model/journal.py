@@ -140,6 +140,15 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationEnded:
+    """``connector`` 0: any was reserved. ``why``: used, expired, cancelled, out of service."""
+
+    reservation_id: int
+    connector: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSet:
     step_s: float
 
@@ -165,6 +174,7 @@ Entry = (
     | TransactionNumbered
     | TransactionEnded
     | Undelivered
+    | ReservationEnded
     | ClockSet
     | Restarting
 )

@@ -6,7 +6,7 @@ Sources: OCPP 1.6 3.4, 3.5, 4.1, 5.4; keys 9.1.1, 9.1.2, 9.1.6, 9.1.12, 9.1.13.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ocpp.v16 import call, call_result
@@ -165,11 +165,13 @@ class Identification(FeatureProfile):
     def identify(self, tag: str, here: Sequence[Connector], now_s: float, *, is_remote: bool) -> None:
         """Find out whether a tag may start, or stop its group's transaction, at one of the connectors."""
         host = self.host
-        target = self._target(here, is_remote=is_remote)
-        if target is None and not any(self._concerns_group(connector) for connector in here):
-            host.present(tag, "refused: no connector is free", now_s)
+        parent = self.known_parent(tag, now_s)
+        target = self.target(tag, parent, here, is_remote=is_remote)
+        may_belong = any(self._may_belong(tag, parent, connector) for connector in here)
+        if target is None and not may_belong and not any(self._concerns_group(connector) for connector in here):
+            host.present(tag, self._why_not(here), now_s)
             return
-        if not is_remote and self._stops_group(self.known_parent(tag, now_s), tag, here, now_s):
+        if not is_remote and self._stops_group(parent, tag, here, now_s):
             return
         judged = host.judge(tag, target, now_s)
         if judged.answer is Answer.ASK:
@@ -181,6 +183,8 @@ class Identification(FeatureProfile):
         elif judged.answer is Answer.ALLOW and target is not None:
             host.present(tag, judged.reason, now_s)
             self.authorise(target, Authorisation(tag, judged.parent), here, now_s)
+        elif judged.answer is Answer.ALLOW:
+            host.present(tag, self._why_not(here), now_s)
         else:
             host.present(tag, f"refused: {judged.reason}", now_s)
 
@@ -208,9 +212,9 @@ class Identification(FeatureProfile):
             or self._stops_group(info.parent, asked.tag, here, now_s)
         ):
             return
-        target = self._target(here, is_remote=asked.is_remote)
+        target = self.target(asked.tag, info.parent, here, is_remote=asked.is_remote)
         if target is None:
-            host.present(asked.tag, "refused: no connector is free", now_s)
+            host.present(asked.tag, self._why_not(here), now_s)
             return
         host.present(asked.tag, "accepted", now_s)
         self.authorise(target, Authorisation(asked.tag, info.parent), here, now_s)
@@ -221,16 +225,38 @@ class Identification(FeatureProfile):
         running = connector.is_charging and transaction is not None and transaction.parent_id_tag is not None
         return running or (held is not None and held[1] is not None)
 
-    def _target(self, here: Sequence[Connector], *, is_remote: bool) -> Connector | None:
+    def target(
+        self, tag: str, parent: str | None, here: Sequence[Connector], *, is_remote: bool
+    ) -> Connector | None:
         """The connector a start is meant for: one with a car, else one with a plug in its socket, else any that is free.
 
-        A card does not start on a cable that is held for somebody else's card; the central system may.
+        A connector that is reserved for the tag comes before all others, one reserved for somebody else never. A card
+        does not start on a cable that is held for somebody else's card; the central system may.
         """
         free = [c for c in here if c.is_free and (is_remote or not self.holds_cable(c))]
+        admissions = {c.number: self.host.admission(c, tag, parent) for c in free}
+        bound = [c for c in free if admissions[c.number].is_bound]
+        free = bound or [c for c in free if admissions[c.number].is_admitted]
         plugged = [c for c in free if c.is_plugged]
         fresh = [c for c in plugged if c.state == SessionState.IDLE]
-        waiting = sorted((c for c in free if c.state == SessionState.IDLE), key=lambda c: not c.is_occupied)
+        idle = [c for c in free if c.state == SessionState.IDLE]
+        waiting = sorted(idle or (free if is_remote else ()), key=lambda c: not c.is_occupied)
         return next(iter((*fresh, *plugged, *waiting)), None)
+
+    def _may_belong(self, tag: str, parent: str | None, connector: Connector) -> bool:
+        """Whether the tag could start here if it turned out to be of the right group (5.13)."""
+        return connector.is_free and self.host.admission(connector, tag, parent).asks_parent
+
+    def may_ask(self, tag: str, here: Sequence[Connector], now_s: float) -> bool:
+        """Whether the central system is to be asked if a tag is of the group that one of ``here`` is reserved for."""
+        parent = self.known_parent(tag, now_s)
+        belongs = any(self._may_belong(tag, parent, connector) for connector in here)
+        return belongs and self.host.judge(tag, None, now_s).answer is Answer.ASK
+
+    @staticmethod
+    def _why_not(here: Sequence[Connector]) -> str:
+        is_reserved = any(connector.is_free and connector.is_reserved for connector in here)
+        return "refused: reserved for somebody else" if is_reserved else "refused: no connector is free"
 
     def _stops_group(self, parent: str | None, tag: str, here: Sequence[Connector], now_s: float) -> bool:
         """A tag of the same group stops a transaction (3.4), unless it is meant for a car that waits at another one."""
@@ -250,7 +276,11 @@ class Identification(FeatureProfile):
         self, target: Connector, authorisation: Authorisation, here: Sequence[Connector], now_s: float
     ) -> bool:
         """Let a tag charge at ``target``; while no cable is in, the first cable at one of ``here`` takes it over."""
-        if not target.is_plugged and len(here) > 1:
+        admission = self.host.admission(target, authorisation.id_tag, authorisation.parent_id_tag)
+        if not admission.is_admitted:
+            return False
+        authorisation = replace(authorisation, reservation_id=admission.reservation_id)
+        if not target.is_plugged and len(here) > 1 and not admission.is_bound:
             self._floating.add(target.number)
         if not target.authorise(authorisation, now_s):
             self._floating.discard(target.number)
@@ -266,9 +296,13 @@ class Identification(FeatureProfile):
             authorisation = other.authorisation
             if other is connector or authorisation is None or other.is_plugged or not connector.is_free:
                 continue
+            admission = self.host.admission(connector, authorisation.id_tag, authorisation.parent_id_tag)
+            if not admission.is_admitted:
+                continue
             self._floating.discard(number)
+            # Taken over before it is given up, so that a reservation of any connector is in somebody's hand throughout.
+            connector.authorise(replace(authorisation, reservation_id=admission.reservation_id), now_s)
             other.cancel(now_s)
-            connector.authorise(authorisation, now_s)
         if connector.state == SessionState.IDLE:
             self._wait(connector, now_s)
 
@@ -298,7 +332,10 @@ class Identification(FeatureProfile):
             tag = connector.authorisation.id_tag if connector.authorisation else ""
             connector.cancel(now_s)
             self.host.present(tag, "timed out: no cable", now_s)
-        if connector.is_plugged and len(self.host.connectors) > 1:
+        if connector.is_reserved and connector.state == SessionState.IDLE:
+            # It stays Reserved until its tag comes (4.9: there is no move to Finishing); look again when that is over.
+            self._wait(connector, now_s)
+        elif connector.is_plugged and len(self.host.connectors) > 1:
             connector.lapse(now_s)
 
     # --- cables that stay locked --------------------------------------------------------------------------------------

@@ -48,15 +48,16 @@ class Remote(FeatureProfile):
             here = [host.connector(number)]
         else:
             here = []
-        if not here:
+        identification, tag = host.feature(Identification), request.id_tag
+        parent = identification.known_parent(tag, now_s)
+        target = identification.target(tag, parent, here, is_remote=True)
+        if target is None and not identification.may_ask(tag, here, now_s):
             return refused
-        identification = host.feature(Identification)
-        if host.setting(AUTHORIZE_REMOTE_TX_REQUESTS):
-            identification.identify(request.id_tag, here, now_s, is_remote=True)
+        if target is None or host.setting(AUTHORIZE_REMOTE_TX_REQUESTS):
+            # 5.13: whether it is of the group a connector is reserved for SHALL be asked, whatever the key says.
+            identification.identify(tag, here, now_s, is_remote=True)
             return call_result.RemoteStartTransaction(status=_ACCEPTED)
-        plugged_first = sorted(here, key=lambda connector: not connector.is_plugged)
-        authorisation = Authorisation(request.id_tag)
-        began = identification.authorise(plugged_first[0], authorisation, here, now_s)
+        began = identification.authorise(target, Authorisation(tag, parent), here, now_s)
         return call_result.RemoteStartTransaction(status=_ACCEPTED if began else _REJECTED)
 
     def _may_start(self, connector: Connector) -> bool:

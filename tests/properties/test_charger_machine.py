@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.watch import Auditor, Electrician, no_exception_logged
-from tests.world import ERROR, SILENCE, World
+from chargepoint.model.timebase import utc_text
+from tests.watch import Auditor, Concierge, Electrician, no_exception_logged
+from tests.world import EPOCH_UTC_S, ERROR, SILENCE, World
 
 BOARDS = ("ac11-sim", "ac11-sim-socket", "ac22-sim-duo")
 TAGS = ("A1", "A2", "B1", "C1", "a1")
@@ -88,6 +89,7 @@ class ChargerMachine(RuleBasedStateMachine):
         self.world = World(board=board, keys={"TransactionMessageRetryInterval": "5", **keys})
         self.electrician = Electrician(self.world)
         self.auditor = Auditor(self.world)
+        self.concierge = Concierge(self.world)
         self.world.peer.tags = {
             "A1": {"status": "Accepted", "parentIdTag": "G"},
             "A2": {"status": "Accepted", "parentIdTag": "g"},
@@ -216,6 +218,27 @@ class ChargerMachine(RuleBasedStateMachine):
     @rule(tag=st.sampled_from(TAGS), connector=st.sampled_from((None, 1, 2)))
     def remote_start(self, tag: str, connector: int | None) -> None:
         self._call("RemoteStartTransaction", idTag=tag, **({} if connector is None else {"connectorId": connector}))
+
+    @rule(
+        connector=st.integers(0, 2),
+        tag=st.sampled_from(("A1", "A2", "C1")),
+        parent=st.sampled_from((None, "G")),
+        number=st.integers(1, 3),
+        for_s=st.sampled_from((5.0, 60.0, 600.0, 6000.0)),
+    )
+    def reserve(self, connector: int, tag: str, parent: str | None, number: int, for_s: float) -> None:
+        self._call(
+            "ReserveNow",
+            connectorId=connector,
+            idTag=tag,
+            reservationId=number,
+            expiryDate=utc_text(EPOCH_UTC_S + self.world.now_s + for_s),
+            **({} if parent is None else {"parentIdTag": parent}),
+        )
+
+    @rule(number=st.integers(1, 3))
+    def cancel_reservation(self, number: int) -> None:
+        self._call("CancelReservation", reservationId=number)
 
     @rule(which=st.integers(0, 3))
     def remote_stop(self, which: int) -> None:

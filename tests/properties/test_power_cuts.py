@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from chargepoint.model.outbox import Save
+from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.store import Store
 from hw.sim.circuit import Circuit
+from profiles.reservation import Reservation
 from tests.watch import Auditor, Electrician, no_exception_logged
-from tests.world import World
+from tests.world import EPOCH_UTC_S, World
 
 KEYS = {
     "MeterValueSampleInterval": "20",
@@ -178,3 +180,63 @@ def test_the_sweep_notices_a_record_that_is_not_kept(
     """A test of the test: with one kind of `Save` taken away, some cut loses or doubles something."""
     with pytest.raises(AssertionError, match="cut at step"):
         sweep(monkeypatch, "ac11-sim", lambda save: save.kind != kind or (save.body is None) != is_forgotten)
+
+
+def evening(world: World) -> list[Callable[[], object]]:
+    """Two reservations for one connector after each other: one is cancelled, one is used."""
+
+    def reserve(number: int) -> World:
+        expiry = utc_text(EPOCH_UTC_S + world.now_s + 600)
+        world.peer.call("ReserveNow", connectorId=1, idTag="A1", expiryDate=expiry, reservationId=number)
+        return world.run(1)
+
+    def cancel(number: int) -> World:
+        world.peer.call("CancelReservation", reservationId=number)
+        return world.run(1)
+
+    return [
+        lambda: reserve(1),
+        lambda: cancel(1),
+        lambda: reserve(2),
+        lambda: world.tap("A1").run(2),
+        lambda: world.plug().run(20),
+        lambda: world.tap("A1").run(10).unplug().run(5),
+    ]
+
+
+def dusk(step: int | None, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Live an evening with a cut at a step; what was promised is kept, what was used or cancelled does not come back."""
+    world = World(keys=KEYS)
+    auditor, promised, unwanted, gone = Auditor(world), set[int](), set[int](), set[int]()
+    with fate(monkeypatch, step) as it:
+        for part in evening(world):
+            try:
+                part()
+            except Dies:
+                auditor.power_was_cut()
+                world.cut_power(5.0).run(3)
+            for seen in world.peer.seen:
+                if seen.frame[0] == 2 and not seen.is_from_charger:
+                    number, is_reserve = seen.frame[3]["reservationId"], seen.frame[2] == "ReserveNow"
+                    if not is_reserve:
+                        unwanted.add(number)  # cancelled, even if the answer was lost
+                    if world.peer.results.get(seen.frame[1], [3, "", {}])[2] == {"status": "Accepted"}:
+                        (promised if is_reserve else gone).add(number)
+            gone |= {start["reservationId"] for start in world.calls("StartTransaction") if "reservationId" in start}
+            bookings = world.feature(Reservation).bookings
+            assert promised - unwanted - gone <= bookings.keys(), "a promise was lost"
+            assert not gone & bookings.keys(), "a reservation came back"
+            if bookings and world.connector().status not in ("Preparing", "Charging"):
+                assert world.told() == "Reserved"
+    return it.steps
+
+
+def test_a_promise_is_kept_wherever_the_power_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ReserveNow accepted: Persist over reboot (handbook, messages 7); used, it SHALL be terminated (5.13)."""
+    steps = dusk(None, monkeypatch)
+    assert steps > 30
+    for step in range(1, steps + 1):
+        try:
+            dusk(step, monkeypatch)
+        except AssertionError as error:
+            raise AssertionError(f"cut at step {step} of {steps}: {error}") from error
