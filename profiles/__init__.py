@@ -13,11 +13,13 @@ from .core import Core
 from .local_list import LocalAuthList
 from .remote_trigger import RemoteTrigger
 from .reservation import Reservation
+from .smart_charging import SmartCharging
 
 ALL: dict[str, tuple[type[FeatureProfile], ...]] = {
     "Core": Core.parts,
     "LocalAuthListManagement": (LocalAuthList,),
     "Reservation": (Reservation,),
+    "SmartCharging": (SmartCharging,),
     "RemoteTrigger": (RemoteTrigger,),
 }
 """Classes by feature profile, as SupportedFeatureProfiles names them (OCPP 1.6 9.1.29)."""

@@ -28,6 +28,7 @@ from hw.ports import (
 
 from . import wire
 from .authorization import UNRESERVED, Admission, TagInfo, Verdict
+from .composite import Profile
 from .connector import BEGIN, END, Connector, Limit
 from .energy import KEEP
 from .errors import ErrorCode, PeerError
@@ -332,6 +333,15 @@ class ChargePoint:
             answer = self.features[index].data_transfer(request, now_s)
             if answer is not None:
                 return answer
+        return None
+
+    def take_profile(self, told: Any, now_s: float) -> Profile | None:
+        """Return the charging profile of a remote start; None without smart charging, which ignores it (5.11).
+
+        Raises ValueError, with the reason, for one that cannot be taken.
+        """
+        for index in self.roster.listening["take_profile"]:
+            return self.features[index].take_profile(told, now_s)
         return None
 
     def present(self, tag: str, verdict: str, now_s: float) -> None:

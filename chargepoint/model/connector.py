@@ -16,6 +16,7 @@ from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
+from .composite import Profile
 from .energy import KEEP, EnergyMeter
 from .faults import IDLE_PILOT_SHORT, MEANINGS, Meaning, Trouble, Until
 from .journal import FaultChanged, OfferChanged, PilotChanged
@@ -76,6 +77,8 @@ class Authorisation:
     id_tag: str
     parent_id_tag: str | None = None
     reservation_id: int | None = None
+    charging_profile: Profile | None = None
+    """What a remote start brought along for the transaction (5.11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +412,7 @@ class Connector:
             reservation_id=authorisation.reservation_id,
             started_utc_s=self.host.calendar.utc_s(now_s),
             meter_start_wh=self.meter.energy_wh,
+            charging_profile=authorisation.charging_profile,
         )
         self.meter.save(now_s)
         self.host.transaction_started(self, self.transaction, reading, now_s)
@@ -435,11 +439,12 @@ class Connector:
                 limit = Limit(0.0, "cable not locked")
             elif self.host.is_energy_blocked(self):
                 limit = Limit(0.0, "the central system refused the card")
-            elif self._was_connected:
-                limit = min((self.own_limit(), *self.host.limits(self, now_s)), key=lambda each: each.amps)
             else:
-                # The offer stands while the car is away (StopTransactionOnEVSideDisconnect=false): SuspendedEV.
-                limit = Limit(self.own_limit().amps, "EV side disconnected")
+                limit = min((self.own_limit(), *self.host.limits(self, now_s)), key=lambda each: each.amps)
+                if not self._was_connected:
+                    # The offer stands while the car is away (StopTransactionOnEVSideDisconnect=false): SuspendedEV. It
+                    # is never more than the limits allow, because a car that comes back meets it at once.
+                    limit = Limit(limit.amps, "EV side disconnected")
         if limit != self._granted:
             self._granted = limit
             if self.host.journal:

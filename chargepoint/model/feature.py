@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from hw.ports import Reading
 
 from .authorization import Admission, TagInfo, Verdict
+from .composite import Profile
 from .keys import Key, Keyring
 from .transaction import Message, Transaction
 
@@ -148,6 +149,13 @@ class FeatureProfile:
 
     def data_transfer(self, request: Any, now_s: float) -> Any | None:
         """Answer a DataTransfer of a vendor this feature knows (a ``call_result.DataTransfer``); None for the others."""
+        return None
+
+    def take_profile(self, told: Any, now_s: float) -> Profile | None:
+        """Return the charging profile a remote start brings (a ``datatypes.ChargingProfile``), for its transaction.
+
+        Raises ValueError, with the reason, for one that cannot be taken.
+        """
         return None
 
     def limits(self, connector: Connector, now_s: float) -> Iterable[Limit]:

@@ -13,7 +13,7 @@ from hw.ports import PILOT_STEADY, Outlet, PilotReading, PilotState, RelayKind
 
 from .faults import Trouble
 from .outbox import Effect, SetPilot, SetRelay
-from .pilot import CAR_EVENTS, MINIMUM_A, PILOT_TABLE, Pilot, delay_s, duty_for_current, state_seen
+from .pilot import CAR_EVENTS, MINIMUM_A, PILOT_TABLE, Pilot, current_for_duty, delay_s, duty_for_current, state_seen
 from .timebase import Alarm, Timers
 
 RAMP_DOWN_S = 6.0
@@ -109,7 +109,10 @@ class Supply:
     @property
     def offered_a(self) -> float:
         """The current per phase that the pilot signals, in A; 0.0 when it signals none."""
-        return self.granted_a if self.is_offering and self.duty_percent != PILOT_STEADY else 0.0
+        if not self.is_offering or self.duty_percent == PILOT_STEADY:
+            return 0.0
+        # A raise that waits for its turn is granted, but not signalled yet.
+        return min(self.granted_a, round(current_for_duty(self.duty_percent), 3))
 
     def on_pilot(self, reading: PilotReading, now_s: float) -> None:
         """Take a look at the pilot; a new state counts once it has stood for its debounce time, the first one at once."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+from .composite import Profile
 from .outbox import Effect, Save
 
 NO_TRANSACTION_ID = -1
@@ -49,6 +50,8 @@ class Transaction:
     is_deauthorized: bool = False
     energy_cap_wh: int | None = None
     """Register at which energy ends after the central system refused the tag (MaxEnergyOnInvalidId)."""
+    charging_profile: Profile | None = None
+    """What the remote start brought along (5.11); not stored here, since it is installed when the transaction begins."""
     samples: list[str] = field(default_factory=list)
     """MeterValue elements for StopTransaction.transactionData, encoded, oldest first."""
 

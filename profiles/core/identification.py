@@ -14,6 +14,7 @@ from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
 from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, same_tag, verdict
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.composite import Profile
 from chargepoint.model.connector import Authorisation, Connector, SessionState
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import boolean, integer
@@ -50,6 +51,7 @@ class _Asked:
     tag: str
     connectors: tuple[int, ...]
     is_remote: bool
+    charging_profile: Profile | None = None
 
 
 class Identification(FeatureProfile):
@@ -162,7 +164,15 @@ class Identification(FeatureProfile):
             return
         self.identify(tag, here, now_s, is_remote=False)
 
-    def identify(self, tag: str, here: Sequence[Connector], now_s: float, *, is_remote: bool) -> None:
+    def identify(
+        self,
+        tag: str,
+        here: Sequence[Connector],
+        now_s: float,
+        *,
+        is_remote: bool,
+        charging_profile: Profile | None = None,
+    ) -> None:
         """Find out whether a tag may start, or stop its group's transaction, at one of the connectors."""
         host = self.host
         parent = self.known_parent(tag, now_s)
@@ -177,12 +187,13 @@ class Identification(FeatureProfile):
         if judged.answer is Answer.ASK:
             self._sequence += 1
             key = str(self._sequence)
-            self._asked[key] = _Asked(tag, tuple(c.number for c in here), is_remote)
+            self._asked[key] = _Asked(tag, tuple(c.number for c in here), is_remote, charging_profile)
             host.present(tag, "asks the central system", now_s)
             host.send(call.Authorize(id_tag=tag), Ref("authorize", key), now_s)
         elif judged.answer is Answer.ALLOW and target is not None:
             host.present(tag, judged.reason, now_s)
-            self.authorise(target, Authorisation(tag, judged.parent), here, now_s)
+            authorisation = Authorisation(tag, judged.parent, charging_profile=charging_profile)
+            self.authorise(target, authorisation, here, now_s)
         elif judged.answer is Answer.ALLOW:
             host.present(tag, self._why_not(here), now_s)
         else:
@@ -198,7 +209,8 @@ class Identification(FeatureProfile):
         if outcome.failure is Failure.LINK_LOST:
             # Really offline now: the offline rules decide. A central system that fails while online does not
             # switch to them (handbook, Authorize: "only after the link is really down").
-            self.identify(asked.tag, here, now_s, is_remote=asked.is_remote)
+            brought = asked.charging_profile
+            self.identify(asked.tag, here, now_s, is_remote=asked.is_remote, charging_profile=brought)
             return
         if outcome.result is None:
             host.present(asked.tag, f"refused: Authorize {outcome.detail or outcome.failure}", now_s)
@@ -217,7 +229,8 @@ class Identification(FeatureProfile):
             host.present(asked.tag, self._why_not(here), now_s)
             return
         host.present(asked.tag, "accepted", now_s)
-        self.authorise(target, Authorisation(asked.tag, info.parent), here, now_s)
+        authorisation = Authorisation(asked.tag, info.parent, charging_profile=asked.charging_profile)
+        self.authorise(target, authorisation, here, now_s)
 
     def _concerns_group(self, connector: Connector) -> bool:
         """Whether a tag of a group could end something here: a transaction, or the hold on a cable."""

@@ -33,12 +33,12 @@ class Remote(FeatureProfile):
     ) -> call_result.RemoteStartTransaction:
         host = self.host
         refused = call_result.RemoteStartTransaction(status=_REJECTED)
-        profile = request.charging_profile
+        told = request.charging_profile
         if host.session.registration is not Registration.ACCEPTED:
             return refused  # 4.2: not while Pending
-        if profile is not None and (
-            profile.charging_profile_purpose != ChargingProfilePurposeType.tx_profile  # type: ignore[union-attr]
-            or profile.transaction_id is not None  # type: ignore[union-attr]
+        if told is not None and (
+            told.charging_profile_purpose != ChargingProfilePurposeType.tx_profile  # type: ignore[union-attr]
+            or told.transaction_id is not None  # type: ignore[union-attr]
         ):
             return refused  # 5.16.2, test case 060; its transaction has no id yet
         number = request.connector_id
@@ -53,11 +53,16 @@ class Remote(FeatureProfile):
         target = identification.target(tag, parent, here, is_remote=True)
         if target is None and not identification.may_ask(tag, here, now_s):
             return refused
+        try:
+            profile = None if told is None else host.take_profile(told, now_s)
+        except ValueError as reason:
+            host.log.info("remote start rejected, its charging profile: %s", reason)
+            return refused
         if target is None or host.setting(AUTHORIZE_REMOTE_TX_REQUESTS):
             # 5.13: whether it is of the group a connector is reserved for SHALL be asked, whatever the key says.
-            identification.identify(tag, here, now_s, is_remote=True)
+            identification.identify(tag, here, now_s, is_remote=True, charging_profile=profile)
             return call_result.RemoteStartTransaction(status=_ACCEPTED)
-        began = identification.authorise(target, Authorisation(tag, parent), here, now_s)
+        began = identification.authorise(target, Authorisation(tag, parent, charging_profile=profile), here, now_s)
         return call_result.RemoteStartTransaction(status=_ACCEPTED if began else _REJECTED)
 
     def _may_start(self, connector: Connector) -> bool:

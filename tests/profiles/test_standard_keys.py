@@ -44,6 +44,13 @@ CORE = [
     ("UnlockConnectorOnEVSideDisconnect", "9.1.33", True, "R RW", "boolean"),
     ("WebSocketPingInterval", "9.1.34", False, "RW", "integer"),
 ]
+SMART_CHARGING = [
+    ("ChargeProfileMaxStackLevel", "9.4.1", True, "R", "integer"),
+    ("ChargingScheduleAllowedChargingRateUnit", "9.4.2", True, "R", "list"),
+    ("ChargingScheduleMaxPeriods", "9.4.3", True, "R", "integer"),
+    ("ConnectorSwitch3to1PhaseSupported", "9.4.4", False, "R", "boolean"),
+    ("MaxChargingProfilesInstalled", "9.4.5", True, "R", "integer"),
+]
 
 
 LOCAL_AUTH_LIST = [
@@ -51,14 +58,15 @@ LOCAL_AUTH_LIST = [
     ("LocalAuthListMaxLength", "9.2.2", True, "R", "integer"),
     ("SendLocalListMaxLength", "9.2.3", True, "R", "integer"),
 ]
-KEYS = CORE + LOCAL_AUTH_LIST
+RESERVATION = [("ReserveConnectorZeroSupported", "9.3.1", False, "R", "boolean")]
+KEYS = CORE + LOCAL_AUTH_LIST + RESERVATION + SMART_CHARGING
 
 
 @pytest.mark.parametrize(("name", "section", "required", "access", "kind"), KEYS, ids=[row[0] for row in KEYS])
 def test_a_key_is_declared_as_the_standard_has_it(
     name: str, section: str, required: bool, access: str, kind: str
 ) -> None:
-    """OCPP 1.6 9.1 and 9.2: name, accessibility and type of every key of the feature profiles there are."""
+    """OCPP 1.6 9.1 to 9.4: name, accessibility and type of every key."""
     keyring = roster_for(plan_board("ac22-sim-duo"), tuple(profiles.ALL)).keyring
     key = keyring.find(name)
     assert key is not None or not required

@@ -1,0 +1,318 @@
+"""Charging profiles as values, and what a set of them allows: at an instant, and as a composite schedule.
+
+Everything here is arithmetic: whole seconds of UTC in, A per phase or W in total out. An answer comes with the second
+until which it holds, so that a schedule is made by going from change to change, and a charger sleeps until the next.
+Sources: OCPP 1.6 3.13, 5.7, 5.16, 7.8-7.14 with the errata of 2025-04.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ocpp.v16.enums import ChargingProfileKindType as Kind
+from ocpp.v16.enums import ChargingProfilePurposeType as Purpose
+from ocpp.v16.enums import ChargingRateUnitType as Unit
+
+from .pilot import MINIMUM_A
+
+ALL_PHASES = 3
+"""numberPhases when a period does not say (7.14)."""
+MOST_PERIODS = 1000
+"""Periods after which a composite schedule ends early: a year of quarter hours is nothing a central system reads."""
+_AHEAD = 1e-6
+"""What binary fractions may lack of a tenth."""
+
+
+def cut(limit: float) -> float:
+    """Return a limit with one decimal, never a higher one (7.13, 7.14)."""
+    return math.floor(limit * 10.0 + _AHEAD) / 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From ``start_s`` after the start of its schedule on: a limit in the schedule's unit (7.14)."""
+
+    start_s: int
+    limit: float
+    phases: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One charging profile as installed on a connector (7.8, 7.13). Instants are UTC in whole s, durations s."""
+
+    profile_id: int
+    connector: int
+    purpose: str
+    level: int
+    kind: str
+    unit: str
+    periods: tuple[Period, ...]
+    start_s: int | None = None
+    duration_s: int | None = None
+    recurrence_s: int | None = None
+    valid_from_s: int | None = None
+    valid_to_s: int | None = None
+    minimum_rate: float | None = None
+    """A hint that less is wasteful. A limit is never raised to it."""
+    received_s: int = 0
+    transaction: str | None = None
+    """Of a TxProfile: our key of the transaction it is for."""
+
+    def at(self, at_s: int, transaction_s: int) -> tuple[Period | None, float]:
+        """Return the period in force, None when the profile says nothing, and the second at which that may change.
+
+        ``transaction_s`` is when the transaction began. Sources: 3.13.3, 7.8 (validTo is exclusive), 7.11.
+        """
+        if self.valid_from_s is not None and at_s < self.valid_from_s:
+            return None, self.valid_from_s
+        if self.valid_to_s is not None and at_s >= self.valid_to_s:
+            return None, math.inf
+        anchor_s, duration_s = self._anchor_s(transaction_s), self.duration_s
+        if self.recurrence_s is not None:
+            # Occurrences before startSchedule count too; validFrom is there to bar them.
+            anchor_s += (at_s - anchor_s) // self.recurrence_s * self.recurrence_s
+            duration_s = min(duration_s or self.recurrence_s, self.recurrence_s)
+        offset_s = at_s - anchor_s
+        if offset_s < 0:
+            return None, anchor_s
+        if duration_s is not None and offset_s >= duration_s:
+            return None, math.inf if self.recurrence_s is None else anchor_s + self.recurrence_s
+        index = bisect_right(self.periods, offset_s, key=_start)
+        end_s: float = math.inf if duration_s is None else anchor_s + duration_s
+        if index < len(self.periods):
+            end_s = min(end_s, anchor_s + self.periods[index].start_s)
+        if self.valid_to_s is not None:
+            end_s = min(end_s, self.valid_to_s)
+        return self.periods[index - 1], end_s
+
+    def _anchor_s(self, transaction_s: int) -> int:
+        if self.kind == Kind.relative:
+            return transaction_s
+        if self.start_s is not None:
+            return self.start_s
+        # 7.13 leaves open what an Absolute schedule without startSchedule is relative to.
+        if self.valid_from_s is not None:
+            return self.valid_from_s
+        return self.received_s if self.purpose == Purpose.charge_point_max_profile else transaction_s
+
+    def body(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        body = {name: getattr(self, name) for name in _PLAIN}
+        body["periods"] = [[period.start_s, period.limit, period.phases] for period in self.periods]
+        return body
+
+    @classmethod
+    def restored(cls, body: Mapping[str, Any]) -> Profile:
+        """Build it again from `body`. Raises KeyError or TypeError for what is none."""
+        periods = tuple(Period(*period) for period in body["periods"])
+        return cls(**{name: body[name] for name in _PLAIN}, periods=periods)
+
+
+_PLAIN = tuple(name for name in Profile.__dataclass_fields__ if name != "periods")
+
+
+def _start(period: Period) -> int:
+    return period.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What turns A per phase into W and back: the nominal voltage, and the phases an outlet has.
+
+    ``is_fixed``: no phase can be switched off, so that power is spread over all of them whatever a period wants; this is
+    what an offer is made with. A composite schedule goes by the numberPhases of its periods.
+    """
+
+    voltage_v: float
+    phases: int
+    is_fixed: bool = False
+
+    def convert(self, period: Period, unit: str, wanted: str) -> float:
+        """Return a period's limit in the ``wanted`` unit. More phases than there are count as those there are (erratum)."""
+        if unit == wanted:
+            return period.limit
+        phases = min(period.phases or ALL_PHASES, self.phases)
+        if wanted == Unit.watts:
+            return period.limit * self.voltage_v * phases
+        return period.limit / (self.voltage_v * (self.phases if self.is_fixed else phases))
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What may be taken at an instant, in the unit asked for, and whose word that is: None is the outlet itself."""
+
+    limit: float
+    phases: int | None = None
+    profile: Profile | None = None
+
+
+At = Callable[[int], tuple[Bound, float]]
+"""What holds at a second, and until which; asked with seconds that only grow."""
+
+
+class _Purpose:
+    """The profiles of one purpose that concern one connector, highest level first (3.13.2)."""
+
+    __slots__ = ("_answers", "_first", "_profiles", "_silent_until_s", "_transaction_s")
+
+    def __init__(self, profiles: Iterable[Profile], transaction_s: int) -> None:
+        by_level: dict[int, Profile] = {}
+        for profile in profiles:
+            # One for this very connector hides one for all connectors of the same level, also when it has run out.
+            if profile.connector or profile.level not in by_level:
+                by_level[profile.level] = profile
+        self._profiles = [by_level[level] for level in sorted(by_level, reverse=True)]
+        self._answers: list[tuple[Period | None, float]] = [(None, -math.inf)] * len(self._profiles)
+        self._transaction_s = transaction_s
+        self._first, self._silent_until_s = 0, -math.inf
+        """All before the first say nothing until then: they need no look."""
+
+    def at(self, at_s: int) -> tuple[Profile | None, Period | None, float]:
+        """Return the profile in force with its period, and until when; a profile that says nothing yields to the next."""
+        if at_s >= self._silent_until_s:
+            self._first, self._silent_until_s = 0, math.inf
+        for index in range(self._first, len(self._profiles)):
+            period, until_s = self._answers[index]
+            if at_s >= until_s:
+                period, until_s = self._answers[index] = self._profiles[index].at(at_s, self._transaction_s)
+            if period is not None:
+                self._first = index
+                return self._profiles[index], period, min(until_s, self._silent_until_s)
+            if until_s < self._silent_until_s:
+                self._silent_until_s = until_s
+        self._first = len(self._profiles)
+        return None, None, self._silent_until_s
+
+
+class Maximum:
+    """The ChargePointMaxProfiles: a bound on all connectors together (3.13.1)."""
+
+    __slots__ = ("_purpose", "_unit", "_wiring")
+
+    def __init__(self, installed: Iterable[Profile], wiring: Wiring, unit: str) -> None:
+        self._purpose = _Purpose((p for p in installed if p.purpose == Purpose.charge_point_max_profile), 0)
+        self._wiring, self._unit = wiring, unit
+
+    def at(self, at_s: int) -> tuple[Bound | None, float]:
+        """Return the bound in force, None when there is none, and until when."""
+        profile, period, until_s = self._purpose.at(at_s)
+        if profile is None or period is None:
+            return None, until_s
+        return Bound(self._wiring.convert(period, profile.unit, self._unit), period.phases, profile), until_s
+
+
+class Stack:
+    """What the profiles for one connector and its transaction say, bounded by what its outlet can bear in A per phase."""
+
+    __slots__ = ("_default", "_is_overruled_until_s", "_local", "_own", "_unit", "_wiring")
+
+    def __init__(
+        self,
+        installed: Sequence[Profile],
+        connector: int,
+        transaction: str | None,
+        transaction_s: int,
+        local_a: float,
+        wiring: Wiring,
+        unit: str,
+        *,
+        is_strict: bool = False,
+    ) -> None:
+        """``transaction`` is the key of the one that runs, None where one is imagined to begin at ``transaction_s``.
+
+        ``is_strict``: a TxProfile switches TxDefaultProfiles off for its transaction even while it says nothing; else
+        they rule whenever it says nothing. 3.13.1 ("overrules") can be read both ways.
+        """
+        own = [p for p in installed if p.purpose == Purpose.tx_profile and p.connector == connector]
+        own = [p for p in own if transaction is not None and p.transaction == transaction]
+        default = [p for p in installed if p.purpose == Purpose.tx_default_profile and p.connector in (0, connector)]
+        self._own = _Purpose(own, transaction_s)
+        self._default = _Purpose(default, transaction_s)
+        ends = [math.inf if p.valid_to_s is None else p.valid_to_s for p in own] if is_strict else []
+        self._is_overruled_until_s = max(ends, default=-math.inf)
+        self._wiring, self._unit = wiring, unit
+        # Of the outlet all phases count, and no numberPhases is told.
+        self._local = Bound(wiring.convert(Period(0, local_a), Unit.amps, unit))
+
+    def at(self, at_s: int) -> tuple[Bound, float]:
+        """Return the least of outlet and profiles, and until when it holds."""
+        profile, period, until_s = self._own.at(at_s)
+        if period is None:
+            if at_s < self._is_overruled_until_s:
+                until_s = min(until_s, self._is_overruled_until_s)
+            else:
+                profile, period, default_until_s = self._default.at(at_s)
+                until_s = min(until_s, default_until_s)
+        if profile is not None and period is not None:
+            limit = self._wiring.convert(period, profile.unit, self._unit)
+            # Of equal bounds the profile's is told: it may have a numberPhases.
+            if limit <= self._local.limit:
+                return Bound(limit, period.phases, profile), until_s
+        return self._local, until_s
+
+
+def bounded(stack: Stack, maximum: Maximum) -> At:
+    """Return what one connector may take when it alone charges (5.7)."""
+    return total((stack,), maximum)
+
+
+def total(stacks: Sequence[Stack], maximum: Maximum) -> At:
+    """Return what all connectors together may take: their sum, within ChargePointMaxProfile (5.7, connectorId 0)."""
+
+    def at(at_s: int) -> tuple[Bound, float]:
+        most, until_s = maximum.at(at_s)
+        limit, phases = 0.0, set()
+        for stack in stacks:
+            bound, bound_until_s = stack.at(at_s)
+            until_s = min(until_s, bound_until_s)
+            limit += bound.limit
+            phases.add(bound.phases)
+        if most is not None and most.limit < limit:
+            return most, until_s
+        # One connector's bound stays whose it is; a sum is nobody's.
+        if len(stacks) == 1:
+            return bound, until_s
+        return Bound(limit, phases.pop() if len(phases) == 1 else None), until_s
+
+    return at
+
+
+def composite(at: At, start_s: int, duration_s: int) -> tuple[int, tuple[Period, ...]]:
+    """Return a composite schedule of ``duration_s`` from ``start_s``: its duration in s, and its periods, none like the
+    one before it. It is shorter than asked when it would have more than `MOST_PERIODS` (5.7)."""
+    periods: list[Period] = []
+    now_s, end_s = start_s, start_s + duration_s
+    while now_s < end_s:
+        bound, until_s = at(now_s)
+        limit = cut(bound.limit)
+        last = periods[-1] if periods else None
+        if last is None or last.limit != limit or last.phases != bound.phases:
+            if len(periods) == MOST_PERIODS:
+                return now_s - start_s, tuple(periods)
+            periods.append(Period(now_s - start_s, limit, bound.phases))
+        now_s = int(min(until_s, end_s))
+    return duration_s, tuple(periods)
+
+
+def share(wanted_a: Sequence[float], total_a: float) -> tuple[float, ...]:
+    """Divide ``total_a`` among cars that want so much, in order of arrival: the 6 A a pilot needs first, then equally.
+
+    Who gets 0.0 has to wait. The standard says only that the sum must not be exceeded (3.13.1).
+    """
+    given = [0.0] * len(wanted_a)
+    rest_a = total_a
+    for index, wish_a in enumerate(wanted_a):
+        if wish_a >= MINIMUM_A and rest_a >= MINIMUM_A:
+            given[index] = MINIMUM_A
+            rest_a -= MINIMUM_A
+    served = sorted((index for index, amps in enumerate(given) if amps), key=lambda index: wanted_a[index])
+    for number, index in enumerate(served):
+        more_a = min(wanted_a[index] - MINIMUM_A, rest_a / (len(served) - number))
+        given[index] += more_a
+        rest_a -= more_a
+    return tuple(given)

@@ -1,0 +1,361 @@
+"""Feature profile "SmartCharging": SetChargingProfile, ClearChargingProfile, GetCompositeSchedule.
+
+Sources: OCPP 1.6 3.13, 5.5, 5.7, 5.16, keys 9.4, errata of 2025-04. What profiles mean is `chargepoint.model.composite`;
+this keeps them, and lets every connector offer what they allow, changed at the second at which they change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ocpp.v16 import call, call_result, datatypes
+from ocpp.v16.enums import (
+    ChargingProfileKindType,
+    ChargingProfilePurposeType,
+    ChargingProfileStatus,
+    ChargingRateUnitType,
+    ClearChargingProfileStatus,
+    GetCompositeScheduleStatus,
+)
+
+from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.charging_rules import Rules, judged
+from chargepoint.model.composite import Maximum, Profile, Stack, Wiring, bounded, composite, cut, share, total
+from chargepoint.model.connector import Connector, Limit
+from chargepoint.model.errors import ErrorCode, PeerError
+from chargepoint.model.feature import FeatureProfile, handles
+from chargepoint.model.keys import Access, boolean, integer, items
+from chargepoint.model.timebase import Appointment, utc_text
+from chargepoint.model.transaction import Transaction
+from hw.ports import Reading
+
+_UNITS: Mapping[str, str] = {ChargingRateUnitType.amps: "Current", ChargingRateUnitType.watts: "Power"}
+
+CHARGE_PROFILE_MAX_STACK_LEVEL = integer(
+    "ChargeProfileMaxStackLevel", 10, access=Access.READ_ONLY, source="9.4.1", effect="highest stackLevel accepted"
+)
+CHARGING_SCHEDULE_ALLOWED_CHARGING_RATE_UNIT = items(
+    "ChargingScheduleAllowedChargingRateUnit",
+    tuple(_UNITS.values()),
+    check=tuple(_UNITS.values()).__contains__,
+    expected="Current or Power",
+    access=Access.READ_ONLY,
+    source="9.4.2",
+    effect="units a schedule may have: Current is A, Power is W",
+)
+CHARGING_SCHEDULE_MAX_PERIODS = integer(
+    "ChargingScheduleMaxPeriods", 100, access=Access.READ_ONLY, source="9.4.3", effect="periods a schedule may have"
+)
+CONNECTOR_SWITCH_3_TO_1_PHASE_SUPPORTED = boolean(
+    "ConnectorSwitch3to1PhaseSupported",
+    False,
+    access=Access.READ_ONLY,
+    source="9.4.4",
+    effect="no board here can switch phases off: power is spread over all an outlet has",
+)
+MAX_CHARGING_PROFILES_INSTALLED = integer(
+    "MaxChargingProfilesInstalled", 50, access=Access.READ_ONLY, source="9.4.5", effect="profiles kept at a time"
+)
+TX_PROFILE_HIDES_TX_DEFAULT = boolean(
+    "TxProfileHidesTxDefault",
+    False,
+    source="3.13.1",
+    effect="a TxProfile that has run out leaves no limit, as test case 066 has it; else TxDefaultProfile rules again",
+)
+
+STORED = "charging_profile"
+LONGEST_S = 31_536_000
+"""A year: no composite schedule is longer."""
+_FRACTION_S = 1e-3
+"""What sums of floats may lack of the second at which something is due."""
+_MAXIMUM = ChargingProfilePurposeType.charge_point_max_profile
+_TX_PROFILE = ChargingProfilePurposeType.tx_profile
+
+
+class SmartCharging(FeatureProfile):
+    """Keeps charging profiles and bounds what connectors offer by them."""
+
+    __slots__ = ("_installed", "_next", "_takers")
+
+    name = "SmartCharging"
+    keys = (
+        CHARGE_PROFILE_MAX_STACK_LEVEL,
+        CHARGING_SCHEDULE_ALLOWED_CHARGING_RATE_UNIT,
+        CHARGING_SCHEDULE_MAX_PERIODS,
+        CONNECTOR_SWITCH_3_TO_1_PHASE_SUPPORTED,
+        MAX_CHARGING_PROFILES_INSTALLED,
+        TX_PROFILE_HIDES_TX_DEFAULT,
+    )
+
+    def __init__(self, host: ChargePoint) -> None:
+        super().__init__(host)
+        self._installed: dict[int, Profile] | None = None
+        """By chargingProfileId; None as long as there never was one."""
+        self._next: Appointment | None = None
+        self._takers: tuple[tuple[int, float], ...] = ()
+        """Who shared at the last look, and the most each can bear in A."""
+
+    @property
+    def installed(self) -> tuple[Profile, ...]:
+        """The charging profiles as kept, oldest first."""
+        return tuple(self._installed.values()) if self._installed else ()
+
+    def restored(self, snapshot: Snapshot, now_s: float) -> None:
+        """All profiles outlive a restart (erratum), but no transaction of ours does, so its TxProfiles go with it."""
+        stored = [Profile.restored(body) for body in snapshot.get(STORED, {}).values()]
+        for profile in sorted(stored, key=lambda each: (each.received_s, each.profile_id)):
+            if profile.purpose == _TX_PROFILE:
+                self.host.save(STORED, str(profile.profile_id), None)
+            else:
+                self._installed = self._installed or {}
+                self._installed[profile.profile_id] = profile
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    @handles(call.SetChargingProfile)
+    def _set(self, request: call.SetChargingProfile, now_s: float) -> call_result.SetChargingProfile:
+        host, number = self.host, request.connector_id
+        if number != 0 and not host.has_connector(number):
+            # Erratum 3.39 wants an error here, not a status.
+            problem = f"connectorId {number}: there are 0 to {len(host.connectors)}"
+            raise PeerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, problem)
+        told = request.cs_charging_profiles
+        assert isinstance(told, datatypes.ChargingProfile)
+        try:
+            profile = self._placed(told, number, self._judged(told, now_s))
+            self._find_room(profile, now_s)
+        except ValueError as reason:
+            host.log.info("charging profile %d rejected: %s", told.charging_profile_id, reason)
+            return call_result.SetChargingProfile(status=ChargingProfileStatus.rejected)
+        self._install(profile)
+        self._reconsider(now_s)
+        return call_result.SetChargingProfile(status=ChargingProfileStatus.accepted)
+
+    @handles(call.ClearChargingProfile)
+    def _clear(self, request: call.ClearChargingProfile, now_s: float) -> call_result.ClearChargingProfile:
+        """With an id nothing else counts; without one, everything given must fit (5.5)."""
+
+        def fits(profile: Profile) -> bool:
+            if request.id is not None:
+                return profile.profile_id == request.id
+            return (
+                request.connector_id in (None, profile.connector)
+                and request.charging_profile_purpose in (None, profile.purpose)
+                and request.stack_level in (None, profile.level)
+            )
+
+        gone = [profile for profile in self.installed if fits(profile)]
+        if not gone:
+            return call_result.ClearChargingProfile(status=ClearChargingProfileStatus.unknown)
+        self._remove(gone)
+        self._reconsider(now_s)
+        return call_result.ClearChargingProfile(status=ClearChargingProfileStatus.accepted)
+
+    @handles(call.GetCompositeSchedule)
+    def _composite(self, request: call.GetCompositeSchedule, now_s: float) -> call_result.GetCompositeSchedule:
+        host, number = self.host, request.connector_id
+        allowed = host.setting(CHARGING_SCHEDULE_ALLOWED_CHARGING_RATE_UNIT)
+        unit = request.charging_rate_unit
+        if unit is None:
+            amps, watts = ChargingRateUnitType.amps, ChargingRateUnitType.watts
+            unit = watts if allowed == (_UNITS[watts],) else amps
+        is_known = number == 0 or host.has_connector(number)
+        if not is_known or request.duration <= 0 or _UNITS[unit] not in allowed:
+            return call_result.GetCompositeSchedule(status=GetCompositeScheduleStatus.rejected)
+        start_s = self._utc_s(now_s)
+        maximum = Maximum(self.installed, self._wiring(), unit)
+        if number == 0:
+            at = total([self._stack(each, start_s, unit) for each in host.connectors], maximum)
+        else:
+            at = bounded(self._stack(host.connector(number), start_s, unit), maximum)
+        duration_s, periods = composite(at, start_s, min(request.duration, LONGEST_S))
+        schedule = datatypes.ChargingSchedule(
+            charging_rate_unit=ChargingRateUnitType(unit),
+            charging_schedule_period=[
+                datatypes.ChargingSchedulePeriod(period.start_s, period.limit, period.phases) for period in periods
+            ],
+            duration=duration_s,
+        )
+        return call_result.GetCompositeSchedule(
+            status=GetCompositeScheduleStatus.accepted,
+            connector_id=number,
+            schedule_start=utc_text(start_s),
+            charging_schedule=schedule,  # type: ignore[arg-type]
+        )
+
+    # --- what a profile must be ---------------------------------------------------------------------------------------
+
+    def _judged(self, told: datatypes.ChargingProfile, now_s: float) -> Profile:
+        """Return what was told as a profile of connector 0. Raises ValueError, with the reason, for a faulty one."""
+        host = self.host
+        allowed = host.setting(CHARGING_SCHEDULE_ALLOWED_CHARGING_RATE_UNIT)
+        rules = Rules(
+            highest_level=host.setting(CHARGE_PROFILE_MAX_STACK_LEVEL),
+            most_periods=host.setting(CHARGING_SCHEDULE_MAX_PERIODS),
+            units=frozenset(unit for unit, word in _UNITS.items() if word in allowed),
+        )
+        profile = judged(told, rules, self._utc_s(now_s))
+        if profile.start_s is None and profile.kind == ChargingProfileKindType.absolute:
+            host.log.warning("charging profile %d is Absolute without startSchedule", profile.profile_id)
+        return profile
+
+    def _placed(self, told: datatypes.ChargingProfile, number: int, profile: Profile) -> Profile:
+        """Return a profile at the connector it was sent to. Raises ValueError where it cannot be."""
+        if profile.purpose == _MAXIMUM and number != 0:
+            raise ValueError("a ChargePointMaxProfile stands on connector 0 only")
+        key = None
+        if profile.purpose == _TX_PROFILE:
+            connector = self.host.connector(number) if number else None
+            if connector is None or connector.transaction is None or not connector.is_charging:
+                raise ValueError("a TxProfile needs a connector with a running transaction")
+            if told.transaction_id not in (None, connector.transaction.transaction_id):
+                raise ValueError(f"transaction {told.transaction_id} does not run on connector {number}")
+            key = connector.transaction.key
+        return replace(profile, connector=number, transaction=key)
+
+    def take_profile(self, told: datatypes.ChargingProfile, now_s: float) -> Profile | None:
+        """A remote start brings a profile (5.11): it waits with the authorisation until the transaction begins."""
+        profile = self._judged(told, now_s)
+        self._find_room(profile, now_s)
+        return profile
+
+    # --- what is kept -------------------------------------------------------------------------------------------------
+
+    def _replaced_by(self, new: Profile) -> list[Profile]:
+        """What a new profile replaces: the same id, and the same purpose and level in the same place (3.13.2, 5.16.2)."""
+        place = (new.purpose, new.level, new.connector, new.transaction)
+        return [
+            old
+            for old in self.installed
+            if old.profile_id == new.profile_id or (old.purpose, old.level, old.connector, old.transaction) == place
+        ]
+
+    def _find_room(self, new: Profile, now_s: float) -> None:
+        """Raise ValueError when one profile more would be too many; what is past its validTo makes room."""
+        most = self.host.setting(MAX_CHARGING_PROFILES_INSTALLED)
+        if len(self.installed) < most or self._replaced_by(new):
+            return
+        utc_s = self._utc_s(now_s)
+        self._remove([old for old in self.installed if old.valid_to_s is not None and old.valid_to_s <= utc_s])
+        if len(self.installed) >= most:
+            raise ValueError(f"{most} profiles are installed: clear one first")
+
+    def _install(self, new: Profile) -> None:
+        self._remove(self._replaced_by(new))
+        self._installed = self._installed or {}
+        self._installed[new.profile_id] = new
+        self.host.save(STORED, str(new.profile_id), new.body())
+
+    def _remove(self, gone: Iterable[Profile]) -> None:
+        for profile in gone:
+            if self._installed:
+                del self._installed[profile.profile_id]
+            self.host.save(STORED, str(profile.profile_id), None)
+
+    def transaction_started(
+        self, connector: Connector, transaction: Transaction, reading: Reading, now_s: float
+    ) -> None:
+        brought = transaction.charging_profile
+        if brought is not None:
+            # It was accepted, so it is kept even if others have filled the store meanwhile.
+            self._install(replace(brought, connector=connector.number, transaction=transaction.key))
+
+    def transaction_ending(self, connector: Connector, transaction: Transaction, now_s: float) -> None:
+        """A TxProfile is deleted with its transaction (3.13.1)."""
+        self._remove([profile for profile in self.installed if profile.transaction == transaction.key])
+
+    # --- what may be offered ------------------------------------------------------------------------------------------
+
+    def limits(self, connector: Connector, now_s: float) -> Iterable[Limit]:
+        if not self._installed:
+            return ()
+        at_s, amps = self._utc_s(now_s), ChargingRateUnitType.amps
+        here = self._charging()
+        bounds, until_s = [], math.inf
+        for each in here:
+            bound, bound_until_s = self._stack(each, at_s, amps, is_offer=True).at(at_s)
+            until_s = min(until_s, bound_until_s)
+            bounds.append(bound)
+        most, most_until_s = Maximum(self.installed, self._wiring(is_offer=True), amps).at(at_s)
+        self._wait_until(min(until_s, most_until_s))
+        index = here.index(connector)
+        bound = bounds[index]
+        found = [] if bound.profile is None else [Limit(cut(bound.limit), _name(bound.profile))]
+        if most is not None and most.profile is not None:
+            given = share([cut(each.limit) for each in bounds], cut(most.limit))[index]
+            found.append(Limit(cut(given), _name(most.profile)))
+        return found
+
+    def connector_changed(self, connector: Connector, now_s: float) -> None:
+        """Who takes part, and with what cable, decides what is left for the others."""
+        if not self._installed:
+            return
+        takers = tuple((each.number, each.own_limit().amps) for each in self._charging())
+        if takers != self._takers:
+            self._takers = takers
+            self._reconsider(now_s)
+
+    def clock_stepped(self, now_s: float) -> None:
+        self._reconsider(now_s)
+
+    def setting_changed(self, name: str, now_s: float) -> None:
+        if name == TX_PROFILE_HIDES_TX_DEFAULT.name:
+            self._reconsider(now_s)
+
+    def _reconsider(self, now_s: float) -> None:
+        for connector in self._charging():
+            connector.reconsider(now_s)
+
+    def _charging(self) -> list[Connector]:
+        """Connectors with a running transaction that may be given energy, in order of arrival."""
+        here = [
+            (connector.transaction.started_utc_s, connector.number, connector)
+            for connector in self.host.connectors
+            if connector.is_charging
+            and connector.transaction is not None
+            and not connector.is_withheld
+            and not self.host.is_energy_blocked(connector)
+        ]
+        return [connector for _, _, connector in sorted(here)]
+
+    def _wait_until(self, utc_s: float) -> None:
+        if self._next is not None:
+            if self._next.due_utc_s == utc_s:
+                return
+            self._next.cancel()
+            self._next = None
+        if utc_s < math.inf:
+            self._next = self.host.calendar.at(utc_s, self._due)
+
+    def _due(self, now_s: float) -> None:
+        self._next = None
+        self._reconsider(now_s)
+
+    def _utc_s(self, now_s: float) -> int:
+        return math.floor(self.host.calendar.utc_s(now_s) + _FRACTION_S)
+
+    def _wiring(self, connector: Connector | None = None, *, is_offer: bool = False) -> Wiring:
+        """Of one outlet, or of the whole box: there the outlet with the most phases says what power is in A."""
+        outlets = [each.outlet.rated for each in ((connector,) if connector else self.host.connectors)]
+        rated = max(outlets, key=lambda each: each.phases)
+        return Wiring(rated.voltage_v, rated.phases, is_fixed=is_offer)
+
+    def _stack(self, connector: Connector, at_s: int, unit: str, *, is_offer: bool = False) -> Stack:
+        """What is said of a connector; where no transaction runs, one is imagined that begins now (5.7)."""
+        running = connector.transaction if connector.is_charging else None
+        return Stack(
+            self.installed,
+            connector.number,
+            None if running is None else running.key,
+            at_s if running is None else math.floor(running.started_utc_s),
+            connector.own_limit().amps,
+            self._wiring(connector, is_offer=is_offer),
+            unit,
+            is_strict=self.host.setting(TX_PROFILE_HIDES_TX_DEFAULT),
+        )
+
+
+def _name(profile: Profile) -> str:
+    return f"{profile.purpose} {profile.profile_id}"
