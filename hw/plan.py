@@ -83,6 +83,12 @@ class BoardPlan:
     connectors: tuple[ConnectorPlan, ...]
     readers: tuple[tuple[ReaderDriver, tuple[int, ...]], ...]
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether nothing of the board is real."""
+        connectors = all(connector.is_simulated for connector in self.connectors)
+        return connectors and all(driver.is_simulated for driver, _served in self.readers)
+
     def build(self, report: Report, seed: int = 0, register_wh: float | None = None) -> Board:
         """Return a board that says what it sees through ``report``; ``register_wh`` is where its meters start, in Wh.
 
@@ -100,8 +106,7 @@ class BoardPlan:
             outlets=outlets,
             readers=readers,
             processes=tuple(processes),
-            is_simulated=all(plan.is_simulated for plan in self.connectors)
-            and all(driver.is_simulated for driver, _served in self.readers),
+            is_simulated=self.is_simulated,
             vendor=self.vendor,
             model=self.model,
             meter_type=self.meter_type,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from chargepoint.model.feature import FeatureProfile
 
 from .core import Core
+from .firmware import FirmwareManagement
 from .local_list import LocalAuthList
 from .remote_trigger import RemoteTrigger
 from .reservation import Reservation
@@ -17,6 +18,7 @@ from .smart_charging import SmartCharging
 
 ALL: dict[str, tuple[type[FeatureProfile], ...]] = {
     "Core": Core.parts,
+    "FirmwareManagement": FirmwareManagement.parts,
     "LocalAuthListManagement": (LocalAuthList,),
     "Reservation": (Reservation,),
     "SmartCharging": (SmartCharging,),

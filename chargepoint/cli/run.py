@@ -19,6 +19,7 @@ from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.configuration import Configuration, read
+from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.script import Step, parse, play
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.store import Durability
@@ -110,7 +111,9 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
     ending = Ending()
     store = open_store(settings.data, settings.identity, durability=settings.durability_in_force)
     site = Site(store, settings.speed, settings.seed)
-    charger = site.add(settings.plan(), address, settings.link)
+    recollection = Recollection()
+    logging.getLogger().addHandler(recollection)
+    charger = site.add(replace(settings.plan(), recollection=recollection), address, settings.link)
     is_real = site.clock.is_real
     story = Story(log.info, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
     accepted = asyncio.Event()
@@ -123,7 +126,7 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
         each.model.journal.listen(story.listen)
         each.model.journal.listen(remember)
 
-    charger.on_rebuilt = (listen, _frames)
+    charger.on_rebuilt = (listen, _frames, recollection.watch)
     log.info(
         "%s: board %s, dials %s as %s", settings.identity, settings.board, address.target(), address.user or "nobody"
     )
@@ -135,6 +138,7 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
         await site.wind_down()
         await site.close()
         store.close()
+        logging.getLogger().removeHandler(recollection)
     if ending.signal is None and not accepted.is_set():
         log.error("%s never accepted this charger", address.target())
         return EXIT_UNREACHABLE

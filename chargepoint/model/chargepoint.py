@@ -40,6 +40,7 @@ from .outbox import CloseLink, Effect, LinkIsGood, Ref, Restart, Save
 from .session import Lane, Later, Outcome, Session
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
+from .transfer import Transferred
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class ChargePoint:
         "features",
         "identity",
         "is_going_down",
+        "is_installing",
         "is_restarting",
         "journal",
         "log",
@@ -133,6 +135,8 @@ class ChargePoint:
         self.is_restarting = False
         self.is_going_down = False
         """Nobody may start any more."""
+        self.is_installing = False
+        """Firmware is being written: no reset now (OCPP 1.6 5.14)."""
 
     def start(self, snapshot: Snapshot, now_s: float) -> None:
         """Take up what the store holds. Call it once, before any other input."""
@@ -198,6 +202,10 @@ class ChargePoint:
             self._tell("tag_presented", seen.tag, seen.connectors, now_s)
         else:
             self._on_fault(seen, now_s)
+
+    def on_transfer(self, ref: Ref, ended: Transferred, now_s: float) -> None:
+        """A file was moved or firmware installed, or it failed."""
+        self._tell("transfer_ended", ref, ended, now_s)
 
     def _on_meter(self, seen: MeterRead, now_s: float) -> None:
         connector = self.connector(seen.connector)

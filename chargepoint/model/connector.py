@@ -106,6 +106,7 @@ class Connector:
         "inoperative_is_scheduled",
         "is_operative",
         "is_reserved",
+        "is_withdrawn",
         "lock",
         "meter",
         "number",
@@ -132,6 +133,8 @@ class Connector:
         self.troubles: dict[Trouble, str] = {}
         self.is_operative = True
         self.inoperative_is_scheduled = False
+        self.is_withdrawn = False
+        """Taken out of use for a while by the box itself; what a central system said of availability stays (A8)."""
         self.is_reserved = False
         self.has_cable = outlet.cable is CableKind.TETHERED
         self.cable_rating_a = outlet.cable_rating_a
@@ -176,11 +179,16 @@ class Connector:
         return self.transaction is not None
 
     @property
+    def is_at_rest(self) -> bool:
+        """Nobody is authorised and nothing runs, whether a car is there or not."""
+        return self.state in (SessionState.IDLE, SessionState.FINISHED)
+
+    @property
     def is_free(self) -> bool:
         """Somebody could be authorised here now."""
-        idle = self.state in (SessionState.IDLE, SessionState.FINISHED)
         is_open = self.is_operative and not self.inoperative_is_scheduled and not self.has_fault
-        return idle and is_open and not self.host.is_going_down
+        is_open = is_open and not self.is_withdrawn
+        return self.is_at_rest and is_open and not self.host.is_going_down
 
     @property
     def has_fault(self) -> bool:
@@ -213,7 +221,7 @@ class Connector:
             in_transaction=self.is_charging,
             is_offering=self._granted.amps >= MINIMUM_A,
             car_asks=self.supply.car_asks,
-            is_operative=self.is_operative,
+            is_operative=self.is_operative and not (self.is_withdrawn and self.is_at_rest),
             is_authorised=self.state in (SessionState.AUTHORISED, SessionState.LOCKING, SessionState.STARTING),
             is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED) and self.is_occupied,
             is_reserved=self.is_reserved,
@@ -562,6 +570,12 @@ class Connector:
         self.host.save_availability(self)
         self._proceed(now_s)
         return True
+
+    def withdraw(self, withdrawn: bool, now_s: float) -> None:
+        """Take the connector out of use as soon as it is at rest, or give it back."""
+        if withdrawn != self.is_withdrawn:
+            self.is_withdrawn = withdrawn
+            self._proceed(now_s)
 
     def settle_availability(self, now_s: float) -> None:
         """Become inoperative if that was waiting for the connector to be free."""

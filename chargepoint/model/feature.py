@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .chargepoint import ChargePoint, Snapshot
     from .connector import Connector, Limit
     from .outbox import Ref
+    from .transfer import Transferred
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -137,6 +138,9 @@ class FeatureProfile:
 
     def meter_read(self, connector: Connector, ref: Ref, reading: Reading | None, now_s: float) -> None:
         """The meter answered one of its own questions."""
+
+    def transfer_ended(self, ref: Ref, ended: Transferred, now_s: float) -> None:
+        """A transfer or an installation ended, perhaps one of its own."""
 
     def clock_stepped(self, now_s: float) -> None:
         """The calendar was set: what waits for an instant of the day may wait for another one now."""

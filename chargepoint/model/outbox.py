@@ -102,8 +102,40 @@ class Ref:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StartTransfer:
+    """Move a file in the background; what becomes of it comes back with the same ``ref``.
+
+    An upload sends an archive of diagnostics, called ``name``, into the directory ``url``; ``since_utc_s`` and
+    ``until_utc_s`` bound what it tells (OCPP 1.6 6.25). A download keeps the file for an `Install` with the same key.
+    """
+
+    ref: Ref
+    url: str
+    name: str = ""
+    is_upload: bool = False
+    since_utc_s: float | None = None
+    until_utc_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTransfer:
+    """End a transfer and forget its file; nothing comes back."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Install the file that the transfer ``ref`` brought from ``url``; what becomes of it comes back with that ref."""
+
+    ref: Ref
+    url: str
+
+
 Command = SetPilot | SetRelay | SetLock | ReadMeter | Indicate
-Effect = Save | Send | Command | SetPing | LinkIsGood | CloseLink | Restart
+Errand = StartTransfer | CancelTransfer | Install
+Effect = Save | Send | Command | Errand | SetPing | LinkIsGood | CloseLink | Restart
 
 
 def is_switching_off(effect: Effect) -> bool:

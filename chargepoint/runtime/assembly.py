@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import profiles
 from chargepoint.model.chargepoint import ChargePoint, Station
@@ -19,7 +19,11 @@ from profiles.absent import ANSWERS
 from profiles.core.light import Light
 
 from .charger import Charger, LinkPort
-from .pump import Pump
+from .porter import FilePlan, RealPorter, SimulatedPorter
+from .pump import Pump, SteppedPump
+
+if TYPE_CHECKING:
+    from .diagnostics import Recollection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,10 @@ class ChargerPlan:
     seed: int = 0
     keeps_board: bool = False
     """Store the simulated board too, so that its car is still there after the process was killed."""
+    files: FilePlan = field(default_factory=FilePlan)
+    """Firmware and diagnostics. On a clock that jumps all of it is pretended."""
+    recollection: Recollection | None = None
+    """The last lines of log and journal, for real diagnostics."""
 
 
 @lru_cache(maxsize=32)
@@ -125,5 +133,10 @@ def assemble(
     )
     charger.board = plan.board.build(charger.report, plan.seed, plan.register_wh)
     charger.link = link(charger)
+    share = Timers(pump.scheduler, charger)
+    if plan.files.directory is None or isinstance(pump, SteppedPump):
+        charger.porter = SimulatedPorter(charger, share, plan.files)
+    else:
+        charger.porter = RealPorter(charger, share, plan.files, plan.recollection)
     pump.add(charger)
     return charger

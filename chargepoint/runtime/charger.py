@@ -14,12 +14,16 @@ from typing import Any, Protocol
 
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import (
+    CancelTransfer,
     CloseLink,
     Command,
     Effect,
+    Errand,
     Indicate,
+    Install,
     LinkIsGood,
     ReadMeter,
+    Ref,
     Restart,
     Save,
     Send,
@@ -27,9 +31,11 @@ from chargepoint.model.outbox import (
     SetPilot,
     SetPing,
     SetRelay,
+    StartTransfer,
     is_switching_off,
 )
 from chargepoint.model.timebase import Alarm, Clock, Timers
+from chargepoint.model.transfer import Transferred
 from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, Board, Fault, FaultSeen, LockSeen, MeterRead, Observation, PilotSeen, ProximitySeen
 
@@ -54,6 +60,14 @@ class LinkPort(Protocol):
     def send_text(self, text: str) -> bool: ...
     def set_ping_interval(self, interval_s: float) -> None: ...
     def reset_backoff(self) -> None: ...
+
+
+class Porter(Protocol):
+    """Who carries files for a charger, in the background: `Charger.on_transfer` hears of every end."""
+
+    def carry(self, errand: Errand) -> None: ...
+    def stop(self) -> None:
+        """The charger goes down: whatever runs is ended, and nothing is heard of it any more."""
 
 
 class Shore(Protocol):
@@ -110,6 +124,7 @@ class Charger:
         "model",
         "on_rebuilt",
         "phase",
+        "porter",
     )
 
     def __init__(
@@ -126,6 +141,7 @@ class Charger:
         self.identity = identity
         self.board: Board
         self.link: LinkPort
+        self.porter: Porter
         self.model: ChargePoint
         self.phase = Phase.BUILT
         self.down_s = down_s
@@ -180,6 +196,7 @@ class Charger:
         was_built, self.phase = self.phase is not Phase.BUILT, Phase.STOPPED
         self._make_dead(self._shore.tell_time())
         self.link.stop(code, "stopping")
+        self.porter.stop()
         if was_built:
             self.model.timers.close()
         self._board_due.clear()
@@ -195,6 +212,7 @@ class Charger:
         self.model.timers.close()
         self.phase = Phase.CLOSING
         self.link.stop(1011, "internal error")
+        self.porter.stop()
         self._later(now_s + FAILED_DOWN_S, self._come_back)
 
     def _make_dead(self, now_s: float) -> None:
@@ -214,6 +232,7 @@ class Charger:
 
     def _restart(self, now_s: float) -> None:
         self._make_dead(now_s)
+        self.porter.stop()
         self.model.timers.close()
         self._held.clear()
         self.phase = Phase.CLOSING
@@ -252,6 +271,10 @@ class Charger:
         if not self._is_stepping:
             self._shore.is_dirty(self)
 
+    def stored(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Return what the store holds of this charger."""
+        return self._shore.load(self.identity)
+
     def act(self, deed: Callable[[Board, float], None]) -> None:
         """Let somebody do something at the board, such as plug in at a simulated outlet."""
         now_s = self._shore.tell_time()
@@ -280,6 +303,10 @@ class Charger:
 
     def on_closed(self, closed: object) -> None:
         self._input(lambda now_s: self.model.on_link(False, str(closed), now_s))
+
+    def on_transfer(self, ref: Ref, ended: Transferred) -> None:
+        """The porter has done what it was told, or could not."""
+        self._input(lambda now_s: self.model.on_transfer(ref, ended, now_s))
 
     def on_dial_failed(self, failure: object) -> None:
         """The link has said so in the log and goes on trying."""
@@ -405,6 +432,8 @@ class Charger:
             self.link.send_text(effect.text)
         elif isinstance(effect, ReadMeter | SetPilot | SetRelay | SetLock | Indicate):
             self._command(effect, now_s)
+        elif isinstance(effect, StartTransfer | CancelTransfer | Install):
+            self.porter.carry(effect)
         elif isinstance(effect, SetPing):
             self.link.set_ping_interval(float(effect.interval_s))
         elif isinstance(effect, LinkIsGood):

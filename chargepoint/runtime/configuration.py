@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import profiles
@@ -21,11 +21,13 @@ from chargepoint.model.chargepoint import Station
 from hw.document import Section, load
 from hw.errors import InputFileError
 from hw.loader import plan_board
+from profiles.firmware.update import INSTALL_LIMIT_S
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
 from .link import LinkSettings
-from .store import Durability
+from .porter import FilePlan
+from .store import Durability, file_stem
 
 STATION_LENGTHS = {
     "vendor": 20,
@@ -41,6 +43,8 @@ STATION_LENGTHS = {
 """Longest texts of BootNotification (OCPP 1.6, 6.3): refused here, so that nothing too long ever reaches the wire."""
 
 DEFAULT_DATA = Path("chargepoint-data")
+REAL_FILES = FilePlan(download_succeeds=None, upload_succeeds=None, install_succeeds=None)
+"""What one charger that is run does with files, unless its configuration pretends."""
 
 
 class ConfigurationError(InputFileError):
@@ -66,6 +70,7 @@ class Configuration:
     seed: int | None = None
     register_wh: float | None = None
     reset_down_s: float = 5.0
+    files: FilePlan = REAL_FILES
 
     @property
     def durability_in_force(self) -> Durability:
@@ -76,9 +81,11 @@ class Configuration:
 
     def plan(self) -> ChargerPlan:
         """Return what to build. Raises `hw.errors.InputFileError` for an unusable board."""
+        board = plan_board(self.board)
         return ChargerPlan(
             identity=self.identity,
-            board=plan_board(self.board),
+            board=board,
+            files=self._files(board.is_simulated),
             station=self.station,
             keys=self.keys,
             feature_profiles=self.feature_profiles,
@@ -88,6 +95,16 @@ class Configuration:
             seed=self.seed or 0,
             keeps_board=True,
         )
+
+    def _files(self, is_simulated: bool) -> FilePlan:
+        """A simulated box has nothing to install, so that is pretended; the files themselves are real."""
+        files = self.files
+        if files.install_succeeds is None and is_simulated and not files.command:
+            files = replace(files, install_succeeds=True)
+        central = self.central_system
+        password = None if central is None else central.password
+        secrets = () if password is None else (password.decode("latin-1"), password.hex(), password.hex().upper())
+        return replace(files, directory=self.data / f"{file_stem(self.identity)}.files", secrets=secrets)
 
     def unknown_keys(self) -> list[str]:
         """Return the keys that this charger does not know and keeps as custom ones."""
@@ -126,6 +143,12 @@ def read(path: Path) -> Configuration:
         configuration = _with_timing(configuration, timing)
     if simulation is not None:
         configuration = _with_simulation(configuration, simulation)
+    files = configuration.files
+    if root.has("firmware"):
+        files = _firmware(files, root.child("firmware"))
+    if root.has("diagnostics"):
+        files = _diagnostics(files, root.child("diagnostics"))
+    configuration = _replace(configuration, files=files)
     root.finish()
     _check(configuration, root)
     return configuration
@@ -256,6 +279,44 @@ def _with_simulation(configuration: Configuration, section: Section) -> Configur
         reset_down_s=reset_down_s,
         seed=seed,
     )
+
+
+_ENDS = {"real": None, "ok": True, "fails": False}
+"""How a file's way ends: as it does, or as it is to look."""
+
+
+def _firmware(files: FilePlan, section: Section) -> FilePlan:
+    changed = replace(
+        files,
+        download_succeeds=_ENDS[section.one_of("download", _ENDS, "real")],
+        download_s=section.duration_s("download_time", files.download_s),
+        install_succeeds=_ENDS[section.one_of("install", _ENDS, "real")],
+        install_s=section.duration_s("install_time", files.install_s),
+        restarts=section.flag("restart", files.restarts),
+        command=section.texts("command", ()),
+        command_timeout_s=section.duration_s("command_timeout", files.command_timeout_s, minimum=1.0),
+        largest_bytes=section.integer("largest_mb", files.largest_bytes // 2**20, minimum=1) * 2**20,
+        version=section.text("version") if section.has("version") else None,
+    )
+    if changed.version is not None and len(changed.version) > STATION_LENGTHS["firmware_version"]:
+        section.fail(section.node("version"), f"at most {STATION_LENGTHS['firmware_version']} characters")
+    if changed.command_timeout_s > INSTALL_LIMIT_S:
+        section.fail(section.node("command_timeout"), f"at most {INSTALL_LIMIT_S:.0f} s")
+    if section.has("command") and (not changed.command or changed.install_succeeds is not None):
+        section.fail(section.node("command"), "a program with its arguments, and no pretended `install` beside it")
+    section.finish()
+    return changed
+
+
+def _diagnostics(files: FilePlan, section: Section) -> FilePlan:
+    changed = replace(
+        files,
+        upload_succeeds=_ENDS[section.one_of("upload", _ENDS, "real")],
+        upload_s=section.duration_s("upload_time", files.upload_s),
+        http_method=section.one_of("http_method", ("PUT", "POST"), "PUT"),
+    )
+    section.finish()
+    return changed
 
 
 def _check(configuration: Configuration, root: Section) -> None:

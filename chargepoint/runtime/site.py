@@ -19,13 +19,12 @@ from .charger import Charger, LinkPort, Phase
 from .clock import RunningClock, wall_utc_s
 from .link import Link, LinkSettings
 from .pump import RunningPump
-from .store import Store
+from .store import Store, file_stem
 
 
 def open_store(data: Path, identity: str, **options: object) -> Store:
     """Open the store of a charger in its data directory. Raises StoreError."""
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
-    return Store(data / f"{name}.sqlite3", **options)  # type: ignore[arg-type]
+    return Store(data / f"{file_stem(identity)}.sqlite3", **options)  # type: ignore[arg-type]
 
 
 class Site:

@@ -32,6 +32,11 @@ class Durability(StrEnum):
     RELAXED = "relaxed"
 
 
+def file_stem(identity: str) -> str:
+    """Return an identity as the beginning of file names, for any file system."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
+
+
 class StoreError(ChargePointError):
     """The store cannot be opened or written; nothing may be sent that depends on it."""
 

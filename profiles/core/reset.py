@@ -44,7 +44,7 @@ class Reset(FeatureProfile):
     @handles(call.Reset)
     def _reset(self, request: call.Reset, now_s: float) -> call_result.Reset:
         host = self.host
-        if host.is_restarting:
+        if host.is_restarting or host.is_installing:
             return call_result.Reset(status=ResetStatus.rejected)
         is_hard = request.type == ResetType.hard
         if self._type is not None and not (is_hard and self._type is ResetType.soft):

@@ -45,6 +45,7 @@ class Outlet:
         self.charger.link = cast(
             "Any", SimpleNamespace(send_text=lambda text: self.left.append(Send(text)), stop=lambda *_: None)
         )
+        self.charger.porter = cast("Any", SimpleNamespace(stop=lambda: None))
         self.charger.model = cast(
             "Any", SimpleNamespace(take_effects=self.take_effects, timers=SimpleNamespace(close=lambda: None))
         )

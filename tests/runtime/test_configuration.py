@@ -40,6 +40,17 @@ data: state
 durability: relaxed
 clock: {speed: 60}
 simulation: {register_kwh: 1234.5, reset_down: 1 min, seed: 7}
+firmware:
+  download: ok
+  download_time: 2 min
+  install: real
+  install_time: 3 min
+  restart: false
+  command: [/usr/bin/wall-update, --quiet]
+  command_timeout: 5 min
+  largest_mb: 64
+  version: 2.1.0-rc1
+diagnostics: {upload: fails, upload_time: 1 min, http_method: POST}
 """
 
 
@@ -87,6 +98,14 @@ def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> No
     assert (found.data, found.durability, found.speed) == (tmp_path / "state", Durability.RELAXED, 60.0)
     plan = found.plan()
     assert (plan.identity, plan.seed, plan.keeps_board) == ("RDAM 123", 7, True)
+    files = plan.files
+    assert (files.download_succeeds, files.install_succeeds, files.upload_succeeds) == (True, None, False)
+    assert (files.download_s, files.install_s, files.upload_s) == (120.0, 180.0, 60.0)
+    assert (files.command, files.command_timeout_s) == (("/usr/bin/wall-update", "--quiet"), 300.0)
+    assert (files.restarts, files.largest_bytes, files.version) == (False, 64 * 2**20, "2.1.0-rc1")
+    assert (files.http_method, files.directory) == ("POST", tmp_path / "state" / "RDAM_123.files")
+    assert "wallbox-0815-geheim" in files.secrets
+    assert "geheim" not in repr(files)
 
 
 def test_smallest_file_gives_the_defaults(written: Path, tmp_path: Path) -> None:
@@ -242,3 +261,24 @@ def test_card_numbers_and_digits_stay_text(written: Path) -> None:
     """YAML 1.2 turns 12E45678 into infinity and drops the zero of 04126789: not here."""
     written.write_text("keys: {GarageCard: 12E45678, OtherCard: 04126789, Third: '1.50'}\n")
     assert read(written).keys == {"GarageCard": "12E45678", "OtherCard": "04126789", "Third": "1.50"}
+
+
+def test_a_simulated_box_moves_real_files_and_pretends_to_install_them(written: Path) -> None:
+    """There is nothing to install on; on a real board a command must be given, or the installation fails."""
+    written.write_text("board: ac11-sim")
+    files = read(written).plan().files
+    assert (files.download_succeeds, files.upload_succeeds, files.install_succeeds) == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("firmware: {download: maybe}", "1:22: unknown firmware.download 'maybe'"),
+        ("firmware: {command: []}", "1:21: firmware.command must be a program with its arguments"),
+        ("firmware: {command: [a], install: ok}", "1:21: firmware.command must be a program with its arguments"),
+        ("diagnostics: {http_method: GET}", "1:28: unknown diagnostics.http_method 'GET'"),
+        ("diagnostics: {uplaod: ok}", "1:15: unknown key 'uplaod' in diagnostics"),
+    ],
+)
+def test_a_wrong_way_of_files_is_refused(written: Path, text: str, said: str) -> None:
+    assert refused(written, text).startswith(said)

@@ -1,0 +1,174 @@
+"""The archive that GetDiagnostics sends: log, journal, configuration keys and what is stored, without secrets.
+
+A `Recollection` keeps the last lines of log and journal. One charger that is a wallbox has one; thousands have none.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chargepoint import __version__
+from chargepoint.model.journal import Entry
+from chargepoint.model.keys import Access
+from chargepoint.model.timebase import utc_text
+
+if TYPE_CHECKING:
+    from .charger import Charger
+
+HIDDEN = "…"
+LOG_LINES = 1000
+JOURNAL_LINES = 1000
+LONGEST_LINE = 1000
+"""Characters of a line that are kept, so that the rings have an end in bytes too."""
+
+_SECRET_NAME = re.compile(r"authorizationkey|password|passwd|secret|token|private", re.IGNORECASE)
+_USER_INFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s\"']*@")
+_SECRET_VALUE = re.compile(
+    r"""((?:authorizationkey|password|passwd|secret|token|signature|\bsig)\w*
+        ["'\\\s]*[:=,]["'\\\s]*(?:value["'\\\s]*[:=]["'\\\s]*)?)[^\s"'\\,}&]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_VALUE_OF_SECRET = re.compile(
+    r"""(value["'\\\s]*:["'\\\s]*)[^\s"'\\]+(["'\\\s]*,["'\\\s]*key["'\\\s]*:["'\\\s]*AuthorizationKey)""",
+    re.IGNORECASE,
+)
+"""The members of a JSON object may stand in any order."""
+
+
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a text without user and password of URLs, values of secret keys, and the ``secrets`` themselves."""
+    for secret in secrets:
+        if len(secret) >= 4:
+            text = text.replace(secret, HIDDEN)
+    text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
+    return _VALUE_OF_SECRET.sub(rf"\1{HIDDEN}\2", _SECRET_VALUE.sub(rf"\1{HIDDEN}", text))
+
+
+class Recollection(logging.Handler):
+    """The last lines of a program's log and of a charger's journal. `watch` a charger in each of its lives."""
+
+    def __init__(self, log_lines: int = LOG_LINES, journal_lines: int = JOURNAL_LINES) -> None:
+        super().__init__()
+        self._log: deque[tuple[float, str]] = deque(maxlen=log_lines)
+        self._journal: deque[tuple[float, str]] = deque(maxlen=journal_lines)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = f"{record.levelname} {record.name} {record.getMessage()}"
+            self._log.append((record.created, text[:LONGEST_LINE]))
+        except Exception:
+            self.handleError(record)
+
+    def watch(self, charger: Charger) -> None:
+        """Listen to the journal of a charger that was built."""
+        calendar = charger.model.calendar
+
+        def listen(_identity: str, now_s: float, entry: Entry) -> None:
+            self._journal.append((calendar.utc_s(now_s), str(entry)[:LONGEST_LINE]))
+
+        charger.model.journal.listen(listen)
+
+    def log_lines(self, since_utc_s: float, until_utc_s: float) -> Iterator[str]:
+        return _between(self._log, since_utc_s, until_utc_s)
+
+    def journal_lines(self, since_utc_s: float, until_utc_s: float) -> Iterator[str]:
+        return _between(self._journal, since_utc_s, until_utc_s)
+
+
+def _between(lines: Iterable[tuple[float, str]], since_utc_s: float, until_utc_s: float) -> Iterator[str]:
+    for at_utc_s, text in list(lines):
+        if since_utc_s <= at_utc_s <= until_utc_s:
+            yield f"{utc_text(at_utc_s)} {text}"
+
+
+def contents(
+    charger: Charger,
+    recollection: Recollection | None,
+    since_utc_s: float | None = None,
+    until_utc_s: float | None = None,
+    secrets: Iterable[str] = (),
+) -> dict[str, str]:
+    """Return the files of an archive: name and text. The period bounds log and journal; the rest is as it is now."""
+    model = charger.model
+    files = {
+        "charger.json": _json(_about(charger)),
+        "keys.json": _json(_keys(charger)),
+        "store.json": _json(_summary(charger.stored())),
+    }
+    if recollection is not None:
+        # A period of the box's own calendar; the wall's clock of the log is the same on a real charger.
+        since_s = float("-inf") if since_utc_s is None else since_utc_s
+        until_s = model.calendar.utc_s(model.timers.charge_s) if until_utc_s is None else until_utc_s
+        log_until_s = float("inf") if until_utc_s is None else until_utc_s
+        files["log.txt"] = "\n".join(recollection.log_lines(since_s, log_until_s))
+        files["journal.txt"] = "\n".join(recollection.journal_lines(since_s, until_s))
+    secrets = tuple(secrets)
+    return {name: without_secrets(text, secrets) for name, text in files.items()}
+
+
+def _about(charger: Charger) -> dict[str, Any]:
+    model = charger.model
+    now_s = model.timers.charge_s
+    station = model.station
+    return {
+        "identity": charger.identity,
+        "made": utc_text(model.calendar.utc_s(now_s)),
+        "program": __version__,
+        "python": sys.version.split()[0],
+        "vendor": station.vendor,
+        "model": station.model,
+        "firmware": station.firmware_version,
+        "registration": model.session.registration.value,
+        "connectors": {
+            str(each.number): {
+                "status": each.status.value,
+                "troubles": {trouble.value: info for trouble, info in each.troubles.items()},
+                "register_wh": each.meter.register_wh,
+            }
+            for each in model.connectors
+        },
+    }
+
+
+def _keys(charger: Charger) -> dict[str, str | None]:
+    settings, keyring = charger.model.settings, charger.model.roster.keyring
+    told: dict[str, str | None] = {}
+    for key in keyring:
+        is_secret = keyring.access(key) is Access.WRITE_ONLY or _SECRET_NAME.search(key.name) is not None
+        value = settings.get(key)
+        told[key.name] = HIDDEN if is_secret else None if value is None else key.write(value)
+    return told
+
+
+def _summary(stored: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """How many records there are of each kind, and those that tell how the charger stands."""
+    telling = ("availability", "meter", "firmware", "diagnostics", "notices", "restart", "undelivered", "registration")
+    return {
+        "records": {kind: len(records) for kind, records in sorted(stored.items())},
+        **{kind: stored[kind] for kind in telling if kind in stored},
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, default=str)
+
+
+def pack(path: Path, files: Mapping[str, str]) -> None:
+    """Write a tar.gz. Raises OSError; what there is of it stays for the caller to remove."""
+    import tarfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            data = text.encode("utf-8", "replace")
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))

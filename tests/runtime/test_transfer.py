@@ -1,0 +1,304 @@
+"""Real files over real sockets, against servers that share no line with the program."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import socket
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chargepoint.runtime.configuration import REAL_FILES
+from chargepoint.runtime.diagnostics import Recollection, without_secrets
+from chargepoint.runtime.porter import FilePlan, Limits
+from chargepoint.runtime.site import Site
+from chargepoint.runtime.store import Durability, Store
+from chargepoint.runtime.transfer import TransferFailed, download, upload
+from tests.runtime.desk import Desk, seat, until
+from tests.runtime.file_servers import Web, ftp, web
+
+LIMITS = Limits(timeout_s=5.0, limit_s=10.0, largest_bytes=1_000_000)
+IMAGE = bytes(range(256)) * 1000
+FTP_USER = "box:s3%3Acret%40x@"
+
+
+@pytest.fixture
+def site() -> Iterator[Web]:
+    with web() as each:
+        each.files["/fw/wall-2.1.0.bin"] = IMAGE
+        yield each
+
+
+def refusal(url: str, target: Path, limits: Limits = LIMITS) -> TransferFailed:
+    """Return why a download failed; nothing is left of it."""
+    with pytest.raises(TransferFailed) as caught:
+        download(url, target, limits)
+    assert list(target.parent.iterdir()) == []
+    return caught.value
+
+
+# --- HTTP -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_comes_by_http(site: Web, tmp_path: Path) -> None:
+    download(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", LIMITS)
+    assert (tmp_path / "image").read_bytes() == IMAGE
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]
+
+
+def test_user_and_password_of_the_url_are_sent_as_basic(site: Web, tmp_path: Path) -> None:
+    download(site.url("/fw/wall-2.1.0.bin", "box:s3%3Acret%40x@"), tmp_path / "image", LIMITS)
+    assert site.asked == [("GET", "/fw/wall-2.1.0.bin", "Basic Ym94OnMzOmNyZXRAeA==")]
+
+
+def test_a_redirect_is_followed_without_the_password(site: Web, tmp_path: Path) -> None:
+    site.redirects["/old"] = site.url("/fw/wall-2.1.0.bin")
+    download(site.url("/old", "a:b@"), tmp_path / "image", LIMITS)
+    assert [header for _method, _path, header in site.asked] == ["Basic YTpi", None]
+
+
+def test_a_redirect_opens_no_file_of_this_machine(site: Web, tmp_path: Path) -> None:
+    site.redirects["/old"] = "file:///etc/hostname"
+    refusal(site.url("/old"), tmp_path / "image")
+
+
+@pytest.mark.parametrize(("status", "is_final"), [(403, True), (404, False), (503, False)])
+def test_a_refusal_says_its_status_and_no_password(site: Web, tmp_path: Path, status: int, is_final: bool) -> None:
+    site.status["/fw"] = status
+    error = refusal(site.url("/fw", "box:hunter2@"), tmp_path / "image")
+    assert str(error) == f"http://127.0.0.1:{site.port}/fw: HTTP {status}"
+    assert error.is_final is is_final
+
+
+def test_a_file_that_ends_early_is_removed(site: Web, tmp_path: Path) -> None:
+    site.shortened_by = 10
+    assert "bytes came" in str(refusal(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image"))
+
+
+def test_an_empty_file_is_no_firmware(site: Web, tmp_path: Path) -> None:
+    site.files["/empty"] = b""
+    assert "empty" in str(refusal(site.url("/empty"), tmp_path / "image"))
+
+
+def test_a_file_that_is_too_large_is_not_fetched(site: Web, tmp_path: Path) -> None:
+    error = refusal(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", Limits(5.0, 10.0, 1000))
+    assert error.is_final
+    assert "larger than 1000 bytes" in str(error)
+
+
+def test_a_full_disk_is_said(site: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.FileIO):
+        def write(self, block: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    real_open = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda self, mode="r": Full(self, "wb") if self.suffix == ".part" else real_open(self, mode)
+    )
+    error = refusal(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image")
+    assert "disk is full" in str(error)
+    assert error.is_final
+
+
+def test_a_transfer_can_be_cancelled(site: Web, tmp_path: Path) -> None:
+    error = refusal(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", Limits(5.0, 10.0, 10**6, lambda: True))
+    assert "cancelled" in str(error)
+
+
+def test_a_peer_that_is_silent_costs_no_more_than_the_timeout(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        error = refusal(f"http://127.0.0.1:{port}/x", tmp_path / "image", Limits(0.05, 10.0, 1000))
+    assert "no answer in time" in str(error)
+
+
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    assert "Connection refused" in str(refusal(f"http://u:hunter2@127.0.0.1:{port}/x", tmp_path / "image"))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sftp://u:hunter2@host/x", "unsupported scheme sftp: use http, https, ftp, ftps"),
+        ("file:///etc/passwd", "unsupported scheme file"),
+        ("", "unsupported scheme (none)"),
+        ("http://", "names no host"),
+        ("http://host:port/x", "no URL"),
+        ("ftp://u:hunter2@host/a%0D%0ADELE%20b", "control characters"),
+    ],
+)
+def test_a_bad_location_is_refused_for_good(tmp_path: Path, url: str, why: str) -> None:
+    error = refusal(url, tmp_path / "image")
+    assert why in str(error)
+    assert error.is_final
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_file_goes_into_a_directory_by_http(site: Web, tmp_path: Path, method: str) -> None:
+    """location (directory) where the diagnostics file shall be uploaded to (6.25)."""
+    (tmp_path / "a").write_bytes(IMAGE)
+    upload(tmp_path / "a", site.url("/in/"), "d.tar.gz", LIMITS, method)
+    assert site.taken == {"/in/d.tar.gz": IMAGE}
+    assert site.asked[0][0] == method
+
+
+def test_an_upload_that_is_refused_is_said(site: Web, tmp_path: Path) -> None:
+    site.status["/in/d"] = 507
+    (tmp_path / "a").write_bytes(b"x")
+    with pytest.raises(TransferFailed, match="HTTP 507"):
+        upload(tmp_path / "a", site.url("/in"), "d", LIMITS)
+
+
+# --- FTP --------------------------------------------------------------------------------------------------------------
+
+
+def test_files_come_and_go_by_ftp(tmp_path: Path) -> None:
+    served, here = tmp_path / "served", tmp_path / "here"
+    (served / "in").mkdir(parents=True)
+    here.mkdir()
+    (served / "fw.bin").write_bytes(IMAGE)
+    with ftp(served) as port:
+        root = f"ftp://{FTP_USER}127.0.0.1:{port}"
+        download(f"{root}/fw.bin", here / "image", LIMITS)
+        upload(here / "image", f"{root}/in/", "d.tar.gz", LIMITS)
+        upload(here / "image", root, "e.tar.gz", LIMITS)
+    assert (here / "image").read_bytes() == IMAGE
+    assert (served / "in" / "d.tar.gz").read_bytes() == IMAGE
+    assert (served / "e.tar.gz").read_bytes() == IMAGE
+
+
+def test_ftp_says_why_it_failed_and_no_password(tmp_path: Path) -> None:
+    served, here = tmp_path / "served", tmp_path / "here"
+    served.mkdir()
+    here.mkdir()
+    with ftp(served) as port:
+        missing = refusal(f"ftp://{FTP_USER}127.0.0.1:{port}/no.bin", here / "image")
+        stranger = refusal(f"ftp://box:hunter2@127.0.0.1:{port}/no.bin", here / "image")
+        unprotected = refusal(f"ftps://{FTP_USER}127.0.0.1:{port}/no.bin", here / "image")
+    assert "550" in str(missing)
+    assert not missing.is_final
+    assert "530" in str(stranger)
+    assert stranger.is_final
+    assert "hunter2" not in str(stranger)
+    assert "s3" not in str(unprotected)
+
+
+# --- a charger on a running clock -------------------------------------------------------------------------------------
+
+
+def statuses(desk: Desk, kind: str) -> list[str]:
+    return [payload["status"] for payload in desk.heard(f"{kind}StatusNotification")]
+
+
+def ask(desk: Desk, action: str, **payload: Any) -> None:
+    desk.charger.on_text(json.dumps([2, f"cs-{action}", action, payload]))
+
+
+async def run_charger(tmp_path: Path, **files: Any) -> tuple[Site, Desk, Recollection]:
+    here = Site(Store(None, Durability.RELAXED))
+    recollection = Recollection()
+    options = {name: getattr(REAL_FILES, name) for name in ("download_succeeds", "upload_succeeds", "install_succeeds")}
+    plan = FilePlan(**{**options, "directory": tmp_path / "files", **files})
+    keys = {"HeartbeatInterval": "77"}
+    charger, desk = seat(here, files=plan, recollection=recollection, keys=keys, reset_down_s=0.0)
+    charger.on_rebuilt = (recollection.watch,)
+    charger.start()
+    await until(lambda: desk.heard("StatusNotification"), "boot")
+    return here, desk, recollection
+
+
+async def test_firmware_goes_to_the_command_that_was_configured(site: Web, tmp_path: Path) -> None:
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(pathlib.Path(sys.argv[2]).read_bytes())"
+    command = (sys.executable, "-c", code, str(tmp_path / "installed"))
+    here, desk, _ = await run_charger(tmp_path, command=command, version="2.1.0")
+    url = site.url("/fw/wall-2.1.0.bin")
+    ask(desk, "UpdateFirmware", location=url, retrieveDate="2020-01-01T00:00:00Z", retries=0)
+    await until(lambda: "Installed" in statuses(desk, "Firmware"), "Installed")
+    assert statuses(desk, "Firmware") == ["Downloading", "Downloaded", "Installing", "Installed"]
+    assert (tmp_path / "installed").read_bytes() == IMAGE
+    assert desk.heard("BootNotification")[-1]["firmwareVersion"] == "2.1.0"
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["install.log"]
+    await here.close()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"command": (sys.executable, "-c", "raise SystemExit(3)")},
+        {"command": ("/no/such/program",)},
+        {"command": (sys.executable, "-c", "import threading; threading.Event().wait()"), "command_timeout_s": 0.5},
+    ],
+    ids=["nothing configured", "exit code", "no such program", "no end"],
+)
+async def test_an_installation_that_fails_is_told(site: Web, tmp_path: Path, files: dict[str, Any]) -> None:
+    here, desk, _ = await run_charger(tmp_path, **files)
+    url = site.url("/fw/wall-2.1.0.bin")
+    ask(desk, "UpdateFirmware", location=url, retrieveDate="2020-01-01T00:00:00Z")
+    await until(lambda: "InstallationFailed" in statuses(desk, "Firmware"), "InstallationFailed")
+    assert len(desk.heard("BootNotification")) == 1
+    await here.close()
+
+
+async def test_a_download_that_is_replaced_ends(site: Web, tmp_path: Path) -> None:
+    """The first one is in the middle when a newer request comes; the loop goes on meanwhile."""
+    site.gate = threading.Event()
+    here, desk, _ = await run_charger(tmp_path, install_succeeds=True, install_s=0.0)
+    old = {"location": site.url("/fw/wall-2.1.0.bin"), "retrieveDate": "2020-01-01T00:00:00Z"}
+    ask(desk, "UpdateFirmware", **old)
+    await until(site.is_asked.is_set, "the first byte")
+    site.files["/new-3.0.bin"] = b"new"
+    desk.charger.on_text(json.dumps([2, "b", "UpdateFirmware", {**old, "location": site.url("/new-3.0.bin")}]))
+    site.gate.set()
+    await until(lambda: "Installed" in statuses(desk, "Firmware"), "Installed")
+    assert statuses(desk, "Firmware").count("Downloaded") == 1
+    await here.close()
+
+
+async def test_diagnostics_are_an_archive_without_secrets(site: Web, tmp_path: Path) -> None:
+    here, desk, recollection = await run_charger(tmp_path, secrets=("s3cr3t-of-the-file",))
+    told = {"name": "chargepoint.x", "levelname": "INFO", "msg": "s3cr3t-of-the-file"}
+    recollection.handle(logging.makeLogRecord(told))
+    desk.charger.on_text('[2,"k","ChangeConfiguration",{"value":"00112233445566778899","key":"AuthorizationKey"}]')
+    ask(desk, "GetDiagnostics", location=site.url("/in/", "box:hunter2@"), retries=0)
+    await until(lambda: "Uploaded" in statuses(desk, "Diagnostics"), "Uploaded")
+    assert statuses(desk, "Diagnostics") == ["Uploading", "Uploaded"]
+    ((path, body),) = site.taken.items()
+    assert path.startswith("/in/diagnostics-CP1-")
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        found = {name: archive.extractfile(name).read().decode() for name in archive.getnames()}  # type: ignore[union-attr]
+    assert sorted(found) == ["charger.json", "journal.txt", "keys.json", "log.txt", "store.json"]
+    assert json.loads(found["keys.json"])["HeartbeatInterval"] in ("77", "3600")
+    assert "Registered(status='Accepted'" in found["journal.txt"]
+    assert "INFO chargepoint.x …" in found["log.txt"]
+    assert json.loads(found["charger.json"])["identity"] == "CP1"
+    for secret in ("hunter2", "s3cr3t", "00112233445566778899"):
+        assert secret not in "".join(found.values())
+    assert list((tmp_path / "files").iterdir()) == []
+    await here.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("dials ws://u:p@ss@host/x and ftp://host/y", "dials ws://…@host/x and ftp://host/y"),
+        ('{"key":"AuthorizationKey","value":"4142"}', '{"key":"AuthorizationKey","value":"…"}'),
+        ('{"value":"4142","key":"AuthorizationKey"}', '{"value":"…","key":"AuthorizationKey"}'),
+        ("password: hunter2, then", "password: …, then"),
+        ("https://h/x?sig=abc&y=1", "https://h/x?sig=…&y=1"),
+        ("the password is not told", "the password is not told"),
+    ],
+)
+def test_secrets_are_hidden(text: str, cleaned: str) -> None:
+    assert without_secrets(text) == cleaned
