@@ -1,15 +1,17 @@
-"""File servers that share no line with the program: HTTP from the standard library, FTP from pyftpdlib."""
+"""File servers that share no line with the program: HTTP from the standard library, FTP from aioftp."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import aioftp
 
 
 @dataclass
@@ -98,30 +100,20 @@ def web() -> Iterator[Web]:
 @contextmanager
 def ftp(directory: Path) -> Iterator[int]:
     """Serve a directory to user ``box`` with password ``s3:cret@x``; yields the port."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # asyncore, which Python 3.11 still has
-        from pyftpdlib.authorizers import DummyAuthorizer
-        from pyftpdlib.handlers import FTPHandler
-        from pyftpdlib.ioloop import IOLoop
-        from pyftpdlib.servers import FTPServer
-
-    authorizer = DummyAuthorizer()
-    authorizer.add_user("box", "s3:cret@x", str(directory), perm="elradfmw")
-    handler = type("Handler", (FTPHandler,), {"authorizer": authorizer, "auth_failed_timeout": 0})
-    loop = IOLoop()
-    server = FTPServer(("127.0.0.1", 0), handler, ioloop=loop)
-    is_over = threading.Event()
-
-    def serve() -> None:
-        while not is_over.is_set():
-            loop.loop(timeout=0.01, blocking=False)
-
-    thread = threading.Thread(target=serve)
+    box = aioftp.User("box", "s3:cret@x", base_path=directory)
+    server = aioftp.Server([box])
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
     thread.start()
+
+    def run(work: Coroutine[Any, Any, object]) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result(10.0)
+
     try:
+        run(server.start("127.0.0.1", 0))
         yield server.address[1]
     finally:
-        is_over.set()
+        run(server.close())
+        loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        server.close_all()
         loop.close()
