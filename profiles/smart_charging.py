@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import cast
 
 from ocpp.v16 import call, call_result, datatypes
 from ocpp.v16.enums import (
@@ -121,8 +122,7 @@ class SmartCharging(FeatureProfile):
             # Erratum 3.39 wants an error here, not a status.
             problem = f"connectorId {number}: there are 0 to {len(host.connectors)}"
             raise PeerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, problem)
-        told = request.cs_charging_profiles
-        assert isinstance(told, datatypes.ChargingProfile)
+        told = cast("datatypes.ChargingProfile", request.cs_charging_profiles)
         try:
             profile = self._placed(told, number, self._judged(told, now_s))
             self._find_room(profile, now_s)
@@ -182,7 +182,7 @@ class SmartCharging(FeatureProfile):
             status=GetCompositeScheduleStatus.accepted,
             connector_id=number,
             schedule_start=utc_text(start_s),
-            charging_schedule=schedule,  # type: ignore[arg-type]
+            charging_schedule=schedule,  # type: ignore[arg-type]  # the package says a dict
         )
 
     # --- what a profile must be ---------------------------------------------------------------------------------------
@@ -217,6 +217,10 @@ class SmartCharging(FeatureProfile):
 
     def take_profile(self, told: datatypes.ChargingProfile, now_s: float) -> Profile | None:
         """A remote start brings a profile (5.11): it waits with the authorisation until the transaction begins."""
+        if told.charging_profile_purpose != ChargingProfilePurposeType.tx_profile:
+            raise ValueError(f"its purpose is {told.charging_profile_purpose}, not TxProfile")  # 5.16.2, test case 060
+        if told.transaction_id is not None:
+            raise ValueError("it names a transaction, and this one has no id yet")
         profile = self._judged(told, now_s)
         self._find_room(profile, now_s)
         return profile

@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from chargepoint.runtime.link import LinkSettings
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
+from hw.ports import Board
 
 log = logging.getLogger(__name__)
 
@@ -139,12 +141,16 @@ async def _bring_up(chargers: list[Charger], plugged: bool, ending: Ending) -> N
             charger.start()
             if plugged:
                 for connector in charger.model.connectors:
-                    hands = charger.board.outlet(connector.number).hands
-                    if hands is not None:
-                        charger.act(lambda _board, now_s, each=hands: each.plug_in(now_s))  # type: ignore[misc]
+                    charger.act(partial(_plug_in, connector.number))
         for _look in range(100):
             if await ending.wait(0.01) or _accepted(group) > 0.9 * len(group):
                 break
+
+
+def _plug_in(connector: int, board: Board, now_s: float) -> None:
+    hands = board.outlet(connector).hands
+    if hands is not None:
+        hands.plug_in(now_s)
 
 
 def _accepted(chargers: list[Charger]) -> int:

@@ -109,7 +109,7 @@ def with_options(
 
 async def _run(settings: Configuration, address: Address, steps: Sequence[Step], duration: float | None) -> int:
     ending = Ending()
-    store = open_store(settings.data, settings.identity, durability=settings.durability_in_force)
+    store = open_store(settings.data, settings.identity, settings.durability_in_force)
     site = Site(store, settings.speed, settings.seed)
     recollection = Recollection()
     logging.getLogger().addHandler(recollection)

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# What the decorators below write on a method: the action it serves, the action whose answers it takes.
+_HANDLES = "_handles"
+_ANSWERED = "_answered"
+
 
 def handles(request: type) -> Callable[[F], F]:
     """Mark the method that serves a call of the central system: ``(self, request, now_s) -> result or Later``."""
 
     def mark(method: F) -> F:
-        method._handles = request.__name__  # type: ignore[attr-defined]
+        setattr(method, _HANDLES, request.__name__)
         return method
 
     return mark
@@ -40,7 +44,7 @@ def answered(request: type) -> Callable[[F], F]:
     """Mark the method that takes what became of a call of ours: ``(self, about, outcome, now_s)``."""
 
     def mark(method: F) -> F:
-        method._answered = request.__name__  # type: ignore[attr-defined]
+        setattr(method, _ANSWERED, request.__name__)
         return method
 
     return mark
@@ -65,8 +69,8 @@ class FeatureProfile:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         members = list(vars(cls).values())
-        cls.handlers = {m._handles: m for m in members if hasattr(m, "_handles")}
-        cls.answers = {m._answered: m for m in members if hasattr(m, "_answered")}
+        cls.handlers = {getattr(m, _HANDLES): m for m in members if hasattr(m, _HANDLES)}
+        cls.answers = {getattr(m, _ANSWERED): m for m in members if hasattr(m, _ANSWERED)}
 
     def __init__(self, host: ChargePoint) -> None:
         self.host = host

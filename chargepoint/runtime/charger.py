@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 from chargepoint.model.chargepoint import ChargePoint
@@ -218,8 +219,8 @@ class Charger:
     def _make_dead(self, now_s: float) -> None:
         """Pilot off and contactor open at every outlet, whatever the model believes and as far as the board obeys."""
         for ports in self.board.outlets:
-            self._attempt(lambda pilot=ports.pilot: pilot.set_duty(PILOT_STEADY, now_s))  # type: ignore[misc]
-            self._attempt(lambda relay=ports.relay: relay.set_closed(False, now_s))  # type: ignore[misc]
+            self._attempt(partial(ports.pilot.set_duty, PILOT_STEADY, now_s))
+            self._attempt(partial(ports.relay.set_closed, False, now_s))
         self._duties.clear()
         self._attempt(lambda: self.board.advance(now_s))
 

@@ -164,15 +164,15 @@ def _optional(section: Section, key: str) -> str | None:
 
 
 def _station(section: Section) -> Station:
-    default = Station()
-    values: dict[str, str | None] = {}
+    told: dict[str, str] = {}
     for name, length in STATION_LENGTHS.items():
-        text = section.text(name) if section.has(name) else getattr(default, name)
-        if text is not None and len(text) > length:
+        if not section.has(name):
+            continue
+        told[name] = section.text(name)
+        if len(told[name]) > length:
             section.fail(section.node(name), f"at most {length} characters")
-        values[name] = text
     section.finish()
-    return Station(**values)  # type: ignore[arg-type]
+    return replace(Station(), **told)
 
 
 def _keys(section: Section) -> dict[str, str]:
@@ -215,16 +215,25 @@ def _address(section: Section, identity: str, beside: Path) -> Address:
         check_server_name=section.flag("check_server_name", True),
     )
     url = section.text("url")
-    options = {
-        "append_identity": section.flag("append_identity", True),
-        "trailing_slash": section.flag("trailing_slash", False),
-        "subprotocols": section.texts("subprotocols", ("ocpp1.6",)),
-        "require_subprotocol": section.flag("require_subprotocol", True),
-        "basic_user": _optional(section, "basic_user"),
-    }
+    append_identity = section.flag("append_identity", True)
+    trailing_slash = section.flag("trailing_slash", False)
+    subprotocols = section.texts("subprotocols", ("ocpp1.6",))
+    require_subprotocol = section.flag("require_subprotocol", True)
+    basic_user = _optional(section, "basic_user")
     section.finish()
     try:
-        return Address(url=url, identity=identity, password=password, headers=headers, tls=tls, **options)  # type: ignore[arg-type]
+        return Address(
+            url=url,
+            identity=identity,
+            append_identity=append_identity,
+            trailing_slash=trailing_slash,
+            subprotocols=subprotocols,
+            require_subprotocol=require_subprotocol,
+            basic_user=basic_user,
+            password=password,
+            headers=headers,
+            tls=tls,
+        )
     except AddressError as error:
         # The file's own word for what is wrong, where it has one; else the URL.
         place = error.field if section.has(error.field) else "url"

@@ -19,12 +19,12 @@ from .charger import Charger, LinkPort, Phase
 from .clock import RunningClock, wall_utc_s
 from .link import Link, LinkSettings
 from .pump import RunningPump
-from .store import Store, file_stem
+from .store import Durability, Store, file_stem
 
 
-def open_store(data: Path, identity: str, **options: object) -> Store:
+def open_store(data: Path, identity: str, durability: Durability = Durability.FULL) -> Store:
     """Open the store of a charger in its data directory. Raises StoreError."""
-    return Store(data / f"{file_stem(identity)}.sqlite3", **options)  # type: ignore[arg-type]
+    return Store(data / f"{file_stem(identity)}.sqlite3", durability)
 
 
 class Site:

@@ -48,11 +48,14 @@ class Configuration(FeatureProfile):
     def _change(self, request: call.ChangeConfiguration, now_s: float) -> call_result.ChangeConfiguration:
         host, settings = self.host, self.host.settings
         key = settings.keyring.find(request.key)
-        name = request.key if key is None else key.name
-        reason = host.objection(name, request.value) if key is not None and key.name == name else None
-        if reason is not None and settings.keyring.access(key) is not Access.READ_ONLY:  # type: ignore[arg-type]
-            host.log.warning("ChangeConfiguration %s refused: %s", name, reason)
-            return call_result.ChangeConfiguration(status=ConfigurationStatus.rejected)
+        name = request.key
+        if key is not None:
+            name = key.name
+            is_writable = settings.keyring.access(key) is not Access.READ_ONLY
+            reason = host.objection(name, request.value) if is_writable else None
+            if reason is not None:
+                host.log.warning("ChangeConfiguration %s refused: %s", name, reason)
+                return call_result.ChangeConfiguration(status=ConfigurationStatus.rejected)
         before = settings.text(name)
         status, name, reason = settings.change(request.key, request.value)
         if status != ConfigurationStatus.accepted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from ocpp.v16 import call
 from ocpp.v16.enums import MessageTrigger, ReadingContext
@@ -122,8 +123,8 @@ class Metering(FeatureProfile):
         super().__init__(host)
         self._grid: Appointment | None = None
         self._rhythms = tuple(
-            _Rhythm(Alarm(host.timers, lambda now_s, n=c.number: self._sample(n, now_s), is_patient=True))  # type: ignore[misc]
-            for c in host.connectors
+            _Rhythm(Alarm(host.timers, partial(self._sample, connector.number), is_patient=True))
+            for connector in host.connectors
         )
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocpp.v16 import call, call_result
-from ocpp.v16.enums import ChargingProfilePurposeType, Reason, RemoteStartStopStatus
+from ocpp.v16.enums import Reason, RemoteStartStopStatus
 
 from chargepoint.model.connector import Authorisation, Connector
 from chargepoint.model.feature import FeatureProfile, handles
@@ -36,11 +36,6 @@ class Remote(FeatureProfile):
         told = request.charging_profile
         if host.session.registration is not Registration.ACCEPTED:
             return refused  # 4.2: not while Pending
-        if told is not None and (
-            told.charging_profile_purpose != ChargingProfilePurposeType.tx_profile  # type: ignore[union-attr]
-            or told.transaction_id is not None  # type: ignore[union-attr]
-        ):
-            return refused  # 5.16.2, test case 060; its transaction has no id yet
         number = request.connector_id
         if number is None:
             here = [connector for connector in host.connectors if self._may_start(connector)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from ocpp.v16 import call
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, MessageTrigger
@@ -62,8 +63,7 @@ class Status(FeatureProfile):
         self.is_operative = True
         """Availability of connector 0; independent of the others (4.9)."""
         self._reports = tuple(
-            _Report(Alarm(host.timers, lambda now_s, n=number: self._lasted(n, now_s)))  # type: ignore[misc]
-            for number in range(len(host.connectors) + 1)
+            _Report(Alarm(host.timers, partial(self._lasted, number))) for number in range(len(host.connectors) + 1)
         )
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import Reason, UnlockStatus
 
@@ -29,7 +31,7 @@ class Unlock(FeatureProfile):
         super().__init__(host)
         self._asked: set[int] = set()
         self._patience = {
-            connector.number: Alarm(host.timers, lambda now_s, n=connector.number: self._answer(n, False, now_s))  # type: ignore[misc]
+            connector.number: Alarm(host.timers, partial(self._answer, connector.number, False))
             for connector in host.connectors
         }
 
