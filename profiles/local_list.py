@@ -8,6 +8,7 @@ less, and a whole list written for each would wear out the flash of a wallbox.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -21,6 +22,8 @@ from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.faults import Trouble
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import Access, boolean, integer
+from chargepoint.model.outbox import Ref, Save, TrySave
+from chargepoint.model.session import Later
 from chargepoint.model.timebase import utc_seconds
 
 LOCAL_AUTH_LIST_ENABLED = boolean(
@@ -51,10 +54,24 @@ EMPTY_VERSION = 0
 """GetLocalListVersion.conf while the list is empty, whatever number came with the update that emptied it (5.10)."""
 
 
+STORING = Ref("list")
+"""What the answer to SendLocalList waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a list will be once it is stored."""
+
+    entries: dict[str, TagInfo]
+    version: int
+    touched: tuple[str, ...] | None
+    """The tags that a differential update speaks of; None: all."""
+
+
 class LocalAuthList(FeatureProfile):
     """The local authorization list of one charger: what the central system sent, by tag in lower case."""
 
-    __slots__ = ("_conflicts", "_entries", "_version")
+    __slots__ = ("_conflicts", "_entries", "_update", "_version")
 
     name = "LocalAuthListManagement"
     keys = (LOCAL_AUTH_LIST_ENABLED, LOCAL_AUTH_LIST_MAX_LENGTH, SEND_LOCAL_LIST_MAX_LENGTH)
@@ -65,6 +82,8 @@ class LocalAuthList(FeatureProfile):
         self._version = EMPTY_VERSION
         self._conflicts: dict[str, str] = {}
         """Tags of which the central system told something else than it listed, and what; not kept over a restart."""
+        self._update: Update | None = None
+        """What is being stored."""
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
         self._entries = {tag: _info_of(body) for tag, body in snapshot.get("listed", {}).items()}
@@ -78,14 +97,22 @@ class LocalAuthList(FeatureProfile):
         return call_result.GetLocalListVersion(list_version=self._version if enabled else NOT_SUPPORTED_VERSION)
 
     @handles(call.SendLocalList)
-    def _send_local_list(self, request: call.SendLocalList, now_s: float) -> call_result.SendLocalList:
-        return call_result.SendLocalList(status=self._update(request, now_s))
+    def _send_local_list(self, request: call.SendLocalList, now_s: float) -> call_result.SendLocalList | Later:
+        """The answer waits for the store: "Failed" is for an update that could not be stored as well (5.15, 7.29)."""
+        judged = self._judge(request)
+        if isinstance(judged, UpdateStatus):
+            return call_result.SendLocalList(status=judged)
+        self._update = judged
+        self.host.emit(TrySave(STORING, self._saves(judged)))
+        return Later(STORING)
 
-    def _update(self, request: call.SendLocalList, now_s: float) -> UpdateStatus:
-        """Judge an update and take all of it or nothing; return the status to answer."""
+    def _judge(self, request: call.SendLocalList) -> Update | UpdateStatus:
+        """Return an update that can be taken, else the status to answer."""
         host = self.host
         if not host.setting(LOCAL_AUTH_LIST_ENABLED):
             return UpdateStatus.not_supported
+        if self._update is not None:
+            return self._refuse("the update before is not stored yet")
         is_full = request.update_type == UpdateType.full
         sent: list[AuthorizationData] = request.local_authorization_list or []
         if request.list_version <= EMPTY_VERSION:
@@ -110,25 +137,34 @@ class LocalAuthList(FeatureProfile):
         most = host.setting(LOCAL_AUTH_LIST_MAX_LENGTH)
         if len(entries) > most:
             return self._refuse(f"{len(entries)} entries, at most {most} fit")
-        # A full list leaves alone what it has in common with the old one: sent again, it writes nothing.
-        self._keep(entries, (*self._entries, *entries) if is_full else told, request.list_version)
-        self._settle(None if is_full else told, now_s)
-        return UpdateStatus.accepted
+        return Update(entries, request.list_version if entries else EMPTY_VERSION, None if is_full else tuple(told))
 
     def _refuse(self, reason: str) -> UpdateStatus:
         self.host.log.warning("SendLocalList failed: %s", reason)
         return UpdateStatus.failed
 
-    def _keep(self, entries: dict[str, TagInfo], touched: Iterable[str], version: int) -> None:
-        """Make ``entries`` the list. One outbox holds all saves, so one commit does: a power cut halves nothing."""
-        host = self.host
-        before, self._entries = self._entries, entries
+    def _saves(self, update: Update) -> tuple[Save, ...]:
+        """What one commit is to hold. A full list leaves alone what it has in common with the old one."""
+        touched = (*self._entries, *update.entries) if update.touched is None else update.touched
+        saves = []
         for tag in dict.fromkeys(touched):
-            info = entries.get(tag)
-            if info != before.get(tag):
-                host.save("listed", tag, None if info is None else _body_of(info))
-        self._version = version if entries else EMPTY_VERSION
-        host.save("list", "version", {"number": self._version} if entries else None)
+            info = update.entries.get(tag)
+            if info != self._entries.get(tag):
+                saves.append(Save("listed", tag, None if info is None else _body_of(info)))
+        version = {"number": update.version} if update.entries else None
+        return (*saves, Save("list", "version", version))
+
+    def stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
+        update = self._update
+        if ref != STORING or update is None:
+            return
+        self._update = None
+        status = UpdateStatus.failed
+        if succeeded:
+            status = UpdateStatus.accepted
+            self._entries, self._version = update.entries, update.version
+            self._settle(update.touched, now_s)
+        self.host.session.answer(STORING, call_result.SendLocalList(status=status), now_s)
 
     # --- what others ask ----------------------------------------------------------------------------------------------
 

@@ -207,6 +207,10 @@ class ChargePoint:
         """A file was moved or firmware installed, or it failed."""
         self._tell("transfer_ended", ref, ended, now_s)
 
+    def on_stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
+        """The store took all of a `TrySave`, or nothing of it."""
+        self._tell("stored", ref, succeeded, now_s)
+
     def _on_meter(self, seen: MeterRead, now_s: float) -> None:
         connector = self.connector(seen.connector)
         if not isinstance(seen.ref, Ref):

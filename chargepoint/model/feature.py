@@ -146,6 +146,9 @@ class FeatureProfile:
     def transfer_ended(self, ref: Ref, ended: Transferred, now_s: float) -> None:
         """A transfer or an installation ended, perhaps one of its own."""
 
+    def stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
+        """The store took all of a `TrySave`, perhaps one of its own, or nothing of it."""
+
     def clock_stepped(self, now_s: float) -> None:
         """The calendar was set: what waits for an instant of the day may wait for another one now."""
 

@@ -133,9 +133,20 @@ class Install:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrySave:
+    """Keep all of ``saves`` or nothing, once; whether it went comes back with the same ``ref``.
+
+    For what the central system is to be told when the store is broken. A plain `Save` is tried until it succeeds.
+    """
+
+    ref: Ref
+    saves: tuple[Save, ...]
+
+
 Command = SetPilot | SetRelay | SetLock | ReadMeter | Indicate
 Errand = StartTransfer | CancelTransfer | Install
-Effect = Save | Send | Command | Errand | SetPing | LinkIsGood | CloseLink | Restart
+Effect = Save | TrySave | Send | Command | Errand | SetPing | LinkIsGood | CloseLink | Restart
 
 
 def is_switching_off(effect: Effect) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any, Protocol
@@ -33,6 +33,7 @@ from chargepoint.model.outbox import (
     SetPing,
     SetRelay,
     StartTransfer,
+    TrySave,
     is_switching_off,
 )
 from chargepoint.model.timebase import Alarm, Clock, Timers
@@ -81,6 +82,7 @@ class Shore(Protocol):
     def is_dirty(self, charger: Charger) -> None: ...
     def has_stepped(self) -> None: ...
     def batch(self, identity: str, saves: list[Save]) -> int: ...
+    def attempt(self, identity: str, saves: Sequence[Save], told: Callable[[bool], None]) -> int: ...
     def wait_for(self, batch: int, charger: Charger) -> None: ...
     def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
 
@@ -309,6 +311,9 @@ class Charger:
         """The porter has done what it was told, or could not."""
         self._input(lambda now_s: self.model.on_transfer(ref, ended, now_s))
 
+    def _on_stored(self, ref: Ref, succeeded: bool) -> None:
+        self._input(lambda now_s: self.model.on_stored(ref, succeeded, now_s))
+
     def on_dial_failed(self, failure: object) -> None:
         """The link has said so in the log and goes on trying."""
 
@@ -435,6 +440,9 @@ class Charger:
             self._command(effect, now_s)
         elif isinstance(effect, StartTransfer | CancelTransfer | Install):
             self.porter.carry(effect)
+        elif isinstance(effect, TrySave):
+            # Noted as its last save, so that a new life does not begin before it is known how this one went.
+            self._saved_in = self._shore.attempt(self.identity, effect.saves, partial(self._on_stored, effect.ref))
         elif isinstance(effect, SetPing):
             self.link.set_ping_interval(float(effect.interval_s))
         elif isinstance(effect, LinkIsGood):

@@ -11,8 +11,9 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -39,6 +40,16 @@ class NotStepped(ChargePointError):
     """Something real was asked to live on a clock that jumps."""
 
 
+@dataclass(slots=True)
+class Batch:
+    """What one commit holds. One that somebody is ``told`` of is an attempt: it may fail, and is not tried again."""
+
+    number: int
+    rows: Rows = field(default_factory=list)
+    told: Callable[[bool], None] | None = None
+    succeeded: bool = True
+
+
 class Pump(ABC):
     """What both pumps share: chargers, their timers, their batches."""
 
@@ -47,8 +58,9 @@ class Pump(ABC):
         self.scheduler = Scheduler(patience_s)
         self.chargers: dict[str, Charger] = {}
         self._dirty: list[Charger] = []
-        self._rows: Rows = []
-        self._batch = 1
+        self._full: deque[Batch] = deque()
+        """Batches that nothing is added to any more, oldest first."""
+        self._filling = Batch(1)
         self.committed = 0
         """Number of the last batch that is on the disk."""
         self._waiting: dict[int, list[Charger]] = {}
@@ -80,8 +92,26 @@ class Pump(ABC):
 
     def batch(self, identity: str, saves: list[Save]) -> int:
         """Put saves into the next commit and return its number."""
-        self._rows += [(identity, save) for save in saves]
-        return self._batch
+        self._filling.rows += [(identity, save) for save in saves]
+        return self._filling.number
+
+    def attempt(self, identity: str, saves: Sequence[Save], told: Callable[[bool], None]) -> int:
+        """Put saves into a commit of their own, which is tried once; return its number. ``told`` hears how it went."""
+        if self._filling.rows:
+            self._close_batch()
+        number = self._filling.number
+        self._filling.rows += [(identity, save) for save in saves]
+        self._filling.told = told
+        self._close_batch()
+        return number
+
+    def _close_batch(self) -> None:
+        self._full.append(self._filling)
+        self._filling = Batch(self._filling.number + 1)
+
+    @property
+    def _has_rows(self) -> bool:
+        return bool(self._filling.rows or self._full)
 
     def wait_for(self, batch: int, charger: Charger) -> None:
         """Tell a charger when a batch, which may be under way already, is on the disk."""
@@ -118,24 +148,39 @@ class Pump(ABC):
             for charger in dirty:
                 charger.step(now_s)
 
-    def _take_batch(self) -> tuple[int, Rows]:
-        taken = self._batch, self._rows
-        self._batch += 1
-        self._rows = []
-        return taken
+    def _take_batch(self) -> Batch:
+        if not self._full:
+            self._close_batch()
+        return self._full.popleft()
 
-    def _store(self, rows: Rows) -> None:
-        """Commit rows. Raises StoreError; a charger whose records can never be stored fails, the others go on."""
+    def _write(self, batch: Batch) -> None:
+        """Commit a batch, in any thread. Raises StoreError and Unstorable, but not for an attempt."""
+        if batch.told is None:
+            self.store.commit(batch.rows)
+            return
         try:
-            self.store.commit(rows)
-        except Unstorable as error:
-            for identity in error.chargers:
-                self.chargers[identity].fail(error)
+            self.store.attempt(batch.rows)
+        except StoreError as error:
+            log.error("%s", error)
+            batch.succeeded = False
 
-    def _is_committed(self, number: int) -> None:
-        self.committed = number
-        for charger in dict.fromkeys(self._waiting.pop(number, ())):
+    def _store(self, batch: Batch) -> None:
+        """Commit a batch. Raises StoreError; a charger whose records can never be stored fails, the others go on."""
+        try:
+            self._write(batch)
+        except Unstorable as error:
+            self._fail_chargers(error)
+
+    def _fail_chargers(self, error: Unstorable) -> None:
+        for identity in error.chargers:
+            self.chargers[identity].fail(error)
+
+    def _is_committed(self, batch: Batch) -> None:
+        self.committed = batch.number
+        for charger in dict.fromkeys(self._waiting.pop(batch.number, ())):
             charger.committed(self.scheduler.charge_s)
+        if batch.told is not None:
+            batch.told(batch.succeeded)
 
 
 class SteppedPump(Pump):
@@ -161,10 +206,10 @@ class SteppedPump(Pump):
         """Let everything happen that happens now: mailboxes, outboxes, commits, until all is quiet."""
         while True:
             self._step_dirty()
-            if self._rows:
-                number, rows = self._take_batch()
-                self._store(rows)
-                self._is_committed(number)
+            if self._has_rows:
+                batch = self._take_batch()
+                self._store(batch)
+                self._is_committed(batch)
             elif self.mailbox:
                 self.mailbox.popleft()()
             elif not self._dirty:
@@ -223,9 +268,9 @@ class RunningPump(Pump):
         self._tick_soon()
 
     def has_stepped(self) -> None:
-        if not self._rows:
+        if not self._has_rows:
             self._arm()
-        elif self._waiting or self._writer is not None:
+        elif self._waiting or self._full or self._writer is not None:
             self._tick_soon()
         else:
             # Nobody waits for these rows: they may share a commit with what comes next.
@@ -264,7 +309,7 @@ class RunningPump(Pump):
         try:
             self._run_due()
             self._step_dirty()
-            while self._rows and self._commit is None:
+            while self._has_rows and self._commit is None:
                 self._commit_by_s = inf
                 self._start_commit()
                 self._step_dirty()
@@ -296,19 +341,19 @@ class RunningPump(Pump):
     # --- commits ------------------------------------------------------------------------------------------------------
 
     def _start_commit(self) -> None:
-        number, rows = self._take_batch()
+        batch = self._take_batch()
         if self._writer is None:
             # Relaxed: nothing waits for a disk, so a thread would only cost.
             try:
-                self._store(rows)
+                self._store(batch)
             except StoreError as error:
-                self._commit = self._loop.create_task(self._write(number, rows, error))
+                self._commit = self._loop.create_task(self._insist(batch, error))
             else:
-                self._is_committed(number)
+                self._is_committed(batch)
         else:
-            self._commit = self._loop.create_task(self._write(number, rows))
+            self._commit = self._loop.create_task(self._insist(batch))
 
-    async def _write(self, number: int, rows: Rows, error: StoreError | None = None) -> None:
+    async def _insist(self, batch: Batch, error: StoreError | None = None) -> None:
         """Commit a batch off the loop; while the store fails everything that waits for it goes on waiting."""
         try:
             while True:
@@ -316,21 +361,20 @@ class RunningPump(Pump):
                     log.error("%s; nothing is sent before it is stored, trying again in %.0f s", error, STORE_RETRY_S)
                     await asyncio.sleep(STORE_RETRY_S)
                 try:
-                    await self._loop.run_in_executor(self._writer, self.store.commit, rows)
+                    await self._loop.run_in_executor(self._writer, self._write, batch)
                     break
                 except Unstorable as refused:
-                    for identity in refused.chargers:
-                        self.chargers[identity].fail(refused)
+                    self._fail_chargers(refused)
                     break
                 except StoreError as reason:
                     error = reason
                     if self._is_closed:
-                        log.error("%s; %d records are lost with this process", error, len(rows))
+                        log.error("%s; %d records are lost with this process", error, len(batch.rows))
                         return
         finally:
             self._commit = None
         self.tell_time()
-        self._is_committed(number)
+        self._is_committed(batch)
         self._tick_soon()
 
     async def close(self) -> None:
@@ -343,11 +387,11 @@ class RunningPump(Pump):
             await self._commit
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._rows:
-            _number, rows = self._take_batch()
+        while self._has_rows:
+            batch = self._take_batch()
             try:
-                self._store(rows)
+                self._store(batch)
             except StoreError as error:
-                log.error("%s; %d records are lost with this process", error, len(rows))
+                log.error("%s; %d records are lost with this process", error, len(batch.rows))
         if self._writer is not None:
             self._writer.shutdown()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +25,11 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Rows = list[tuple[str, Save]]
 """What one commit holds: charger and value, oldest first."""
+
+_Place = tuple[str, str, str]
+"""Where a record stands: charger, kind, key."""
+_Record = tuple[str, str, str, str]
+"""A place and the encoded body there."""
 
 
 class Durability(StrEnum):
@@ -115,19 +120,7 @@ class Store:
 
         Raises StoreError when the store cannot take it now, `Unstorable` when it took all but what can never be stored.
         """
-        # The last word on a record is the only one that a reader could ever see.
-        last = {(charger, save.kind, save.key): save.body for charger, save in rows}
-        puts, drops = [], []
-        refused: dict[str, str] = {}
-        for place, body in last.items():
-            try:
-                "".join(place).encode()
-                if body is None:
-                    drops.append(place)
-                else:
-                    puts.append((*place, _encode(body)))
-            except (TypeError, ValueError) as error:
-                refused[place[0]] = f"a record of kind {place[1]} cannot be stored: {error}"
+        puts, drops, refused = _encoded(rows)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if puts:
@@ -142,8 +135,33 @@ class Store:
         if refused:
             raise Unstorable(tuple(refused), "; ".join(refused.values()))
 
+    def attempt(self, rows: Sequence[tuple[str, Save]]) -> None:
+        """Write a batch as one transaction, or nothing of it. Raises StoreError, also for what can never be stored."""
+        _puts, _drops, refused = _encoded(rows)
+        if refused:
+            raise StoreError("; ".join(refused.values()))
+        self.commit(rows)
+
     def close(self) -> None:
         self._close()
+
+
+def _encoded(rows: Iterable[tuple[str, Save]]) -> tuple[list[_Record], list[_Place], dict[str, str]]:
+    """Return what to write, what to drop, and why for each charger that has a record no store could hold."""
+    # The last word on a record is the only one that a reader could ever see.
+    last = {(charger, save.kind, save.key): save.body for charger, save in rows}
+    puts, drops = [], []
+    refused: dict[str, str] = {}
+    for place, body in last.items():
+        try:
+            "".join(place).encode()
+            if body is None:
+                drops.append(place)
+            else:
+                puts.append((*place, _encode(body)))
+        except (TypeError, ValueError) as error:
+            refused[place[0]] = f"a record of kind {place[1]} cannot be stored: {error}"
+    return puts, drops, refused
 
 
 def _advice(path: Path | None, error: Exception) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -375,8 +376,8 @@ def test_one_update_is_one_commit(world: World, monkeypatch: pytest.MonkeyPatch)
     assert [each for each in places if each] == [{("listed", "a1"), ("listed", "c1"), ("list", "version")}]
 
 
-def test_what_cannot_be_stored_is_not_accepted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent before it is stored: a broken store gives no answer, and after a power cut the old list is there."""
+def test_what_cannot_be_stored_is_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """7.29: "Failed to update the Local Authorization List", and the old one stands, after a power cut as well."""
     listing(world, entry("A1"))
 
     def broken(_store: Store, _rows: object) -> None:
@@ -384,9 +385,23 @@ def test_what_cannot_be_stored_is_not_accepted(world: World, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "commit", broken)
-        asked = world.peer.call("SendLocalList", listVersion=2, updateType="Full")
-        with pytest.raises(StoreError):
-            world.run(1)
-    assert asked not in world.peer.results
+        answer = world.ask("SendLocalList", listVersion=2, updateType="Full", localAuthorizationList=[entry("B1")])
+        assert answer == {"status": "Failed"}
+        assert (version(world), tags(world, "A1", "B1")) == (1, ["A1"])
+    full(world, 2, entry("C1"))
+    assert (version(world), tags(world, "A1", "B1", "C1")) == (2, ["C1"])
     world.cut_power()
-    assert (version(world), tags(world, "A1")) == (1, ["A1"])
+    assert (version(world), tags(world, "A1", "B1", "C1")) == (2, ["C1"])
+
+
+def test_an_update_is_in_force_when_it_is_stored(world: World) -> None:
+    """Until then the old list judges, and another update has to wait; a power cut then leaves all of one of the two."""
+    listing(world, entry("A1"))
+    for number, tag in ((2, "B1"), (3, "C1")):
+        told = {"listVersion": number, "updateType": "Full", "localAuthorizationList": [entry(tag)]}
+        world.model.on_frame(json.dumps([2, f"list {number}", "SendLocalList", told]), world.now_s)
+    assert tags(world, "A1", "B1", "C1") == ["A1"]
+    world.run(1)
+    answers = [world.peer.results[f"list {number}"][2] for number in (2, 3)]
+    assert answers == [{"status": "Accepted"}, {"status": "Failed"}]
+    assert (version(world), tags(world, "A1", "B1", "C1")) == (2, ["B1"])

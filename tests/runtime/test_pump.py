@@ -134,6 +134,37 @@ async def test_store_that_fails_holds_back_what_depends_on_it_until_it_works(
 
 
 @pytest.mark.parametrize("durability", list(Durability))
+async def test_an_attempt_is_made_once_and_told(durability: Durability) -> None:
+    """What may fail is not tried again, and holds up nothing that is decided later."""
+    store = Moody(None, durability)
+    pump = RunningPump(store)
+    told: list[tuple[str, bool]] = []
+    store.problem = "the disk is full"
+    pump.attempt("CP1", [Save("test", "1", {})], lambda kept: told.append(("first", kept)))
+    pump._tick_soon()
+    await until(lambda: bool(told), "the end of the first attempt")
+    store.problem = None
+    pump.batch("CP1", [Save("test", "2", {})])
+    number = pump.attempt("CP1", [Save("test", "3", {}), Save("test", "4", {})], lambda kept: told.append(("second", kept)))
+    pump.batch("CP1", [Save("test", "5", {})])
+    pump._tick_soon()
+    await until(lambda: pump.committed > number, "the commit after the second attempt")
+    assert told == [("first", False), ("second", True)]
+    assert set(store.load("CP1")["test"]) == {"2", "3", "4", "5"}
+    await pump.close()
+    store.close()
+
+
+def test_an_attempt_keeps_all_or_nothing() -> None:
+    store = Store(None)
+    rows = [("CP1", Save("test", "1", {})), ("CP1", Save("test", "2", {"text": "\ud800"}))]
+    with pytest.raises(StoreError, match="cannot be stored"):
+        store.attempt([*rows, ("CP1", Save("test", "\ud800", {}))])
+    assert store.load("CP1") == {}
+    store.close()
+
+
+@pytest.mark.parametrize("durability", Durability)
 async def test_broken_store_does_not_keep_the_program_from_ending(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, durability: Durability
 ) -> None:
