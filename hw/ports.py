@@ -284,6 +284,15 @@ class Hands(Protocol):
     def wants_energy(self, wants: bool, now_s: float) -> None:
         """The car's driver pauses (False: S2 opens, pilot goes to B) or resumes charging."""
 
+    def draws(self, current_a: float | None, phases: int | None, now_s: float) -> None:
+        """The car takes no more than this, in A of each phase, on so many phases; None: as much as its class does.
+
+        Raises ValueError for a current or a number of phases that no car has.
+        """
+
+    def takes_cable(self, rating_a: float, now_s: float) -> None:
+        """The driver has another cable, by its rating in A: 13, 20, 32 or 63. Raises ValueError when that cannot be."""
+
     def cause(self, name: str, active: bool, now_s: float) -> None:
         """Break something, or mend it. Raises KeyError for a name that is not in `causes`."""
 

@@ -33,6 +33,18 @@ class Cable:
         """What a socket's proximity contact sees in ohm; None: no plug, or no such contact."""
         return PROXIMITY_OHM[self.rating_a] if self.is_in_box and self.kind is CableKind.SOCKET else None
 
+    def replace_by(self, rating_a: float) -> None:
+        """Another cable. Raises ValueError for a rating that no plug is coded for, or when this one cannot be put away."""
+        if rating_a not in PROXIMITY_OHM:
+            raise ValueError(f"no cable is rated {rating_a:g} A: {', '.join(f'{each:g}' for each in PROXIMITY_OHM)} are")
+        if rating_a == self.rating_a:
+            return
+        if self.kind is CableKind.TETHERED:
+            raise ValueError(f"the cable is fixed to the box and rated {self.rating_a:g} A")
+        if self.is_in_box or self.is_in_car:
+            raise ValueError("the cable is plugged in: unplug it first")
+        self.rating_a = rating_a
+
     def plug_in(self) -> None:
         """Both ends in."""
         self.is_in_box = True

@@ -159,7 +159,7 @@ class Car:
 
     def unplug(self, now_s: float) -> None:
         """The plug is out; a balance that was cut short begins anew next time."""
-        self._draw.supply = None
+        self._draw.connect(None)
         self._draw.stop(now_s)
         self._allowed_a = 0.0
         self._duty_percent = None
@@ -185,7 +185,7 @@ class Car:
 
     def see_mains(self, supply: Supply | None, now_s: float) -> None:
         """The voltage at the inlet changed; None is no voltage."""
-        self._draw.supply = supply
+        self._draw.connect(supply)
         if self._draw.phases == 0:
             self._draw.stop(now_s)
             if self.state in S2_CLOSED and self.state is not CarState.READY:
@@ -201,6 +201,16 @@ class Car:
         """The driver pauses or resumes."""
         self.wants_energy = wants_energy
         self._reconsider(now_s)
+
+    def set_appetite(self, current_a: float | None, phases: int | None, now_s: float) -> None:
+        """Take no more than this per phase, on so many phases; None: as much as the class does. Raises ValueError."""
+        if current_a is not None and not 0.0 < current_a <= self.kind.max_a:
+            raise ValueError(f"this car takes up to {self.kind.max_a:g} A, not {current_a:g} A")
+        if phases is not None and not 1 <= phases <= self.kind.phases:
+            raise ValueError(f"this car has {self.kind.phases} phases, not {phases}")
+        self._draw.limit(current_a, phases)
+        if self.state is CarState.CHARGING:
+            self._go_on(now_s)
 
     def step(self, now_s: float) -> None:
         """Do what is due."""
@@ -225,6 +235,8 @@ class Car:
             "state": self.state.value,
             "wants_energy": self.wants_energy,
             "balancing_left_s": self._balancing_left_s,
+            "most_a": None if self._draw.most_a == inf else self._draw.most_a,
+            "most_phases": self._draw.most_phases,
             "quirks": sorted(self.quirks),
         }
 
@@ -233,6 +245,7 @@ class Car:
         self._draw.soc = float(saved["soc"])
         self.wants_energy = bool(saved["wants_energy"])
         self._balancing_left_s = float(saved["balancing_left_s"])
+        self._draw.limit(saved.get("most_a"), saved.get("most_phases"))
         self.quirks = frozenset(map(Quirk, saved["quirks"]))
         self._cable_a = cable_a
         self._settled_s = now_s

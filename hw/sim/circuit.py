@@ -122,6 +122,7 @@ class Circuit:
             "in_box": self.cable.is_in_box,
             "in_car": self.cable.is_in_car,
             "locked": self.cable.is_locked,
+            "cable_a": self.cable.rating_a,
             "register_wh": self.register.snapshot(),
             "causes": sorted(self._causes),
             "car": None if self.car is None else self.car.snapshot(),
@@ -132,6 +133,7 @@ class Circuit:
         self._now_s = max(self._now_s, now_s)
         self._duty_percent = PILOT_STEADY
         self._coil = False
+        self.cable.rating_a = float(str(saved.get("cable_a", self.cable.rating_a)))
         self.cable.is_in_box = bool(saved["in_box"])
         self.cable.is_in_car = bool(saved["in_car"])
         self.cable.is_locked = self.cable.wants_locked = bool(saved["locked"])
@@ -204,6 +206,19 @@ class Circuit:
         if self.car is not None:
             self.car.set_wish(wants_energy, now_s)
             self._look(now_s)
+
+    def set_appetite(self, current_a: float | None, phases: int | None, now_s: float) -> None:
+        """The car takes no more than this. Raises ValueError."""
+        self._bring_to(now_s)
+        if self.car is not None:
+            self.car.set_appetite(current_a, phases, now_s)
+            self._look(now_s)
+
+    def take_cable(self, rating_a: float, now_s: float) -> None:
+        """Another cable is at hand, by its rating in A. Raises ValueError."""
+        self._bring_to(now_s)
+        self.cable.replace_by(rating_a)
+        self._look(now_s)
 
     def has_cause(self, cause: Cause) -> bool:
         """Whether something is broken now."""

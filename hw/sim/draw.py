@@ -7,6 +7,7 @@ lower bound, below 4 A of one class: some 0.01 %); hours of steady charging are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 from hw.sim.cars import CarClass
@@ -34,13 +35,31 @@ SHORTEST_S = 1e-6
 class Draw:
     """Battery and present current of one car. ``due_s`` is when the segment ends and the next wants planning."""
 
-    __slots__ = ("_from_a", "_from_s", "_to_a", "battery_efficiency", "due_s", "kind", "soc", "supply")
+    __slots__ = (
+        "_from_a",
+        "_from_s",
+        "_mains",
+        "_to_a",
+        "battery_efficiency",
+        "due_s",
+        "kind",
+        "most_a",
+        "most_phases",
+        "soc",
+        "supply",
+    )
 
     def __init__(self, kind: CarClass, soc: float, battery_efficiency: float) -> None:
         self.kind = kind
         self.soc = soc
         self.battery_efficiency = battery_efficiency
+        self._mains: Supply | None = None
         self.supply: Supply | None = None
+        """The mains at the inlet, as far as the car uses their phases."""
+        self.most_a = inf
+        """What the driver lets the car take, in A of each phase."""
+        self.most_phases: int | None = None
+        """On how many phases; None: on all it has."""
         self._from_s = 0.0
         self._from_a = 0.0
         self._to_a = 0.0
@@ -100,6 +119,19 @@ class Draw:
         most_w = self.phases * self.kind.max_a * factor * self.supply.voltage_v
         return max(0.0, goal_soc - self.soc) * WS_PER_KWH * self.kind.capacity_kwh / most_w
 
+    def connect(self, mains: Supply | None) -> None:
+        """The mains at the inlet came, changed or went (None)."""
+        self._mains = mains
+        self.supply = mains
+        if mains is not None and self.most_phases is not None:
+            self.supply = replace(mains, phases=min(mains.phases, self.most_phases))
+
+    def limit(self, most_a: float | None, most_phases: int | None) -> None:
+        """Bound what the car takes: A of each phase, phases; None: as much as its class does."""
+        self.most_a = inf if most_a is None else most_a
+        self.most_phases = most_phases
+        self.connect(self._mains)
+
     # --- planning -----------------------------------------------------------------------------------------------------
 
     def stop(self, now_s: float) -> None:
@@ -121,7 +153,7 @@ class Draw:
         """Charge within ``limit_a`` up to ``target_soc``; ``factor`` is what an overdrawing car adds to everything."""
         assert self.supply is not None
         kind = self.kind
-        limit_a = min(limit_a, kind.max_a) * factor
+        limit_a = min(limit_a, self.most_a, kind.max_a) * factor
         full_w = full_power_w(kind, self.phases)
         accepted_w = accepted_power_w(kind, self.soc, full_w)
         wanted_a = current_for_power(kind, self.supply, accepted_w * factor)

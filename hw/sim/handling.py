@@ -82,6 +82,12 @@ class SimulatedHands(_View):
     def wants_energy(self, wants: bool, now_s: float) -> None:
         self._circuit.set_wish(wants, now_s)
 
+    def draws(self, current_a: float | None, phases: int | None, now_s: float) -> None:
+        self._circuit.set_appetite(current_a, phases, now_s)
+
+    def takes_cable(self, rating_a: float, now_s: float) -> None:
+        self._circuit.take_cable(rating_a, now_s)
+
     def cause(self, name: str, active: bool, now_s: float) -> None:
         if name not in NAMES:
             raise KeyError(name)
