@@ -146,7 +146,7 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
 
 
 async def _play(steps: Sequence[Step], charger: Charger, site: Site, accepted: asyncio.Event) -> None:
-    """Do the steps once the central system has accepted us: people come to a box that is ready. Raises ScriptError."""
+    """Do the steps once the central system has accepted us: people come to a box that is ready. Raises DeedError."""
     try:
         await asyncio.wait_for(accepted.wait(), ACCEPTANCE_S)
     except TimeoutError:

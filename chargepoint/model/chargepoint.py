@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from ocpp.v16.enums import ConfigurationStatus
+
 from hw.ports import (
     Fault,
     FaultSeen,
@@ -35,7 +37,7 @@ from .errors import ErrorCode, PeerError
 from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
 from .journal import ClockSet, FaultChanged, Journal, LinkChanged, Restarting, TagPresented
-from .keys import Key, Settings
+from .keys import Access, Key, Settings
 from .outbox import CloseLink, Effect, LinkIsGood, Ref, Restart, Save
 from .session import Lane, Later, Outcome, Session
 from .timebase import Calendar, Timers, utc_text
@@ -338,6 +340,24 @@ class ChargePoint:
             if reason is not None:
                 return reason
         return None
+
+    def change_setting(self, name: str, text: str, now_s: float) -> tuple[ConfigurationStatus, str]:
+        """Change a configuration key for good, whoever asks; return the status of 5.3 and the reason of a refusal."""
+        key = self.settings.keyring.find(name)
+        if key is not None:
+            name = key.name
+            is_writable = self.settings.keyring.access(key) is not Access.READ_ONLY
+            reason = self.objection(name, text) if is_writable else None
+            if reason is not None:
+                return ConfigurationStatus.rejected, reason
+        before = self.settings.text(name)
+        status, name, refusal = self.settings.change(name, text)
+        if status == ConfigurationStatus.accepted:
+            # Stored even if it is in force already: it may be so only because BootNotification.conf said it.
+            self.save("configuration", name, {"value": self.settings.text(name)})
+            if self.settings.text(name) != before:
+                self.setting_changed(name, now_s)
+        return status, refusal
 
     def data_transfer(self, request: Any, now_s: float) -> Any | None:
         """Let the features answer a DataTransfer; None when nobody knows the vendor."""

@@ -88,7 +88,8 @@ class Later:
 class _Waiting:
     action: str
     payload: str
-    about: Ref
+    about: Ref | None
+    """None: somebody wrote this call by hand, and nobody here takes its answer."""
 
 
 @dataclass(slots=True)
@@ -211,7 +212,7 @@ class Session:
         if lost is not None and lost.about is not None:
             self._host.answered(lost.action, lost.about, Outcome(failure=Failure.LINK_LOST), now_s)
         for each in waiting:
-            self._host.answered(each.action, each.about, Outcome(failure=Failure.LINK_LOST), now_s)
+            self._give_up(each, Failure.LINK_LOST, "", now_s)
 
     # --- our calls ----------------------------------------------------------------------------------------------------
 
@@ -224,13 +225,27 @@ class Session:
         if not self.is_open:
             self._host.answered(action, about, Outcome(failure=Failure.LINK_LOST), now_s)
             return
+        self._line_up(_Waiting(action, wire.encode_payload(request), about), lane, now_s)
+
+    def send_raw(self, action: str, payload: str, now_s: float) -> None:
+        """Send a call as it is written, right or wrong: the journal tells its answer, nobody here takes it.
+
+        ``payload`` is encoded JSON. Raises ConnectionError without a socket.
+        """
+        if not self.is_open:
+            raise ConnectionError("there is no connection to the central system")
+        self._line_up(_Waiting(action, payload, None), Lane.NORMAL, now_s)
+
+    def _line_up(self, call: _Waiting, lane: Lane, now_s: float) -> None:
         waiting = self._boot if lane is Lane.BOOT else self._normal
-        waiting.append(_Waiting(action, wire.encode_payload(request), about))
+        waiting.append(call)
         if len(waiting) > NORMAL_LANE:
-            dropped = waiting.pop(0)
-            failure = Outcome(failure=Failure.TIMEOUT, detail="too many calls waiting")
-            self._host.answered(dropped.action, dropped.about, failure, now_s)
+            self._give_up(waiting.pop(0), Failure.TIMEOUT, "too many calls waiting", now_s)
         self.pump(now_s)
+
+    def _give_up(self, call: _Waiting, failure: Failure, detail: str, now_s: float) -> None:
+        if call.about is not None:
+            self._host.answered(call.action, call.about, Outcome(None, failure, detail), now_s)
 
     def has_waiting(self, about: Ref) -> bool:
         """Whether a call under ``about`` is waiting or in flight."""
@@ -369,8 +384,9 @@ class Session:
             self._on_late_result(frame, now_s)
             return
         self._finish(flying)
+        is_raw = flying.message is None and flying.about is None
         try:
-            result = wire.decode_result(flying.action, frame.payload)
+            result = None if is_raw else wire.decode_result(flying.action, frame.payload)
         except PeerError as error:
             self._fail(flying, Failure.INVALID, str(error), now_s)
             return

@@ -13,6 +13,8 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
+from ocpp.v16.enums import ConfigurationStatus
+
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import (
     CancelTransfer,
@@ -241,6 +243,18 @@ class Charger:
         self.phase = Phase.CLOSING
         self._later(now_s + self.down_s, self._come_back)
 
+    def cut_power(self, dark_s: float) -> None:
+        """The mains of the box fail for ``dark_s`` of charge time: the socket just stops, what was not stored is gone.
+
+        It comes back from the store, as after every power cut. While it is down nothing happens.
+        """
+        if self.phase is Phase.RUNNING:
+            now_s = self._shore.tell_time()
+            self._restart(now_s)
+            self.link.drop()
+            self.link.stop()
+            self._later(now_s + dark_s, self._come_back)
+
     def _later(self, due_s: float, action: Callable[[float], None]) -> None:
         if self._phase_alarm is not None:
             self._phase_alarm.clear()
@@ -284,6 +298,14 @@ class Charger:
         deed(self.board, now_s)
         self._advance_board(now_s)
         self._shore.is_dirty(self)
+
+    def change_setting(self, name: str, value: str) -> tuple[ConfigurationStatus, str]:
+        """Change a configuration key as ChangeConfiguration would; return the status and the reason of a refusal."""
+        return self.model.change_setting(name, value, self._shore.tell_time())
+
+    def send_raw(self, action: str, payload: str) -> None:
+        """Send a call as it is written, right or wrong (encoded JSON). Raises ConnectionError without a socket."""
+        self.model.session.send_raw(action, payload, self._shore.tell_time())
 
     def on_open(self, subprotocol: str | None) -> None:
         self._input(lambda now_s: self.model.on_link(True, subprotocol or "no subprotocol", now_s))

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from chargepoint.model.outbox import Ref
-from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.clock import RunningClock
-from hw.errors import ChargePointError
-from hw.ports import Board, Hands
+from hw.ports import Board
+
+from . import deeds
+from .charger import Charger
+from .clock import RunningClock
+from .deeds import DeedError
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _UNITS_WH = {"Wh": 1.0, "kWh": 1000.0}
@@ -26,7 +28,7 @@ PERSON_S = 1.0
 _DEEDS = frozenset({"plug_in", "unplug", "swipe", "pause", "resume", "fault", "mend"})
 
 
-class ScriptError(ChargePointError):
+class ScriptError(DeedError):
     """A line of verbs that cannot be done."""
 
 
@@ -90,7 +92,7 @@ def parse(line: str) -> tuple[Step, ...]:
 
 
 async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> None:
-    """Do the steps one after another. Raises ScriptError for what this box cannot do."""
+    """Do the steps one after another. Raises DeedError for what this box cannot do."""
     acted = False
     for step in steps:
         if acted and step.verb in _DEEDS:
@@ -103,14 +105,12 @@ async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> 
             while _session_wh(charger, step.connector) < wanted_wh:
                 await asyncio.sleep(LOOK_S / clock.speed)
                 charger.act(_look(step.connector))
-        elif step.verb == "network":
-            charger.link.hold(step.argument == "down")
         else:
-            charger.act(_deed(step))
+            _do(step, charger)
 
 
 def _session_wh(charger: Charger, number: int) -> float:
-    _check_connector(charger.board, number)
+    deeds.check_connector(charger.board, number)
     connector = charger.model.connector(number)
     if connector.transaction is None:
         return 0.0
@@ -122,39 +122,17 @@ def _look(number: int) -> Callable[[Board, float], None]:
     return lambda board, now_s: board.outlet(number).meter.read(Ref("look"), now_s)
 
 
-def _deed(step: Step) -> Callable[[Board, float], None]:
-    def do(board: Board, now_s: float) -> None:
-        if step.verb == "swipe":
-            for reader in board.readers:
-                if step.connector in reader.connectors:
-                    reader.present(step.argument, now_s)
-                    return
-            _check_connector(board, step.connector)
-            raise ScriptError(f"no reader serves connector {step.connector}")
-        hands = _hands(board, step.connector)
-        if step.verb == "plug_in":
-            hands.plug_in(now_s)
-        elif step.verb == "unplug":
-            hands.unplug(now_s)
-        elif step.verb in ("pause", "resume"):
-            hands.wants_energy(step.verb == "resume", now_s)
-        else:
-            try:
-                hands.cause(step.argument, step.verb == "fault", now_s)
-            except KeyError as error:
-                raise ScriptError(f"{step.argument!r} cannot break here; {', '.join(hands.causes)} can") from error
-
-    return do
-
-
-def _check_connector(board: Board, number: int) -> None:
-    if not 1 <= number <= len(board.outlets):
-        raise ScriptError(f"there is no connector {number}: {board.name} has {len(board.outlets)}")
-
-
-def _hands(board: Board, number: int) -> Hands:
-    _check_connector(board, number)
-    hands = board.outlet(number).hands
-    if hands is None:
-        raise ScriptError("nobody may pretend electricity on real hardware")
-    return hands
+def _do(step: Step, charger: Charger) -> None:
+    match step.verb:
+        case "plug_in":
+            deeds.plug_in(charger, step.connector)
+        case "unplug":
+            deeds.unplug(charger, step.connector)
+        case "swipe":
+            deeds.swipe(charger, step.argument, step.connector)
+        case "pause" | "resume":
+            deeds.pause(charger, step.connector, step.verb == "pause")
+        case "fault" | "mend":
+            deeds.fault(charger, step.connector, step.argument, step.verb == "fault")
+        case "network":
+            deeds.network(charger, step.argument == "up")

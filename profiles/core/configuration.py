@@ -46,23 +46,7 @@ class Configuration(FeatureProfile):
 
     @handles(call.ChangeConfiguration)
     def _change(self, request: call.ChangeConfiguration, now_s: float) -> call_result.ChangeConfiguration:
-        host, settings = self.host, self.host.settings
-        key = settings.keyring.find(request.key)
-        name = request.key
-        if key is not None:
-            name = key.name
-            is_writable = settings.keyring.access(key) is not Access.READ_ONLY
-            reason = host.objection(name, request.value) if is_writable else None
-            if reason is not None:
-                host.log.warning("ChangeConfiguration %s refused: %s", name, reason)
-                return call_result.ChangeConfiguration(status=ConfigurationStatus.rejected)
-        before = settings.text(name)
-        status, name, reason = settings.change(request.key, request.value)
+        status, reason = self.host.change_setting(request.key, request.value, now_s)
         if status != ConfigurationStatus.accepted:
-            host.log.warning("ChangeConfiguration %s: %s, %s", request.key, status.value, reason)
-        else:
-            # Stored even if it is in force already: it may be so only because BootNotification.conf said it.
-            host.save("configuration", name, {"value": settings.text(name)})
-            if settings.text(name) != before:
-                host.setting_changed(name, now_s)
+            self.host.log.warning("ChangeConfiguration %s: %s, %s", request.key, status.value, reason)
         return call_result.ChangeConfiguration(status=status)

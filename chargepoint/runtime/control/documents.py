@@ -1,0 +1,192 @@
+"""What can be asked of a charger, as documents: names and units are part of what others build on.
+
+Energies are in Wh, powers in W, currents in A, durations in s of charger time, instants ISO 8601 UTC of the charger.
+None means that there is none, or that this box cannot tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Document(BaseModel):
+    """A value that is told; nothing reads it back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Bound(Document):
+    """One reason why no more is offered; the least wins."""
+
+    amps: float
+    reason: str
+
+
+class Fault(Document):
+    """Something that is wrong now. ``connector`` 0: with the whole box."""
+
+    connector: int
+    trouble: str
+    error_code: str = Field(description="ChargePointErrorCode, OCPP 1.6 7.6")
+    info: str
+
+
+class Pilot(Document):
+    """The control pilot and the power path (IEC 61851-1)."""
+
+    state: str = Field(description="A, B1, B2, C1, C2, D, E or F; index 2 means that current is offered")
+    duty_percent: float = Field(description="100: steady +12 V, 0: steady -12 V")
+    offered_a: float = Field(description="what the pilot signals now, per phase")
+    is_contactor_closed: bool
+
+
+class Meter(Document):
+    """The last look at the meter. Lists hold one value a phase."""
+
+    register_wh: float
+    power_w: float | None = None
+    current_a: list[float] = []
+    voltage_v: list[float] = []
+    frequency_hz: float | None = None
+    power_factor: float | None = None
+    board_c: float | None = None
+
+
+class Charge(Document):
+    """The transaction that runs at a connector."""
+
+    id_tag: str
+    transaction_id: int | None = Field(description="as the central system named it; None: not yet")
+    started: str
+    duration_s: float
+    energy_wh: float
+    meter_start_wh: int
+    reservation_id: int | None = None
+    ending: str | None = Field(None, description="why it is about to end")
+
+
+class Connector(Document):
+    """One connector, numbered from 1."""
+
+    connector: int
+    status: str = Field(description="ChargePointStatus, OCPP 1.6 7.7")
+    error_code: str
+    info: str
+    is_operative: bool
+    is_reserved: bool
+    is_car_connected: bool
+    has_cable: bool
+    cable_rating_a: float | None
+    is_locked: bool | None = Field(description="None: nothing to lock")
+    light: str | None
+    limit_a: float = Field(description="the current that may be offered, per phase; 0: nothing may flow")
+    why: str = Field(description="why it is not more")
+    bounds: list[Bound]
+    pilot: Pilot
+    meter: Meter
+    charge: Charge | None
+    can_break: list[str] = Field(description="what `fault` takes here; empty on real hardware")
+
+
+class Charger(Document):
+    """One charger."""
+
+    id: str
+    phase: str = Field(description="built, running, closing (down for a while) or stopped")
+    board: str
+    is_simulated: bool
+    vendor: str
+    model: str
+    firmware_version: str | None
+    is_connected: bool
+    registration: str
+    time: str
+    speed: float
+    waiting_messages: int = Field(description="transaction messages that the central system has not answered yet")
+    undelivered_messages: int
+    faults: list[Fault]
+    connectors: list[Connector]
+
+
+class Summary(Document):
+    """One charger in a line."""
+
+    id: str
+    phase: str
+    is_connected: bool
+    registration: str
+    statuses: list[str]
+    power_w: float
+    energy_wh: float = Field(description="of the transactions that run")
+
+
+class Chargers(Document):
+    chargers: list[Summary]
+
+
+class Done(Document):
+    """It was done; what came of it shows in the state."""
+
+    done: str
+
+
+class Key(Document):
+    """One configuration key."""
+
+    key: str
+    value: str | None
+    readonly: bool
+
+
+class Keys(Document):
+    keys: list[Key]
+    unknown: list[str] = []
+
+
+class KeyChanged(Document):
+    status: str = Field(description="ConfigurationStatus, OCPP 1.6 7.19")
+    reason: str
+
+
+class Message(Document):
+    """A transaction message in the stored queue, oldest first."""
+
+    key: str
+    action: str
+    payload: dict[str, Any]
+    transaction: str | None
+    attempts: int
+    is_undelivered: bool = Field(description="given up, and kept: `requeue` or `dismiss` it")
+
+
+class Queue(Document):
+    messages: list[Message]
+
+
+class Period(Document):
+    start_s: float
+    limit: float
+    phases: int | None
+
+
+class ChargingProfile(Document):
+    """One charging profile as installed."""
+
+    id: int
+    connector: int
+    purpose: str
+    stack_level: int
+    kind: str
+    unit: str
+    valid_from: str | None
+    valid_to: str | None
+    start: str | None
+    duration_s: int | None
+    recurrence_s: int | None
+    periods: list[Period]
+
+
+class ChargingProfiles(Document):
+    profiles: list[ChargingProfile]

@@ -1,0 +1,94 @@
+"""JSON lines on standard input and output: the verbs for programs in any language.
+
+A request is one line, ``{"id": 1, "verb": "plug-in", "charger": "CP001", "arguments": {"connector": 1}}``; ``id`` may be
+anything and comes back, ``charger`` may be left out when there is only one. An answer is one line, ``{"id": 1,
+"result": {...}}`` or ``{"id": 1, "error": {"kind": "...", "reason": "..."}}``. ``{"verb": "events", "arguments": {"after":
+0}}`` turns on lines ``{"event": {...}}``; ``{"verb": "chargers"}`` and ``{"verb": "verbs"}`` list what there is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chargepoint.runtime.deeds import DeedError, PretendedElectricity
+
+from .desk import BadArguments, Desk
+from .verbs import VERBS, NotFound
+
+LONGEST = 1_000_000
+"""Characters of a request; a longer line is refused."""
+
+
+def kind_of(error: DeedError) -> str:
+    """Return the word for what went wrong that every way to the verbs uses."""
+    match error:
+        case NotFound():
+            return "not-found"
+        case BadArguments():
+            return "bad-arguments"
+        case PretendedElectricity():
+            return "forbidden"
+    return "conflict"
+
+
+class Lines:
+    """Answers one line at a time; ``follows`` is the number of the last event told, None while nobody wants any."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.follows: int | None = None
+
+    def answer(self, line: str) -> str:
+        """Return the answer to one line, without its end. It never raises for what stands in the line."""
+        name: Any = None
+        try:
+            request = _request(line)
+            name = request.get("id")
+            return _line({"id": name, "result": self._do(request)})
+        except DeedError as error:
+            return _line({"id": name, "error": {"kind": kind_of(error), "reason": str(error)}})
+
+    def _do(self, request: dict[str, Any]) -> Any:
+        verb, charger = request.get("verb"), request.get("charger")
+        arguments = request.get("arguments", {})
+        if not isinstance(verb, str):
+            raise BadArguments("a request needs a verb")
+        if charger is not None and not isinstance(charger, str):
+            raise BadArguments("charger must be a text")
+        if not isinstance(arguments, dict):
+            raise BadArguments("arguments must be an object")
+        if verb == "chargers":
+            return self._desk.summaries().model_dump(mode="json")
+        if verb == "verbs":
+            return {each.name: each.arguments.model_json_schema() for each in VERBS.values()}
+        if verb == "events":
+            return self._follow(arguments)
+        found = self._desk.verb(verb)
+        return self._desk.do(found, self._desk.charger(charger), arguments).model_dump(mode="json")
+
+    def _follow(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        after = arguments.get("after", 0)
+        if not isinstance(after, int) or isinstance(after, bool) or after < 0 or arguments.keys() - {"after"}:
+            raise BadArguments("events: after must be the number of an event, 0 for all that are kept")
+        self.follows = after
+        return {"after": after}
+
+
+def _request(line: str) -> dict[str, Any]:
+    if len(line) > LONGEST:
+        raise BadArguments(f"a line of more than {LONGEST} characters")
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadArguments(f"not JSON: {error}") from error
+    if not isinstance(request, dict):
+        raise BadArguments("a request is a JSON object")
+    unknown = request.keys() - {"id", "verb", "charger", "arguments"}
+    if unknown:
+        raise BadArguments(f"unknown {sorted(unknown)[0]!r} in a request")
+    return request
+
+
+def _line(answer: dict[str, Any]) -> str:
+    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

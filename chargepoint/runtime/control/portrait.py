@@ -1,0 +1,195 @@
+"""Documents drawn from a living charger. Looking changes nothing, but that meters are asked for their next reading."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from chargepoint.model import connector as model
+from chargepoint.model.chargepoint import ChargePoint
+from chargepoint.model.composite import Profile
+from chargepoint.model.faults import MEANINGS
+from chargepoint.model.outbox import Ref
+from chargepoint.model.timebase import utc_text
+from chargepoint.model.transaction import Message
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.deeds import causes_of
+from hw.ports import Board
+
+from . import documents
+
+if TYPE_CHECKING:
+    from chargepoint.runtime.clock import RunningClock
+
+LOOK = Ref("look")
+"""Under which the meter is read for onlookers; no feature takes it, but the register is remembered."""
+
+
+def look(charger: Charger) -> None:
+    """Read the meters as a display does: the next portrait shows what they tell."""
+
+    def read(board: Board, now_s: float) -> None:
+        for ports in board.outlets:
+            ports.meter.read(LOOK, now_s)
+
+    charger.act(read)
+
+
+def charger(of: Charger, clock: RunningClock) -> documents.Charger:
+    """Draw one charger, whole."""
+    now_s = clock.charge_s()
+    host = of.model
+    return documents.Charger(
+        id=of.identity,
+        phase=of.phase.value,
+        board=of.board.name,
+        is_simulated=of.board.is_simulated,
+        vendor=host.station.vendor,
+        model=host.station.model,
+        firmware_version=host.station.firmware_version,
+        is_connected=host.session.is_open,
+        registration=host.session.registration.value,
+        time=utc_text(host.calendar.utc_s(now_s)),
+        speed=clock.speed,
+        waiting_messages=len(host.queue),
+        undelivered_messages=len(host.queue.undelivered),
+        faults=_faults(host),
+        connectors=[_connector(of, each, now_s) for each in host.connectors],
+    )
+
+
+def summary(of: Charger) -> documents.Summary:
+    """Draw one charger in a line."""
+    connectors = of.model.connectors
+    return documents.Summary(
+        id=of.identity,
+        phase=of.phase.value,
+        is_connected=of.model.session.is_open,
+        registration=of.model.session.registration.value,
+        statuses=[connector.status.value for connector in connectors],
+        power_w=sum(each.meter.reading.total_power_w for each in connectors if each.meter.reading is not None),
+        energy_wh=sum(_gained_wh(connector) for connector in connectors),
+    )
+
+
+def queue(of: Charger) -> documents.Queue:
+    """Draw what waits for the central system, and what was given up."""
+    waiting = [_message(each, is_undelivered=False) for each in of.model.queue]
+    given_up = [_message(each, is_undelivered=True) for each in of.model.queue.undelivered.values()]
+    return documents.Queue(messages=[*given_up, *waiting])
+
+
+def charging_profile(of: Profile) -> documents.ChargingProfile:
+    """Draw one charging profile."""
+    return documents.ChargingProfile(
+        id=of.profile_id,
+        connector=of.connector,
+        purpose=of.purpose,
+        stack_level=of.level,
+        kind=of.kind,
+        unit=of.unit,
+        valid_from=_instant(of.valid_from_s),
+        valid_to=_instant(of.valid_to_s),
+        start=_instant(of.start_s),
+        duration_s=of.duration_s,
+        recurrence_s=of.recurrence_s,
+        periods=[documents.Period(start_s=p.start_s, limit=p.limit, phases=p.phases) for p in of.periods],
+    )
+
+
+def _instant(utc_s: float | None) -> str | None:
+    return None if utc_s is None else utc_text(utc_s)
+
+
+def _message(of: Message, *, is_undelivered: bool) -> documents.Message:
+    return documents.Message(
+        key=of.key,
+        action=of.action,
+        payload=json.loads(of.payload),
+        transaction=of.transaction,
+        attempts=of.attempts,
+        is_undelivered=is_undelivered,
+    )
+
+
+def _faults(host: ChargePoint) -> list[documents.Fault]:
+    box = {**host.box_troubles, **host.warnings}
+    places = [(0, box), *((connector.number, connector.troubles) for connector in host.connectors)]
+    return [
+        documents.Fault(
+            connector=number,
+            trouble=trouble.value,
+            error_code=MEANINGS[trouble].code.value,
+            info=info or MEANINGS[trouble].info,
+        )
+        for number, troubles in places
+        for trouble, info in troubles.items()
+    ]
+
+
+def _gained_wh(connector: model.Connector) -> float:
+    transaction = connector.transaction
+    return 0.0 if transaction is None else max(0.0, connector.meter.register_wh - transaction.meter_start_wh)
+
+
+def _connector(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
+    ports = of.board.outlet(connector.number)
+    status, error_code, _vendor_code, info = connector.condition()
+    bounds = sorted(of.model.limits(connector, now_s), key=lambda limit: limit.amps)
+    light = getattr(ports.indicator, "colour", None)
+    return documents.Connector(
+        connector=connector.number,
+        status=status.value,
+        error_code=error_code,
+        info=info,
+        is_operative=connector.is_operative,
+        is_reserved=connector.is_reserved,
+        is_car_connected=connector.supply.is_connected,
+        has_cable=connector.has_cable,
+        cable_rating_a=connector.cable_rating_a,
+        is_locked=None if connector.lock is None else connector.lock.is_locked,
+        light=light,
+        limit_a=connector.offer.amps,
+        why=connector.offer.reason,
+        bounds=[documents.Bound(amps=limit.amps, reason=limit.reason) for limit in bounds],
+        pilot=documents.Pilot(
+            state=connector.supply.state,
+            duty_percent=connector.supply.duty_percent,
+            offered_a=connector.supply.offered_a,
+            is_contactor_closed=connector.supply.is_closed,
+        ),
+        meter=_meter(connector),
+        charge=_charge(of.model, connector, now_s),
+        can_break=list(causes_of(of.board)),
+    )
+
+
+def _meter(connector: model.Connector) -> documents.Meter:
+    reading = connector.meter.reading
+    if reading is None:
+        return documents.Meter(register_wh=connector.meter.register_wh)
+    return documents.Meter(
+        register_wh=connector.meter.register_wh,
+        power_w=reading.total_power_w,
+        current_a=list(reading.current_a),
+        voltage_v=list(reading.voltage_v),
+        frequency_hz=reading.frequency_hz,
+        power_factor=reading.power_factor,
+        board_c=reading.board_c,
+    )
+
+
+def _charge(host: ChargePoint, connector: model.Connector, now_s: float) -> documents.Charge | None:
+    transaction = connector.transaction
+    if transaction is None:
+        return None
+    return documents.Charge(
+        id_tag=transaction.id_tag,
+        transaction_id=transaction.transaction_id,
+        started=utc_text(transaction.started_utc_s),
+        duration_s=max(0.0, host.calendar.utc_s(now_s) - transaction.started_utc_s),
+        energy_wh=_gained_wh(connector),
+        meter_start_wh=transaction.meter_start_wh,
+        reservation_id=transaction.reservation_id,
+        ending=None if transaction.ending is None else transaction.ending.reason,
+    )

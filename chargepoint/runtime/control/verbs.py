@@ -1,0 +1,279 @@
+"""The one table of verbs: what people and programs may do to a charger, and ask of it.
+
+A verb is a function: its name is the verb's, its first line says what it does, its arguments are a pydantic model, its
+result a document. HTTP, ``chargepoint ctl`` and JSON lines are made from `VERBS`, so none of them can know a verb that the
+others lack. Every verb answers at once. What it refuses raises DeedError with the reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chargepoint.runtime import deeds
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.clock import RunningClock
+from chargepoint.runtime.deeds import DeedError
+from profiles.smart_charging import SmartCharging
+
+from . import documents, portrait
+from .documents import Document, Done
+
+TAG_LENGTH = 20
+"""IdToken, OCPP 1.6 7.28."""
+
+
+class NotFound(DeedError):
+    """What a verb was to be done to is not there."""
+
+
+class Arguments(BaseModel):
+    """What a verb is told. A name that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ConnectorNumber = Annotated[int, Field(ge=1, le=99, description="connector, numbered from 1")]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One entry of the table."""
+
+    name: str
+    does: str
+    arguments: type[Arguments]
+    result: type[Document]
+    is_question: bool
+    """It changes nothing."""
+    run: Callable[[Charger, RunningClock, Any], Document]
+
+
+VERBS: dict[str, Verb] = {}
+"""Every verb by name, in the order in which help lists them."""
+
+F = TypeVar("F", bound=Callable[..., Document])
+
+
+def _enter(function: F, *, is_question: bool) -> F:
+    hints = get_type_hints(function)
+    arguments, result = hints["told"], hints["return"]
+    name = function.__name__.rstrip("_").replace("_", "-")
+    does = (inspect.getdoc(function) or "").partition("\n")[0]
+    VERBS[name] = Verb(name, does, arguments, result, is_question, function)
+    return function
+
+
+def question(function: F) -> F:
+    """Enter a verb that only asks."""
+    return _enter(function, is_question=True)
+
+
+def deed(function: F) -> F:
+    """Enter a verb that does something."""
+    return _enter(function, is_question=False)
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+class Nothing(Arguments):
+    """No arguments."""
+
+
+@question
+def state(charger: Charger, clock: RunningClock, told: Nothing) -> documents.Charger:
+    """Everything about a charger: what is offered to the car and why it is not more, meters, faults."""
+    portrait.look(charger)
+    return portrait.charger(charger, clock)
+
+
+class WantedKeys(Arguments):
+    key: list[str] = Field([], description="names of keys; none: all of them")
+
+
+@question
+def keys(charger: Charger, clock: RunningClock, told: WantedKeys) -> documents.Keys:
+    """Configuration keys with their values; write-only ones are never told."""
+    settings = charger.model.settings
+    found = [settings.entry(name) for name in told.key] if told.key else settings.entries()
+    return documents.Keys(
+        keys=[documents.Key(key=e.key, value=e.value, readonly=e.readonly) for e in found if e is not None],
+        unknown=[name for name in told.key if settings.entry(name) is None],
+    )
+
+
+@question
+def queue(charger: Charger, clock: RunningClock, told: Nothing) -> documents.Queue:
+    """Transaction messages that wait for the central system, and those that were given up and kept."""
+    return portrait.queue(charger)
+
+
+@question
+def charging_profiles(charger: Charger, clock: RunningClock, told: Nothing) -> documents.ChargingProfiles:
+    """The charging profiles as installed, oldest first."""
+    try:
+        installed = charger.model.feature(SmartCharging).installed
+    except LookupError:
+        installed = ()
+    return documents.ChargingProfiles(profiles=[portrait.charging_profile(each) for each in installed])
+
+
+# --- people at the box ------------------------------------------------------------------------------------------------
+
+
+class PlugIn(Arguments):
+    connector: ConnectorNumber = 1
+    state: Literal["B", "C"] = Field("C", description="C: the car wants energy; B: it only stands there")
+    cable: float | None = Field(None, description="rating of the cable in A: 13, 20, 32 or 63 (sockets only)")
+
+
+@deed
+def plug_in(charger: Charger, clock: RunningClock, told: PlugIn) -> Done:
+    """Connect the car at both ends of the cable."""
+    deeds.plug_in(charger, told.connector, asks=told.state == "C", cable_a=told.cable)
+    return Done(done=f"plugged in at connector {told.connector}")
+
+
+class AtConnector(Arguments):
+    connector: ConnectorNumber = 1
+
+
+@deed
+def unplug(charger: Charger, clock: RunningClock, told: AtConnector) -> Done:
+    """Take the cable out at both ends; a locked socket keeps its end."""
+    deeds.unplug(charger, told.connector)
+    return Done(done=f"unplugged at connector {told.connector}")
+
+
+class EvState(Arguments):
+    state: Literal["B", "C", "D"] = Field(description="B: asks for nothing; C: asks; D: asks for ventilation too")
+    current: float | None = Field(None, gt=0, le=100, description="the most it takes per phase, in A")
+    phases: int | None = Field(None, ge=1, le=3, description="on how many phases")
+    connector: ConnectorNumber = 1
+
+
+@deed
+def ev_state(charger: Charger, clock: RunningClock, told: EvState) -> Done:
+    """Let the plugged car be in state B, C or D, and bound what it takes."""
+    deeds.car_state(charger, told.connector, told.state, current_a=told.current, phases=told.phases)
+    return Done(done=f"the car at connector {told.connector} goes to {told.state} as soon as the pilot lets it")
+
+
+class Swipe(Arguments):
+    tag: str = Field(min_length=1, max_length=TAG_LENGTH, description="card number")
+    connector: ConnectorNumber | None = Field(None, description="at the reader that serves this connector")
+
+
+@deed
+def swipe(charger: Charger, clock: RunningClock, told: Swipe) -> Done:
+    """Hold a card to the reader."""
+    deeds.swipe(charger, told.tag, told.connector)
+    return Done(done="the card was held to the reader")
+
+
+class Fault(Arguments):
+    what: str = Field(description="a physical cause such as ground_fault, or an OCPP error code such as GroundFailure")
+    connector: ConnectorNumber = 1
+
+
+@deed
+def fault(charger: Charger, clock: RunningClock, told: Fault) -> Done:
+    """Break something, by physical cause or by the OCPP error code it leads to."""
+    deeds.fault(charger, told.connector, told.what, active=True)
+    return Done(done=f"{told.what} at connector {told.connector}")
+
+
+@deed
+def mend(charger: Charger, clock: RunningClock, told: Fault) -> Done:
+    """Mend what `fault` broke."""
+    deeds.fault(charger, told.connector, told.what, active=False)
+    return Done(done=f"{told.what} at connector {told.connector} is mended")
+
+
+# --- what happens to the box ------------------------------------------------------------------------------------------
+
+
+class Network(Arguments):
+    state: Literal["down", "up"]
+
+
+@deed
+def network(charger: Charger, clock: RunningClock, told: Network) -> Done:
+    """Take the network away, without a closing handshake, or give it back."""
+    deeds.network(charger, told.state == "up")
+    return Done(done=f"network {told.state}")
+
+
+class PowerCut(Arguments):
+    seconds: float = Field(10.0, ge=0, le=86_400, description="for how long, in charger time")
+
+
+@deed
+def power_cut(charger: Charger, clock: RunningClock, told: PowerCut) -> Done:
+    """Cut the mains of a simulated box; it comes back from what it had stored."""
+    deeds.power_cut(charger, told.seconds)
+    return Done(done=f"dark for {told.seconds:g} s")
+
+
+# --- the charger's mind -----------------------------------------------------------------------------------------------
+
+
+class KeySet(Arguments):
+    key: str = Field(min_length=1, max_length=50)
+    value: str = Field(max_length=500)
+
+
+@deed
+def key_set(charger: Charger, clock: RunningClock, told: KeySet) -> documents.KeyChanged:
+    """Change a configuration key for good, by the same rules as ChangeConfiguration."""
+    deeds.check_running(charger)
+    status, reason = charger.change_setting(told.key, told.value)
+    return documents.KeyChanged(status=status.value, reason=reason)
+
+
+class Send(Arguments):
+    action: str = Field(min_length=1, max_length=50, description="such as Heartbeat; right or wrong, it is sent")
+    payload: dict[str, Any] = Field({}, description="as it will stand in the frame")
+
+
+@deed
+def send(charger: Charger, clock: RunningClock, told: Send) -> Done:
+    """Send a call as it is written, right or wrong; its answer shows among the messages."""
+    deeds.check_running(charger)
+    try:
+        charger.send_raw(told.action, json.dumps(told.payload, separators=(",", ":")))
+    except ConnectionError as error:
+        raise DeedError(str(error)) from error
+    return Done(done=f"{told.action} is sent as soon as its turn comes")
+
+
+class KeptMessage(Arguments):
+    key: str = Field(description="as `queue` tells it")
+
+
+@deed
+def requeue(charger: Charger, clock: RunningClock, told: KeptMessage) -> Done:
+    """Send a message that was given up once more."""
+    deeds.check_running(charger)
+    try:
+        charger.model.queue.requeue(told.key)
+    except KeyError as error:
+        raise NotFound(f"no message {told.key} was given up") from error
+    return Done(done=f"message {told.key} waits again")
+
+
+@deed
+def dismiss(charger: Charger, clock: RunningClock, told: KeptMessage) -> Done:
+    """Give a message that could not be delivered up for good."""
+    deeds.check_running(charger)
+    try:
+        charger.model.queue.dismiss(told.key)
+    except KeyError as error:
+        raise NotFound(f"no message {told.key} was given up") from error
+    return Done(done=f"message {told.key} is gone")

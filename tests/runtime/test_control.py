@@ -1,0 +1,311 @@
+"""The verbs: what people and programs do to a charger and ask of it, through the desk and through JSON lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chargepoint.model.journal import CallAnswered, CallSent
+from chargepoint.runtime.clock import RunningClock
+from chargepoint.runtime.control import events
+from chargepoint.runtime.control.desk import BadArguments, Desk
+from chargepoint.runtime.control.lines import Lines
+from chargepoint.runtime.control.verbs import VERBS, NotFound
+from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError, PretendedElectricity
+from tests.world import World
+
+SOCKET = "ac11-sim-socket"
+
+
+class WorldClock(RunningClock):
+    """The stepped time of a world."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def charge_s(self) -> float:
+        return self._world.now_s
+
+
+class Bench:
+    """A desk over one charger; verbs let a moment pass."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.desk = Desk({world.charger.identity: world.charger}, WorldClock(world))
+
+    def do(self, verb: str, pause_s: float = 1.0, **arguments: Any) -> Any:
+        told = self.desk.do(self.desk.verb(verb), self.desk.charger(None), arguments).model_dump(mode="json")
+        self.world.run(pause_s)
+        return told
+
+    def outlet(self, number: int = 1) -> Any:
+        self.do("state", 0.1)
+        return self.do("state", 0.1)["connectors"][number - 1]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(World())
+
+
+def test_a_whole_charge_by_verbs(bench: Bench) -> None:
+    bench.do("plug-in", 5)
+    assert bench.outlet()["status"] == "Preparing"
+    bench.do("swipe", 120, tag="A1")
+    outlet = bench.outlet()
+    assert (outlet["status"], outlet["pilot"]["state"], outlet["pilot"]["is_contactor_closed"]) == ("Charging", "C2", True)
+    assert outlet["limit_a"] == 16.0
+    assert outlet["why"]
+    assert outlet["meter"]["power_w"] == pytest.approx(11040, rel=0.02)
+    assert outlet["charge"]["transaction_id"] == bench.world.connector().transaction.transaction_id
+    assert outlet["charge"]["energy_wh"] == pytest.approx(11040 * 110 / 3600, rel=0.15)
+    bench.do("swipe", 10, tag="A1")
+    bench.do("unplug", 10)
+    outlet = bench.outlet()
+    assert (outlet["status"], outlet["charge"], outlet["is_car_connected"]) == ("Available", None, False)
+
+
+def test_the_state_says_why_no_more_is_offered(bench: Bench) -> None:
+    profile = {
+        "chargingProfileId": 3,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.0}]},
+    }
+    assert bench.world.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {"status": "Accepted"}
+    bench.do("plug-in", 5)
+    bench.do("swipe", 60, tag="A1")
+    outlet = bench.outlet()
+    assert outlet["limit_a"] == 6.0
+    assert "TxDefaultProfile" in outlet["why"]
+    assert outlet["bounds"][0]["amps"] == 6.0
+    told = bench.do("charging-profiles")["profiles"]
+    assert [(each["id"], each["periods"]) for each in told] == [(3, [{"start_s": 0.0, "limit": 6.0, "phases": None}])]
+
+
+def test_a_car_that_only_stands_there(bench: Bench) -> None:
+    """Plugged in state B it starts nothing to draw; `ev-state C` lets it, with bounds; D asks for ventilation."""
+    bench.do("plug-in", 5, state="B")
+    bench.do("swipe", 60, tag="A1")
+    assert bench.outlet()["status"] == "SuspendedEV"
+    bench.do("ev-state", 60, state="C", current=8, phases=1)
+    assert bench.outlet()["meter"]["current_a"] == pytest.approx([8, 0, 0], abs=0.05)
+    bench.do("ev-state", 60, state="B")
+    assert bench.outlet()["pilot"]["state"] == "B2"
+    bench.do("ev-state", 60, state="D")
+    assert [fault["trouble"] for fault in bench.do("state")["faults"]] == ["ventilation"]
+
+
+def test_a_cable_at_a_socket_is_rated() -> None:
+    bench = Bench(World(board=SOCKET))
+    bench.do("plug-in", 5, cable=13)
+    assert bench.outlet()["cable_rating_a"] == 13.0
+    with pytest.raises(DeedError, match="no cable is rated 14 A"):
+        bench.do("plug-in", cable=14)
+
+
+@pytest.mark.parametrize("code", CAUSES_OF_ERROR_CODE)
+def test_a_fault_is_set_by_the_error_code_it_leads_to(code: str) -> None:
+    """7.6: the charger reports that code, once a car is there and charging, and is well again when it is mended."""
+    bench = Bench(World(board=SOCKET))
+    bench.do("plug-in", 5)
+    if code == "ConnectorLockFailure":
+        bench.do("fault", what=code)
+    bench.do("swipe", 60, tag="A1")
+    bench.do("fault", 70, what=code)
+    if code == "PowerSwitchFailure":
+        bench.do("swipe", 30, tag="A1")  # a welded contactor shows when it is to open
+    bench.outlet()
+    bench.world.run(5)
+    told = [row["errorCode"] for row in bench.world.calls("StatusNotification")]
+    assert code in told
+    bench.do("mend", 10, what=code)
+    assert not bench.world.charger.board.snapshot()[0]["causes"]
+
+
+def test_what_breaks_is_named_in_the_refusal(bench: Bench) -> None:
+    with pytest.raises(DeedError, match="'gremlins' cannot break here; ground_fault, "):
+        bench.do("fault", what="gremlins")
+
+
+def test_network_down_drops_the_socket(bench: Bench) -> None:
+    bench.do("network", state="down")
+    assert bench.do("state")["is_connected"] is False
+    bench.do("plug-in", 5)
+    bench.do("network", 120, state="up")
+    assert bench.do("state")["is_connected"] is True
+
+
+def test_a_power_cut_ends_the_transaction_with_its_reason(bench: Bench) -> None:
+    """4.10, 7.36: PowerLoss; the charger is dark for as long as was said, and what is stored is told afterwards."""
+    bench.do("plug-in", 5)
+    bench.do("swipe", 60, tag="A1")
+    bench.do("power-cut", 10, seconds=30)
+    assert bench.do("state", 0)["phase"] == "closing"
+    with pytest.raises(DeedError, match="is down"):
+        bench.do("key-set", key="HeartbeatInterval", value="60")
+    bench.world.run(120)
+    assert bench.do("state")["phase"] == "running"
+    assert bench.world.last("StopTransaction")["reason"] == "PowerLoss"
+
+
+def test_keys_are_read_and_changed_by_the_rules_of_the_standard(bench: Bench) -> None:
+    """5.3: Accepted and in force and kept; Rejected; NotSupported. 5.8: what is unknown is said."""
+    assert bench.do("key-set", key="heartbeatinterval", value="77") == {"status": "Accepted", "reason": ""}
+    told = bench.do("keys", key=["HeartbeatInterval", "Nonsense"])
+    assert told == {"keys": [{"key": "HeartbeatInterval", "value": "77", "readonly": False}], "unknown": ["Nonsense"]}
+    assert bench.world.stored("configuration", "HeartbeatInterval") == {"value": "77"}
+    assert bench.do("key-set", key="HeartbeatInterval", value="often")["status"] == "Rejected"
+    assert bench.do("key-set", key="NumberOfConnectors", value="9") == {"status": "Rejected", "reason": "read-only"}
+    assert bench.do("key-set", key="Nonsense", value="1")["status"] == "NotSupported"
+    assert len(bench.do("keys")["keys"]) > 30
+
+
+def test_a_call_is_sent_as_it_is_written(bench: Bench) -> None:
+    """Right or wrong, once, and its answer shows in the journal and nowhere else."""
+    bench.world.forget()
+    bench.do("send", 5, action="Heartbeat")
+    refused: list[str] = []
+
+    def refuse(text: str) -> None:
+        refused.append(text)
+        bench.world.peer.send([4, json.loads(text)[1], "NotImplemented", "", {}])
+
+    bench.world.peer.receive = refuse  # type: ignore[method-assign]
+    bench.do("send", 5, action="Nonsense", payload={"a": [1]})
+    assert [json.loads(text)[2:] for text in refused] == [["Nonsense", {"a": [1]}]]
+    sent = [(entry.action, entry.payload) for _at, entry in bench.world.journal if isinstance(entry, CallSent)]
+    assert sent[-2:] == [("Heartbeat", "{}"), ("Nonsense", '{"a":[1]}')]
+    ended = [entry.action for _at, entry in bench.world.journal if isinstance(entry, CallAnswered)]
+    assert ended[-2:] == ["Heartbeat", "Nonsense"]
+    bench.do("network", state="down")
+    with pytest.raises(DeedError, match="no connection"):
+        bench.do("send", action="Heartbeat")
+
+
+def test_the_queue_shows_what_waits_for_the_central_system(bench: Bench) -> None:
+    bench.do("network", state="down")
+    bench.do("plug-in", 5)
+    bench.do("swipe", 30, tag="A1")
+    assert bench.do("state")["waiting_messages"] == len(bench.do("queue")["messages"])
+    bench.do("key-set", key="AllowOfflineTxForUnknownId", value="true")
+    bench.do("swipe", 30, tag="A1")
+    messages = bench.do("queue")["messages"]
+    assert [each["action"] for each in messages] == ["StartTransaction"]
+    assert messages[0]["payload"]["idTag"] == "A1"
+    with pytest.raises(NotFound, match="no message 7 was given up"):
+        bench.do("requeue", key="7")
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "reason"),
+    [
+        ("plug-in", {"connecter": 1}, "plug-in: connecter: Extra inputs are not permitted"),
+        ("plug-in", {"connector": 0}, "connector: Input should be greater than or equal to 1"),
+        ("swipe", {}, "tag: Field required"),
+        ("swipe", {"tag": "x" * 21}, "tag: String should have at most 20 characters"),
+        ("ev-state", {"state": "F"}, "state: Input should be 'B', 'C' or 'D'"),
+    ],
+)
+def test_bad_arguments_are_named(bench: Bench, verb: str, arguments: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadArguments) as caught:
+        bench.do(verb, **arguments)
+    assert reason in str(caught.value)
+
+
+def test_what_is_not_there_is_named_with_what_is(bench: Bench) -> None:
+    with pytest.raises(NotFound, match="'plug-on' is no verb: did you mean plug-in"):
+        bench.desk.verb("plug-on")
+    with pytest.raises(DeedError, match="there is no connector 2: ac11-sim has 1"):
+        bench.do("plug-in", connector=2)
+    many = Desk({f"CP{number}": bench.world.charger for number in range(1, 8)}, bench.desk.clock)
+    assert many.charger("CP3") is bench.world.charger
+    with pytest.raises(NotFound, match=r"which charger\? 7 fit: CP1, CP2, CP3, CP4, CP5, \.\.\."):
+        many.charger("CP")
+    with pytest.raises(NotFound, match="no charger 'XY'"):
+        many.charger("XY")
+
+
+def test_nobody_pretends_electricity_on_real_hardware(bench: Bench) -> None:
+    for ports in bench.world.charger.board.outlets:
+        ports.hands = None
+    bench.world.charger.board.is_simulated = False
+    deeds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("plug-in", {}),
+        ("unplug", {}),
+        ("ev-state", {"state": "C"}),
+        ("fault", {"what": "ground_fault"}),
+        ("mend", {"what": "ground_fault"}),
+        ("power-cut", {}),
+    )
+    for verb, arguments in deeds:
+        with pytest.raises(PretendedElectricity):
+            bench.do(verb, **arguments)
+
+
+def test_every_verb_is_described() -> None:
+    for verb in VERBS.values():
+        assert verb.does.endswith("."), verb.name
+        assert verb.result.model_json_schema()["type"] == "object"
+
+
+# --- JSON lines -------------------------------------------------------------------------------------------------------
+
+
+def test_json_lines_do_and_answer(bench: Bench) -> None:
+    lines = Lines(bench.desk)
+    done = json.loads(lines.answer('{"id": "a", "verb": "plug-in", "charger": "CP1", "arguments": {"connector": 1}}'))
+    assert done == {"id": "a", "result": {"done": "plugged in at connector 1"}}
+    assert json.loads(lines.answer('{"id": 2, "verb": "state"}'))["result"]["id"] == "CP1"
+    assert json.loads(lines.answer('{"verb": "chargers"}'))["result"]["chargers"][0]["id"] == "CP1"
+    assert set(json.loads(lines.answer('{"verb": "verbs"}'))["result"]) == set(VERBS)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "reason"),
+    [
+        ("{", "bad-arguments", "not JSON"),
+        ("[" * 100_000, "bad-arguments", "not JSON"),
+        ("[]", "bad-arguments", "a request is a JSON object"),
+        ("{}", "bad-arguments", "a request needs a verb"),
+        ('{"verb": "plug_on"}', "not-found", "is no verb"),
+        ('{"verb": "state", "charger": "X"}', "not-found", "no charger 'X'"),
+        ('{"verb": "state", "charger": 1}', "bad-arguments", "charger must be a text"),
+        ('{"verb": "state", "arguments": []}', "bad-arguments", "arguments must be an object"),
+        ('{"verb": "state", "args": {}}', "bad-arguments", "unknown 'args' in a request"),
+        ('{"verb": "plug-in", "arguments": {"connector": 9}}', "conflict", "there is no connector 9"),
+    ],
+)
+def test_a_line_that_cannot_be_done_says_why(bench: Bench, line: str, kind: str, reason: str) -> None:
+    error = json.loads(Lines(bench.desk).answer(line))["error"]
+    assert error["kind"] == kind
+    assert reason in error["reason"]
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+def test_events_are_numbered_and_bounded() -> None:
+    world = World()
+    ring = events.Events(kept=10)
+    ring.watch(world.charger)
+    world.cut_power()  # a new charger object: nothing is heard of it
+    assert ring.last == 0
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60).plug().tap("A1").run(30)
+    assert ring.last > 10
+    kept = list(ring.after(0))
+    assert [event.number for event in kept] == list(range(ring.last - 9, ring.last + 1))
+    assert ring.missed(0) == ring.last - 10
+    assert list(ring.after(ring.last)) == []
+    assert [event.number for event in ring.after(ring.last - 2)] == [ring.last - 1, ring.last]
+    assert list(ring.after(0, "CP9")) == []
+    told = events.told(kept[-1])
+    assert json.loads(json.dumps(told))["charger"] == "CP1"
+    assert told["kind"] == type(kept[-1].entry).__name__
