@@ -190,6 +190,11 @@ class Session:
         """Nothing in flight, nothing waiting."""
         return self._in_flight is None and not self._boot and not self._normal and not len(self.queue)
 
+    @property
+    def awaits_answer(self) -> bool:
+        """A call of ours is in flight."""
+        return self._in_flight is not None
+
     # --- the link -----------------------------------------------------------------------------------------------------
 
     def opened(self, now_s: float) -> None:

@@ -135,6 +135,11 @@ class RealPorter:
         self._unwanted: dict[Ref, threading.Event] = {}
         """Set to end what is under way."""
 
+    @property
+    def is_busy(self) -> bool:
+        """A real transfer or installation is under way."""
+        return bool(self._unwanted)
+
     def carry(self, errand: Errand) -> None:
         plan = self._plan
         if isinstance(errand, CancelTransfer):

@@ -35,6 +35,7 @@ from hw.loader import plan_board
 PATIENCE_S = 30.0
 """How long a test waits for what must happen, on a slow machine too."""
 LOOK_S = 0.003
+_SOMETIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 Payload = dict[str, Any]
 Answerer = Callable[[Payload], Any]
@@ -58,6 +59,8 @@ class Heard:
     action: str
     payload: Payload
     socket: int
+    at: datetime = _SOMETIME
+    """When, by the clock of the central system."""
 
     def __getitem__(self, name: str) -> Any:
         return self.payload[name]
@@ -78,7 +81,7 @@ def _handler(action: Action) -> Any:
     """Make the method for an action; the package finds it by its name."""
 
     async def handle(self: Dialogue, **payload: Any) -> Any:
-        return await self.csms.answer(Heard(action.value, payload, self.number))
+        return await self.csms.answer(Heard(action.value, payload, self.number, self.csms.clock()))
 
     handle.__name__ = action.name
     return on(action)(handle)  # type: ignore[no-untyped-call]
@@ -92,12 +95,19 @@ class Dialogue(ChargePoint):
         self.csms = csms
         self.connection = connection
         self.number = number
+        self.sent = 0
+        """Frames that went to the charger, or are about to."""
+        self.received = 0
+        self.answers = 0
+        """How many of the frames received are answers."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Route messages, each on its own: the package's loop would hear no answer while a handler waits."""
         try:
             async for message in self.connection:
+                self.received += 1
+                self.answers += message[:2] in ("[3", "[4")
                 task = asyncio.create_task(self.route_message(message))  # type: ignore[no-untyped-call]
                 self._tasks.add(task)
                 task.add_done_callback(self._routed)
@@ -105,12 +115,18 @@ class Dialogue(ChargePoint):
             for task in self._tasks:
                 task.cancel()
 
+    @property
+    def is_busy(self) -> bool:
+        """A frame is being dealt with."""
+        return bool(self._tasks)
+
     def _routed(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.csms.problems.append(repr(error))
 
     async def _send(self, message: str) -> None:
+        self.sent += 1
         if message.startswith("[4,"):
             self.csms.problems.append(message)
         try:
@@ -143,6 +159,7 @@ class Csms:
     answers: dict[str, Answerer] = field(default_factory=dict)
     """By action, instead of the ordinary answer."""
     interval_s: int = 3600
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     port: int = 0
     dialogues: list[Dialogue] = field(default_factory=list)
     """All connections there were, oldest first."""
@@ -223,7 +240,7 @@ class Csms:
 
     def ordinary(self, heard: Heard) -> Any:
         """The answer of a central system that agrees to everything."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = self.clock().isoformat(timespec="milliseconds")
         match heard.action:
             case "BootNotification":
                 return call_result.BootNotification(now, self.interval_s, "Accepted")  # type: ignore[arg-type]
