@@ -98,7 +98,7 @@ class LocalAuthList(FeatureProfile):
 
     @handles(call.SendLocalList)
     def _send_local_list(self, request: call.SendLocalList, now_s: float) -> call_result.SendLocalList | Later:
-        """The answer waits for the store: "Failed" is for an update that could not be stored as well (5.15, 7.29)."""
+        """The answer waits for the store: "Failed" is for an update that could not be stored as well (5.15, 7.47)."""
         judged = self._judge(request)
         if isinstance(judged, UpdateStatus):
             return call_result.SendLocalList(status=judged)

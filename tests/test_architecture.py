@@ -70,12 +70,16 @@ MAY_IMPORT: dict[Room, tuple[Room, ...]] = {
 }
 
 DOORS = {
+    "prometheus_client": ("chargepoint.runtime.web",),
+    "pydantic": ("chargepoint.runtime.control", "chargepoint.runtime.web.openapi"),
     "pymodbus": ("hw.serial.modbus",),
     "rich": ("chargepoint.cli",),
     "ruamel": ("hw.document",),
     "serial": ("hw.serial.line",),
     "sqlite3": ("chargepoint.runtime.store",),
+    "starlette": ("chargepoint.runtime.web",),
     "transitions": ("chargepoint.model.machine",),
+    "uvicorn": ("chargepoint.runtime.web.server",),
     "websockets": (
         "chargepoint.runtime.address",
         "chargepoint.runtime.centre",

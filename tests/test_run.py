@@ -59,7 +59,7 @@ def steps(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Steps:
     return collected
 
 
-def prepare(run: ModuleType, extra: str = "", name: str = ".venv") -> None:
+def prepare(run: ModuleType, extra: str = "web", name: str = ".venv") -> None:
     run.Environment(os.path.join(run.ROOT, name)).make_ready_for(extra)
 
 
@@ -103,7 +103,8 @@ def test_first_start_makes_and_fills_the_environment(run: ModuleType, steps: Ste
 
 
 @pytest.mark.parametrize(
-    ("installed", "wanted", "is_enough"), [("", "", True), ("dev", "dev", True), ("dev", "", True), ("", "dev", False)]
+    ("installed", "wanted", "is_enough"),
+    [("web", "web", True), ("dev", "dev", True), ("dev", "web", True), ("web", "dev", False)],
 )
 def test_second_start_installs_only_what_is_missing(
     run: ModuleType, steps: Steps, installed: str, wanted: str, is_enough: bool

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
+
+from chargepoint.runtime.control.admission import Admission
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,6 +79,7 @@ class Ending:
     def __init__(self) -> None:
         self.event = asyncio.Event()
         self.signal: signal.Signals | None = None
+        self._work: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
@@ -99,9 +103,34 @@ class Ending:
             return False
         return True
 
+    def after(self, work: Coroutine[Any, Any, None]) -> None:
+        """End when ``work`` has ended, too."""
+
+        def over(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                logging.getLogger(__name__).error("ended by a failure", exc_info=task.exception())
+            self.event.set()
+
+        self._work = asyncio.create_task(work)
+        self._work.add_done_callback(over)
+
     @property
     def exit_code(self) -> int:
         return 0 if self.signal is None else 128 + self.signal
+
+
+def admission_of(place: str) -> Admission:
+    """Return where to take verbs over HTTP, from ``[HOST:]PORT`` and the token in CHARGEPOINT_CONTROL_TOKEN.
+
+    Raises click.UsageError.
+    """
+    host, _, port = place.rpartition(":")
+    try:
+        if not port.isdigit() or int(port) > 65_535:
+            raise ValueError(f"--control takes [HOST:]PORT, such as 8080, not {place!r}")
+        return Admission(host.strip("[]") or "127.0.0.1", int(port), os.environ.get("CHARGEPOINT_CONTROL_TOKEN") or None)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def print_table(rows: list[dict[str, Any]], output: str) -> None:

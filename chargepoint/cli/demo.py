@@ -11,7 +11,7 @@ from random import Random
 import click
 
 from chargepoint.cli import EXIT_FAILED
-from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import Entry, TransactionEnded
 from chargepoint.runtime.address import Address
@@ -19,9 +19,12 @@ from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.central_system import CentralSystem
 from chargepoint.runtime.centre import serve
 from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.control.admission import Admission
+from chargepoint.runtime.frontdesk import FrontDesk
 from chargepoint.runtime.script import Step, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
+from hw.errors import ChargePointError
 from hw.loader import plan_board
 
 log = logging.getLogger(__name__)
@@ -42,9 +45,17 @@ LEAST_S = 10.0
 @click.option("--duration", type=click.FloatRange(LEAST_S), help="Stop after so many seconds; else with Ctrl-C.")
 @click.option("--board", default="ac11-sim", show_default=True, help="A name of `chargepoint board list`.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same car.")
+@click.option("--control", help="Address of the page: [HOST:]PORT.  [default: 8080, if it is free]")
 @logging_options
 def command(
-    speed: float, duration: float | None, board: str, seed: int, verbose: int, quiet: bool, log_format: str
+    speed: float,
+    duration: float | None,
+    board: str,
+    seed: int,
+    control: str | None,
+    verbose: int,
+    quiet: bool,
+    log_format: str,
 ) -> int:
     """Show a car charging.
 
@@ -58,13 +69,14 @@ def command(
         seed=seed,
         register_wh=1_234_000.0,
     )
-    return asyncio.run(_demo(plan, speed, duration, quiet))
+    admission = None if control is None else admission_of(control)
+    return asyncio.run(_demo(plan, speed, duration, quiet, admission))
 
 
 _SAMPLED = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage"
 
 
-async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: bool) -> int:
+async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: bool, control: Admission | None) -> int:
     ending = Ending()
     store = Store(None, Durability.RELAXED)
     site = Site(store, speed, plan.seed)
@@ -83,8 +95,12 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
             each.model.journal.listen(remember)
 
         charger.on_rebuilt = (listen,)
+        desk = FrontDesk(site)
+        desk.watch(charger)
+        page = await _page(desk, control)
         if not quiet:
             click.echo(f"{IDENTITY}: {plan.board.description}; central system at {centre.url}; speed x{speed:g}")
+            click.echo(page)
         charger.start()
         driver = asyncio.create_task(_visits(charger, site, duration))
         show = asyncio.create_task(_show(charger, site, lines, quiet))
@@ -99,6 +115,7 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
         await asyncio.sleep(0.3)  # one more look at the panel
         show.cancel()
         await asyncio.gather(show, return_exceptions=True)
+        await desk.close()
         await site.close()
     store.close()
     if ending.signal is not None:
@@ -110,6 +127,16 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
     if not quiet:
         click.echo(f"{len(ended)} charge{'s' if len(ended) > 1 else ''}, {energy_wh / 1000:.2f} kWh in all")
     return 0
+
+
+async def _page(desk: FrontDesk, control: Admission | None) -> str:
+    """Open the page and tell where it is; nobody asked for the one of the default, so it may also be missing."""
+    try:
+        return f"page: {await desk.listen(control or Admission())}"
+    except ChargePointError as error:
+        if control is not None:
+            raise
+        return f"no page: {error}"
 
 
 async def _visits(charger: Charger, site: Site, duration: float | None) -> None:

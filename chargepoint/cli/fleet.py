@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
 from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.control.admission import Admission
 from chargepoint.runtime.link import LinkSettings
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
@@ -54,6 +55,7 @@ def patience_s(count: int, meter_interval_s: float) -> float:
 @click.option("--speed", type=click.FloatRange(0.001, 100_000), default=1.0, show_default=True)
 @click.option("--seed", type=int, help="Makes chance repeatable.")
 @click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
+@click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
 @logging_options
 def command(
     url: str,
@@ -69,6 +71,7 @@ def command(
     speed: float,
     seed: int | None,
     duration: float | None,
+    control: str | None,
     verbose: int,
     quiet: bool,
     log_format: str,
@@ -95,7 +98,8 @@ def command(
         for number, address in enumerate(addresses)
     ]
     fleet = list(zip(plans, addresses, strict=True))
-    return asyncio.run(_run(fleet, meter_interval / speed, plugged, swipe, data, speed, seed, duration))
+    admission = None if control is None else admission_of(control)
+    return asyncio.run(_run(fleet, meter_interval / speed, plugged, swipe, data, speed, seed, duration, admission))
 
 
 async def _run(
@@ -107,14 +111,23 @@ async def _run(
     speed: float,
     seed: int | None,
     duration: float | None,
+    control: Admission | None,
 ) -> int:
     ending = Ending()
     place = Path(tempfile.mkdtemp(prefix="chargepoint-fleet-")) if data is None else data
     store = Store(place / "fleet.sqlite3", Durability.RELAXED)
     site = Site(store, speed, seed, patience_s=patience_s(len(fleet), meter_interval))
     settings = LinkSettings()
+    desk = None
     try:
         chargers = [site.add(plan, address, settings) for plan, address in fleet]
+        if control is not None:
+            from chargepoint.runtime.frontdesk import FrontDesk
+
+            desk = FrontDesk(site)
+            for charger in chargers:
+                desk.watch(charger)
+            log.info("control: %s", await desk.listen(control))
         await _bring_up(chargers, plugged, ending)
         site.settle_memory()
         log.info("%d of %d chargers accepted", _accepted(chargers), len(chargers))
@@ -125,6 +138,8 @@ async def _run(
         accepted = _accepted(chargers)
         states = Counter(connector.status.value for c in chargers for connector in c.model.connectors)
         log.info("at the end: %s", ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
+        if desk is not None:
+            await desk.close()
         await site.close()
     finally:
         store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
 from chargepoint.model.session import Registration
@@ -47,6 +48,8 @@ ACCEPTANCE_S = 5.0
 @click.option("--seed", type=int, help="Makes chance repeatable.")
 @click.option("--do", "script", help='What people do: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".')
 @click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
+@click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
+@click.option("--stdio", is_flag=True, help="Take verbs as JSON lines on standard input; ends when it ends.")
 @logging_options
 def command(
     config: Path | None,
@@ -61,6 +64,8 @@ def command(
     seed: int | None,
     script: str | None,
     duration: float | None,
+    control: str | None,
+    stdio: bool,
     verbose: int,
     quiet: bool,
     log_format: str,
@@ -80,13 +85,14 @@ def command(
         durability=Durability(durability) if durability else settings.durability,
         speed=speed or settings.speed,
         seed=settings.seed if seed is None else seed,
+        control=settings.control if control is None else admission_of(control),
     )
     if settings.central_system is None:
         raise click.UsageError("no central system: give --url ws://…, or central_system: {url: …} in the file.")
     steps = parse(script) if script else ()
     for name in settings.unknown_keys():
         log.warning("configuration key %s is not one of this charger's: kept as a custom key", name)
-    return asyncio.run(_run(settings, settings.central_system, steps, duration))
+    return asyncio.run(_run(settings, settings.central_system, steps, duration, takes_lines=stdio))
 
 
 def with_options(
@@ -107,7 +113,11 @@ def with_options(
     return replace(settings, identity=identity, central_system=address)
 
 
-async def _run(settings: Configuration, address: Address, steps: Sequence[Step], duration: float | None) -> int:
+async def _run(
+    settings: Configuration, address: Address, steps: Sequence[Step], duration: float | None, *, takes_lines: bool
+) -> int:
+    if settings.control is not None or takes_lines:
+        from chargepoint.runtime.frontdesk import FrontDesk
     ending = Ending()
     store = open_store(settings.data, settings.identity, settings.durability_in_force)
     site = Site(store, settings.speed, settings.seed)
@@ -127,13 +137,22 @@ async def _run(settings: Configuration, address: Address, steps: Sequence[Step],
         each.model.journal.listen(remember)
 
     charger.on_rebuilt = (listen, _frames, recollection.watch)
+    desk = FrontDesk(site) if settings.control is not None or takes_lines else None
+    if desk is not None:
+        desk.watch(charger)
     log.info(
         "%s: board %s, dials %s as %s", settings.identity, settings.board, address.target(), address.user or "nobody"
     )
     try:
+        if desk is not None and settings.control is not None:
+            log.info("control: %s", await desk.listen(settings.control))
         charger.start()
+        if desk is not None and takes_lines:
+            ending.after(desk.take_lines(sys.stdin.buffer, sys.stdout))
         await _until_the_end(ending, _play(steps, charger, site, accepted) if steps else None, duration)
     finally:
+        if desk is not None:
+            await desk.close()
         # Also when the script could not be done: whatever charges is stopped in order.
         await site.wind_down()
         await site.close()

@@ -25,6 +25,7 @@ from profiles.firmware.update import INSTALL_LIMIT_S
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
+from .control.admission import DEFAULT_PORT, Admission
 from .link import LinkSettings
 from .porter import FilePlan
 from .store import Durability, file_stem
@@ -71,6 +72,8 @@ class Configuration:
     register_wh: float | None = None
     reset_down_s: float = 5.0
     files: FilePlan = REAL_FILES
+    control: Admission | None = None
+    """Where verbs are taken over HTTP; None: nowhere."""
 
     @property
     def durability_in_force(self) -> Durability:
@@ -149,6 +152,8 @@ def read(path: Path) -> Configuration:
     if root.has("diagnostics"):
         files = _diagnostics(files, root.child("diagnostics"))
     configuration = _replace(configuration, files=files)
+    if root.has("control"):
+        configuration = _replace(configuration, control=_control(root.child("control"), path.parent))
     root.finish()
     _check(configuration, root)
     return configuration
@@ -240,6 +245,20 @@ def _address(section: Section, identity: str, beside: Path) -> Address:
         raise ConfigurationError(section.mark_of(place), str(error)) from error
 
 
+def _control(section: Section, beside: Path) -> Admission:
+    host = section.text("host", "127.0.0.1")
+    port = section.integer("port", DEFAULT_PORT, minimum=0, maximum=65_535)
+    token = None
+    if section.has("token_file"):
+        token = _content(section, "token_file", beside).decode("ascii", "replace")
+    names = section.texts("names", ())
+    section.finish()
+    try:
+        return Admission(host, port, token, names)
+    except ValueError as error:
+        raise ConfigurationError(section.mark_of("token_file" if token else "host"), str(error)) from error
+
+
 def _password(section: Section, beside: Path) -> bytes | None:
     given = [key for key in ("password", "password_hex", "password_file") if section.has(key)]
     if len(given) > 1:
@@ -253,11 +272,17 @@ def _password(section: Section, beside: Path) -> bytes | None:
             section.fail(section.node(key), "an even number of hexadecimal digits")
         return bytes.fromhex(text)
     if key == "password_file":
-        try:
-            return (beside / text).read_bytes().strip()
-        except OSError as error:
-            raise ConfigurationError(section.mark_of(key), f"{text} cannot be read: {error.strerror}") from error
+        return _content(section, key, beside)
     return text.encode()
+
+
+def _content(section: Section, key: str, beside: Path) -> bytes:
+    """Return what stands in a file that the configuration names, without the white space around it."""
+    name = section.text(key)
+    try:
+        return (beside / name).read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(section.mark_of(key), f"{name} cannot be read: {error.strerror}") from error
 
 
 def _with_timing(configuration: Configuration, section: Section) -> Configuration:

@@ -377,7 +377,7 @@ def test_one_update_is_one_commit(world: World, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_cannot_be_stored_is_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """7.29: "Failed to update the Local Authorization List", and the old one stands, after a power cut as well."""
+    """7.47: "Failed to update the Local Authorization List", and the old one stands, after a power cut as well."""
     listing(world, entry("A1"))
 
     def broken(_store: Store, _rows: object) -> None:

@@ -10,9 +10,9 @@ import pytest
 from chargepoint.model.journal import CallAnswered, CallSent
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control import events
-from chargepoint.runtime.control.desk import BadArguments, Desk
+from chargepoint.runtime.control.desk import Desk
 from chargepoint.runtime.control.lines import Lines
-from chargepoint.runtime.control.verbs import VERBS, NotFound
+from chargepoint.runtime.control.verbs import VERBS, BadArguments, NotFound
 from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError, PretendedElectricity
 from tests.world import World
 
@@ -38,7 +38,8 @@ class Bench:
         self.desk = Desk({world.charger.identity: world.charger}, WorldClock(world))
 
     def do(self, verb: str, pause_s: float = 1.0, **arguments: Any) -> Any:
-        told = self.desk.do(self.desk.verb(verb), self.desk.charger(None), arguments).model_dump(mode="json")
+        found = self.desk.verb(verb)
+        told = self.desk.do(found, self.desk.charger(None), found.judge(arguments)).model_dump(mode="json")
         self.world.run(pause_s)
         return told
 

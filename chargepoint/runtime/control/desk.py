@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
-
-from pydantic import ValidationError
 
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.deeds import DeedError
 
 from . import documents, portrait
 from .documents import Document
-from .verbs import VERBS, NotFound, Verb
-
-
-class BadArguments(DeedError):
-    """Arguments that a verb does not take; the text names each and says why."""
+from .verbs import VERBS, Arguments, NotFound, Verb
 
 
 class Desk:
@@ -57,16 +49,6 @@ class Desk:
         """Every charger in a line."""
         return documents.Chargers(chargers=[portrait.summary(charger) for charger in self.chargers.values()])
 
-    def do(self, verb: Verb, charger: Charger, arguments: Mapping[str, Any]) -> Document:
-        """Do a verb and return what it tells. Raises DeedError, BadArguments, NotFound."""
-        try:
-            told = verb.arguments.model_validate(arguments)
-        except ValidationError as error:
-            raise BadArguments(f"{verb.name}: {_reasons(error)}") from error
+    def do(self, verb: Verb, charger: Charger, told: Arguments) -> Document:
+        """Do a verb and return what it tells. Raises DeedError."""
         return verb.run(charger, self.clock, told)
-
-
-def _reasons(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"] for each in error.errors()
-    )

@@ -13,8 +13,8 @@ from typing import Any
 
 from chargepoint.runtime.deeds import DeedError, PretendedElectricity
 
-from .desk import BadArguments, Desk
-from .verbs import VERBS, NotFound
+from .desk import Desk
+from .verbs import VERBS, BadArguments, NotFound
 
 LONGEST = 1_000_000
 """Characters of a request; a longer line is refused."""
@@ -65,7 +65,7 @@ class Lines:
         if verb == "events":
             return self._follow(arguments)
         found = self._desk.verb(verb)
-        return self._desk.do(found, self._desk.charger(charger), arguments).model_dump(mode="json")
+        return self._desk.do(found, self._desk.charger(charger), found.judge(arguments)).model_dump(mode="json")
 
     def _follow(self, arguments: dict[str, Any]) -> dict[str, Any]:
         after = arguments.get("after", 0)

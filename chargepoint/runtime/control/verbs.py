@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chargepoint.runtime import deeds
 from chargepoint.runtime.charger import Charger
@@ -32,10 +32,14 @@ class NotFound(DeedError):
     """What a verb was to be done to is not there."""
 
 
+class BadArguments(DeedError):
+    """Arguments that a verb does not take; the text names each and says why."""
+
+
 class Arguments(BaseModel):
     """What a verb is told. A name that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 ConnectorNumber = Annotated[int, Field(ge=1, le=99, description="connector, numbered from 1")]
@@ -52,6 +56,21 @@ class Verb:
     is_question: bool
     """It changes nothing."""
     run: Callable[[Charger, RunningClock, Any], Document]
+
+    def judge(self, arguments: Mapping[str, Any]) -> Arguments:
+        """Return arguments that came as JSON values. Raises BadArguments."""
+        return self._judged(self.arguments.model_validate, arguments)
+
+    def judge_texts(self, arguments: Mapping[str, str | Sequence[str]]) -> Arguments:
+        """Return arguments that came as texts, from a command line or the query of a URL. Raises BadArguments."""
+        return self._judged(self.arguments.model_validate_strings, arguments)
+
+    def _judged(self, judge: Callable[[Any], Arguments], arguments: Mapping[str, Any]) -> Arguments:
+        try:
+            return judge(arguments)
+        except ValidationError as error:
+            reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+            raise BadArguments(f"{self.name}: {'; '.join(reasons)}") from error
 
 
 VERBS: dict[str, Verb] = {}

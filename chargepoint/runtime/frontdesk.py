@@ -1,0 +1,57 @@
+"""The front desk of a process: verbs and live events for its chargers, over HTTP and over JSON lines.
+
+Opened only where somebody asks for it: a charger without one costs nothing for it, not even the imports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+from hw.errors import ChargePointError
+
+from .charger import Charger
+from .control.admission import Admission
+from .control.desk import Desk
+from .control.events import Events
+from .control.lines import Lines
+from .control.stdio import serve
+from .site import Site
+
+if TYPE_CHECKING:
+    from .web.server import Listening
+
+
+class NoWeb(ChargePointError):
+    """The packages of the extra [web] are not installed."""
+
+
+class FrontDesk:
+    """Everything that brings verbs to the chargers of a site."""
+
+    def __init__(self, site: Site) -> None:
+        self.events = Events()
+        self.desk = Desk(site.chargers, site.clock)
+        self._listening: Listening | None = None
+
+    def watch(self, charger: Charger) -> None:
+        """Let onlookers see a charger. Call it before `Charger.start`."""
+        self.events.watch(charger)
+
+    async def listen(self, admission: Admission) -> str:
+        """Take verbs over HTTP; return the URL. Raises NoWeb, `web.server.CannotListen`."""
+        try:
+            from .web.app import Web
+            from .web.server import listen
+        except ModuleNotFoundError as error:
+            raise NoWeb(f"{error.name} is missing: install chargepoint[web], or leave control out") from error
+        self._listening = await listen(Web(self.desk, self.events, admission), admission.host, admission.port)
+        return self._listening.url
+
+    async def take_lines(self, source: BinaryIO, sink: TextIO) -> None:
+        """Answer JSON lines until ``source`` ends."""
+        await serve(Lines(self.desk), self.events, source, sink)
+
+    async def close(self) -> None:
+        """Say goodbye to whoever is still there."""
+        if self._listening is not None:
+            await self._listening.close()

@@ -1,0 +1,34 @@
+"""How results and refusals look over HTTP."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.responses import JSONResponse, Response
+
+from chargepoint.runtime.control.documents import Document
+from chargepoint.runtime.control.lines import kind_of
+from chargepoint.runtime.deeds import DeedError
+
+STATUS_OF = {
+    "not-found": HTTPStatus.NOT_FOUND,
+    "bad-arguments": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "conflict": HTTPStatus.CONFLICT,
+}
+
+
+def refusal(status: HTTPStatus, kind: str, reason: str) -> JSONResponse:
+    """Return an answer that says no, and why."""
+    return JSONResponse({"error": {"kind": kind, "reason": reason}}, status)
+
+
+def refused(error: DeedError) -> JSONResponse:
+    """Return the answer to what could not be done."""
+    kind = kind_of(error)
+    return refusal(STATUS_OF[kind], kind, str(error))
+
+
+def told(document: Document) -> Response:
+    """Return a document as JSON."""
+    return Response(document.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,178 @@
+"""The application: verbs, live events, health, metrics, and the files of the page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from chargepoint.model.session import Registration
+from chargepoint.runtime.charger import Phase
+from chargepoint.runtime.control.admission import Admission
+from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control.events import Events
+from chargepoint.runtime.control.live import Bundle, Follower
+from chargepoint.runtime.control.verbs import VERBS, BadArguments, Verb
+from chargepoint.runtime.deeds import DeedError
+
+from .answers import refusal, refused, told
+from .guard import COOKIE, Guard
+from .metrics import exposition
+from .openapi import description
+
+BUNDLE_S = 0.5
+"""Pause between two bundles of a stream, in wall time."""
+KEEP_ALIVE_S = 15.0
+"""A comment is sent on a stream where nothing happens for so long: proxies close what is silent."""
+PAGES = {"/": "index.html", "/display": "display.html"}
+
+
+class Web:
+    """One application over a desk. ``closing`` ends every stream, so that the process can end."""
+
+    def __init__(self, desk: Desk, events: Events, admission: Admission) -> None:
+        self._desk = desk
+        self._events = events
+        self.closing = asyncio.Event()
+        static = files("chargepoint.runtime.web").joinpath("static")
+        self._static = str(static)
+        self.app = Starlette(
+            routes=[
+                Route("/api/v1/chargers", self._chargers),
+                Route("/api/v1/events", self._stream),
+                *(self._route(verb) for verb in VERBS.values()),
+                Route("/openapi.json", self._openapi),
+                Route("/healthz", self._health),
+                Route("/readyz", self._ready),
+                Route("/metrics", self._metrics),
+                *(Route(path, self._page) for path in PAGES),
+                Mount("/static", StaticFiles(directory=self._static)),
+            ],
+            middleware=[Middleware(Guard, admission=admission)],
+            exception_handlers={HTTPException: _http_refusal, DeedError: _deed_refusal},
+        )
+
+    # --- verbs --------------------------------------------------------------------------------------------------------
+
+    def _route(self, verb: Verb) -> Route:
+        async def serve(request: Request) -> Response:
+            arguments = verb.judge_texts(_query(request, verb)) if verb.is_question else verb.judge(await _body(request))
+            charger = self._desk.charger(request.path_params["charger"])
+            return told(self._desk.do(verb, charger, arguments))
+
+        return Route(f"/api/v1/chargers/{{charger}}/{verb.name}", serve, methods=["GET" if verb.is_question else "POST"])
+
+    async def _chargers(self, _request: Request) -> Response:
+        return told(self._desk.summaries())
+
+    async def _openapi(self, _request: Request) -> Response:
+        return JSONResponse(description())
+
+    # --- live ---------------------------------------------------------------------------------------------------------
+
+    async def _stream(self, request: Request) -> Response:
+        """Server-Sent Events: of one charger (``?charger=``) or of all; ``Last-Event-ID`` takes up where one was."""
+        charger = request.query_params.get("charger")
+        identity = None if charger is None else self._desk.charger(charger).identity
+        last = request.headers.get("last-event-id") or request.query_params.get("after")
+        if last is not None and not (last.isascii() and last.isdigit() and len(last) < 18):
+            raise BadArguments("the last event's id is a number")
+        follower = Follower(self._desk, self._events, identity, None if last is None else int(last))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._bundles(follower), media_type="text/event-stream", headers=headers)
+
+    async def _bundles(self, follower: Follower) -> AsyncIterator[str]:
+        silent_s = 0.0
+        yield "retry: 2000\n\n"
+        while not self.closing.is_set():
+            text = "".join(map(_sse, follower.bundles()))
+            silent_s = 0.0 if text else silent_s + BUNDLE_S
+            if silent_s >= KEEP_ALIVE_S:
+                silent_s, text = 0.0, ": still here\n\n"
+            if text:
+                yield text
+            try:
+                await asyncio.wait_for(self.closing.wait(), BUNDLE_S)
+            except TimeoutError:
+                continue
+
+    # --- for supervisors ----------------------------------------------------------------------------------------------
+
+    async def _health(self, _request: Request) -> Response:
+        """The process lives and its loop turns."""
+        return JSONResponse({"status": "ok"})
+
+    async def _ready(self, _request: Request) -> Response:
+        """Every charger runs and was accepted by its central system."""
+        chargers = self._desk.chargers.values()
+        ready = sum(
+            each.phase is Phase.RUNNING and each.model.session.registration is Registration.ACCEPTED for each in chargers
+        )
+        status = HTTPStatus.OK if ready == len(chargers) else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse({"ready": ready, "chargers": len(chargers)}, status)
+
+    async def _metrics(self, _request: Request) -> Response:
+        body, kind = exposition(self._desk, self._events)
+        return Response(body, headers={"Content-Type": kind})
+
+    # --- the page -----------------------------------------------------------------------------------------------------
+
+    async def _page(self, request: Request) -> Response:
+        token = request.query_params.get("token")
+        if token is not None:
+            # Out of the address, where histories and shoulders see it.
+            response: Response = RedirectResponse(request.url.path, HTTPStatus.SEE_OTHER)
+            response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+            return response
+        page = files("chargepoint.runtime.web").joinpath("static", PAGES[request.url.path])
+        return Response(page.read_bytes(), media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+
+def _query(request: Request, verb: Verb) -> dict[str, Any]:
+    """The query as texts; what the verb takes as a list is one, however often it is named."""
+    lists = {name for name, field in verb.arguments.model_fields.items() if "list" in str(field.annotation)}
+    return {
+        name: request.query_params.getlist(name) if name in lists else request.query_params[name]
+        for name in request.query_params
+    }
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        data = await request.body()
+    except ClientDisconnect as error:
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large") from error
+    try:
+        body = json.loads(data) if data else {}
+    except (ValueError, RecursionError) as error:
+        raise BadArguments(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadArguments("the body must be a JSON object")
+    return body
+
+
+def _sse(bundle: Bundle) -> str:
+    number = "" if bundle.number is None else f"id: {bundle.number}\n"
+    return f"{number}event: {bundle.kind}\ndata: {json.dumps(bundle.body, separators=(',', ':'))}\n\n"
+
+
+async def _deed_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, DeedError)
+    return refused(error)
+
+
+async def _http_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kinds = {404: "not-found", 405: "method-not-allowed"}
+    return refusal(HTTPStatus(error.status_code), kinds.get(error.status_code, "bad-arguments"), str(error.detail))

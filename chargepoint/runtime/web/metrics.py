@@ -1,0 +1,56 @@
+"""Metrics in the Prometheus format, drawn when they are asked for. Labels are states, never chargers: a fleet has many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control.events import Events
+
+
+class _Chargers:
+    """A collector, as prometheus-client wants it."""
+
+    def __init__(self, desk: Desk, events: Events) -> None:
+        self._desk = desk
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        chargers = list(self._desk.chargers.values())
+        connectors = [connector for each in chargers for connector in each.model.connectors]
+        yield _by("chargepoint_chargers", "Chargers", "phase", Counter(each.phase.value for each in chargers))
+        registrations = Counter(each.model.session.registration.value for each in chargers)
+        yield _by("chargepoint_registrations", "Chargers by registration", "status", registrations)
+        statuses = Counter(connector.status.value for connector in connectors)
+        yield _by("chargepoint_connectors", "Connectors by ChargePointStatus", "status", statuses)
+        connected = sum(each.model.session.is_open for each in chargers)
+        yield GaugeMetricFamily("chargepoint_connected", "Chargers with an open socket", connected)
+        readings = [connector.meter.reading for connector in connectors]
+        power_w = sum(reading.total_power_w for reading in readings if reading is not None)
+        yield GaugeMetricFamily("chargepoint_power_watts", "Power at the last look at each meter", power_w)
+        register_wh = sum(connector.meter.register_wh for connector in connectors)
+        yield GaugeMetricFamily("chargepoint_register_watt_hours", "Sum of the meter registers", register_wh)
+        waiting = sum(len(each.model.queue) for each in chargers)
+        yield GaugeMetricFamily("chargepoint_waiting_messages", "Transaction messages without an answer", waiting)
+        undelivered = sum(len(each.model.queue.undelivered) for each in chargers)
+        yield GaugeMetricFamily("chargepoint_undelivered_messages", "Transaction messages given up", undelivered)
+        yield CounterMetricFamily("chargepoint_events", "Journal entries of all chargers", self._events.last)
+
+
+def _by(name: str, help_text: str, label: str, counts: Counter[str]) -> Metric:
+    family = GaugeMetricFamily(name, help_text, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family
+
+
+def exposition(desk: Desk, events: Events) -> tuple[bytes, str]:
+    """Return the metrics as text, and its content type."""
+    registry = CollectorRegistry()
+    registry.register(_Chargers(desk, events))
+    return generate_latest(registry), CONTENT_TYPE_LATEST

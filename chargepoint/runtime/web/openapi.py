@@ -1,0 +1,96 @@
+"""`openapi.json`, made from the table of verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from chargepoint import __version__
+from chargepoint.runtime.control import documents
+from chargepoint.runtime.control.verbs import VERBS, Verb
+
+_REF = "#/components/schemas/{model}"
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["kind", "reason"],
+            "additionalProperties": False,
+            "properties": {
+                "kind": {
+                    "enum": ["not-found", "bad-arguments", "forbidden", "conflict", "unauthorized", "method-not-allowed"]
+                },
+                "reason": {"type": "string"},
+            },
+        }
+    },
+}
+_REFUSALS = {
+    "401": "A token is needed.",
+    "403": "Not from there, or not on real hardware.",
+    "404": "No such charger, verb or message.",
+    "405": "Another method.",
+    "409": "It cannot be done now, or not at this box.",
+    "413": "The body is too large.",
+    "422": "The arguments are wrong; the reason names each.",
+}
+
+
+def description() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of everything under ``/api/v1``."""
+    asked: dict[type[BaseModel], JsonSchemaMode] = {documents.Chargers: "serialization"}
+    for verb in VERBS.values():
+        asked |= {verb.arguments: "validation", verb.result: "serialization"}
+    refs, definitions = models_json_schema(list(asked.items()), ref_template=_REF)
+    schemas = {model: ref for (model, _mode), ref in refs.items()}
+    paths: dict[str, Any] = {
+        "/api/v1/chargers": {"get": _operation("chargers", "Every charger in a line.", schemas[documents.Chargers])}
+    }
+    for verb in VERBS.values():
+        operation = _operation(verb.name, verb.does, schemas[verb.result])
+        operation["parameters"] = [
+            {"name": "charger", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}},
+        ]
+        if verb.is_question:
+            operation["parameters"] += _query(verb)
+        else:
+            operation["requestBody"] = {
+                "required": False,
+                "content": {"application/json": {"schema": schemas[verb.arguments]}},
+            }
+        paths[f"/api/v1/chargers/{{charger}}/{verb.name}"] = {"get" if verb.is_question else "post": operation}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "chargepoint", "version": __version__, "description": __doc__},
+        "paths": paths,
+        "components": {
+            "schemas": {**definitions.get("$defs", {}), "Refusal": _ERROR},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(name: str, does: str, schema: dict[str, Any]) -> dict[str, Any]:
+    refusal = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="Refusal")}}}}
+    return {
+        "operationId": name,
+        "summary": does,
+        "responses": {
+            "200": {"description": "Done.", "content": {"application/json": {"schema": schema}}},
+            **{status: {"description": why, **refusal} for status, why in _REFUSALS.items()},
+        },
+    }
+
+
+def _query(verb: Verb) -> list[dict[str, Any]]:
+    schema = verb.arguments.model_json_schema()
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": body}
+        for name, body in schema.get("properties", {}).items()
+    ]
