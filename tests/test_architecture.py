@@ -83,6 +83,7 @@ DOORS = {
     "websockets": (
         "chargepoint.runtime.address",
         "chargepoint.runtime.centre",
+        "chargepoint.runtime.connection",
         "chargepoint.runtime.dialfailure",
         "chargepoint.runtime.link",
     ),

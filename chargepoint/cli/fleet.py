@@ -18,8 +18,8 @@ from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.connection import LinkSettings
 from chargepoint.runtime.control.admission import Admission
-from chargepoint.runtime.link import LinkSettings
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board

@@ -25,8 +25,8 @@ from profiles.firmware.update import INSTALL_LIMIT_S
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
+from .connection import LinkSettings
 from .control.admission import DEFAULT_PORT, Admission
-from .link import LinkSettings
 from .porter import FilePlan
 from .store import Durability, file_stem
 

@@ -17,7 +17,8 @@ from .address import Address
 from .assembly import ChargerPlan, assemble
 from .charger import Charger, LinkPort, Phase
 from .clock import RunningClock, wall_utc_s
-from .link import Link, LinkSettings
+from .connection import LinkSettings
+from .link import Link
 from .pump import RunningPump
 from .store import Durability, Store, file_stem
 

@@ -14,7 +14,8 @@ from functools import partial
 
 from chargepoint.model.timebase import Timer
 from chargepoint.runtime.central_system import CentralSystem
-from chargepoint.runtime.link import CloseCause, Closed, Listener, WireTimers
+from chargepoint.runtime.connection import CloseCause, Closed
+from chargepoint.runtime.link import Listener, WireTimers
 
 SUBPROTOCOL = "ocpp1.6"
 

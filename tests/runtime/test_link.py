@@ -26,11 +26,13 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+import chargepoint.runtime.connection as connection_module
 import chargepoint.runtime.link as link_module
 from chargepoint.model.timebase import Action, Clock, Scheduler, Timer, Timers
 from chargepoint.runtime.address import Address, Tls
+from chargepoint.runtime.connection import CloseCause, Closed, LinkSettings
 from chargepoint.runtime.dialfailure import DialFailure, FailureKind
-from chargepoint.runtime.link import CloseCause, Closed, Link, LinkSettings
+from chargepoint.runtime.link import Link
 
 PATIENCE_S = 30.0
 
@@ -1071,7 +1073,7 @@ async def test_whatever_is_asked_in_whatever_order_there_is_never_a_second_socke
         living -= self.transport is not None  # a dial given up too late may be reported twice
         connection_lost(self, exc)
 
-    connection = link_module._Connection
+    connection = connection_module.Connection
     connection_made, connection_lost = connection.connection_made, connection.connection_lost
     monkeypatch.setattr(connection, "connection_made", made)
     monkeypatch.setattr(connection, "connection_lost", lost)

@@ -14,8 +14,8 @@ from ocpp.v16 import call
 from chargepoint.model.timebase import Clock, Scheduler, Timers
 from chargepoint.runtime.central_system import Answer, CentralSystem, Failure
 from chargepoint.runtime.charger import LinkPort
+from chargepoint.runtime.connection import CloseCause, Closed
 from chargepoint.runtime.dialfailure import DialFailure
-from chargepoint.runtime.link import CloseCause, Closed
 from chargepoint.runtime.wire_pair import Direction, Mailbox, WirePair
 
 HEARTBEAT = '[2,"h{}","Heartbeat",{{}}]'

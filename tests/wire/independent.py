@@ -26,7 +26,7 @@ from websockets.frames import Frame, Opcode
 from chargepoint.runtime.address import Address, Tls
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.link import LinkSettings
+from chargepoint.runtime.connection import LinkSettings
 from chargepoint.runtime.script import parse, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
