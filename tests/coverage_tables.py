@@ -44,12 +44,20 @@ def _messages() -> list[str]:
 
 
 def _keys() -> list[str]:
-    keyring = roster_for(plan_board(BOARD), tuple(profiles.ALL)).keyring
-    lines = ["| key | access | type | default | source | effect |", "| --- | --- | --- | --- | --- | --- |"]
-    for key in sorted(keyring, key=lambda each: each.name.lower()):
+    keyring = roster_for(plan_board(BOARD), tuple(profiles.ALL), tuple(profiles.EXTENSIONS)).keyring
+    lines = [
+        "Those of California pricing are there only where costs are switched on; the switch is always there.",
+        "",
+        "| key | access | type | default | source | effect |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    rows: list[tuple[str, ...]] = []
+    for key in keyring:
         default = keyring.default(key)
         text = "" if default is None else key.write(default)
         kind = f"{key.kind}, {key.unit}" if key.unit else key.kind
-        cells = (key.name, keyring.access(key).value, kind, text, key.source, key.effect)
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.append((key.name, keyring.access(key).value, kind, text, key.source, key.effect))
+    for family in keyring.families:
+        rows.append((f"{family.name},…", "RW", family.kind, "", family.source, family.effect))
+    lines += [f"| {' | '.join(row)} |" for row in sorted(rows, key=lambda each: each[0].lower())]
     return lines

@@ -147,7 +147,8 @@ class Concierge:
         assert is_so, f"{tag} uses the reservation {reservation_id} of {made}"
 
 
-TRANSACTION_ACTIONS = ("StartTransaction", "MeterValues", "StopTransaction")
+TRANSACTION_ACTIONS = ("StartTransaction", "MeterValues", "StopTransaction", "DataTransfer")
+"""What may stand in the queue; MeterValues and DataTransfer may also be sent without it."""
 
 Identity = tuple[str, str, str | None]
 """A stored message: action, payload as stored, key of its transaction."""
@@ -268,7 +269,7 @@ class Auditor:
                 assert stored is not None, f"{action} left before it was stored"
                 assert stored["id"] == message_id, f"{action} left before its id was stored"
                 return action, message.payload, message.transaction
-        assert action == "MeterValues", f"{action} is not in the queue"
+        assert action in ("MeterValues", "DataTransfer"), f"{action} is not in the queue"
         return None
 
     def _on_stored(self, identity: Identity, payload: dict[str, Any]) -> None:
@@ -285,7 +286,8 @@ class Auditor:
             if not self.is_requeued:
                 expected = not story.actions if action == "StartTransaction" else bool(story.actions)
                 assert expected, f"{action} after {story.actions} of {key}"
-                assert "StopTransaction" not in story.actions, f"{action} after StopTransaction of {key}"
+                is_after = "StopTransaction" in story.actions
+                assert is_after == (action == "DataTransfer"), f"{action} of {key} after {story.actions}"
             story.actions.append(action)
             story.payloads.append(payload)
         if not self.is_requeued:

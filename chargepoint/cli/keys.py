@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from chargepoint.cli.common import output_option, print_table
-from chargepoint.model.keys import Key, Keyring
+from chargepoint.model.keys import Access, Key, KeyFamily, Keyring
 from chargepoint.runtime.assembly import roster_for
 from hw.loader import plan_board
 
@@ -14,11 +14,15 @@ from hw.loader import plan_board
 @click.option("--board", default="ac11-sim", show_default=True, help="Some defaults depend on the board.")
 @output_option
 def command(board: str, output: str) -> int:
-    """Show the configuration keys a charger with this board has: type, access, default, source and effect."""
+    """Show the configuration keys a charger with this board has: type, access, default, source and effect.
+
+    Those of California pricing are there only where CustomDisplayCostAndPrice is true.
+    """
     import profiles
 
-    roster = roster_for(plan_board(board), tuple(profiles.ALL))
-    print_table([_row(key, roster.keyring) for key in sorted(roster.keyring, key=lambda each: each.name)], output)
+    roster = roster_for(plan_board(board), tuple(profiles.ALL), tuple(profiles.EXTENSIONS))
+    rows = [_row(key, roster.keyring) for key in roster.keyring] + [_family_row(each) for each in roster.keyring.families]
+    print_table(sorted(rows, key=lambda row: str(row["key"])), output)
     return 0
 
 
@@ -32,4 +36,16 @@ def _row(key: Key[object], keyring: Keyring) -> dict[str, object]:
         "default": "" if default is None else key.write(default),
         "source": key.source,
         "effect": key.effect,
+    }
+
+
+def _family_row(family: KeyFamily[object]) -> dict[str, object]:
+    return {
+        "key": f"{family.name},…",
+        "access": Access.READ_WRITE.value,
+        "type": family.kind,
+        "unit": "",
+        "default": "",
+        "source": family.source,
+        "effect": family.effect,
     }

@@ -93,6 +93,9 @@ def _happened(entry: Entry) -> str:
         case journal.ReservationEnded():
             where = f"connector {entry.connector}" if entry.connector else "any connector"
             return f"reservation {entry.reservation_id} of {where} ends: {entry.why}"
+        case journal.CostShown():
+            words = [entry.state, entry.cost, f"({entry.text})" if entry.text else ""]
+            return f"connector {entry.connector}: display {' '.join(word for word in words if word)}"
         case journal.ClockSet():
             return f"clock set by {entry.step_s:+.1f} s"
         case journal.FrameRefused():
@@ -116,12 +119,19 @@ def _request(action: str, text: str) -> str:
     if action == "StatusNotification":
         error = payload.get("errorCode", "NoError")
         return f" #{payload.get('connectorId')} {payload.get('status')}" + ("" if error == "NoError" else f" {error}")
+    data = _loaded(str(payload.get("data", ""))) if action == "DataTransfer" else {}
+    if data:  # an object in a text, as most vendors have it; cards stand in there too
+        return f" {payload.get('messageId') or payload.get('vendorId')}{_words(data)}"
+    return _words(payload)
+
+
+def _words(payload: dict[str, Any]) -> str:
     words = [f"{key}={_short(key, value)}" for key, value in payload.items() if not isinstance(value, dict | list)]
     return " " + " ".join(words[:4]) if words else ""
 
 
 def _short(key: str, value: Any) -> str:
-    return short_tag(str(value)) if key in ("idTag", "parentIdTag") else str(value)
+    return short_tag(str(value)) if key in ("idTag", "parentIdTag", "idToken") else str(value)
 
 
 def _values(payload: dict[str, Any]) -> str:

@@ -333,6 +333,14 @@ class ChargePoint:
     def list_conflict(self, tag: str, told: TagInfo, now_s: float) -> None:
         self._tell("list_conflict", tag, told, now_s)
 
+    def waits_s(self, tag: str, now_s: float) -> float:
+        """Return how long an accepted tag waits before it may charge, in s of wire time; by default not at all."""
+        return max((self.features[i].waits_s(tag, now_s) for i in self.roster.listening["waits_s"]), default=0.0)
+
+    def news_came(self, tag: str, now_s: float) -> None:
+        """What an accepted tag was waiting for has come."""
+        self._tell("news_came", tag, now_s)
+
     def objection(self, name: str, value: str) -> str | None:
         """Return why some feature cannot take a value of a key, None when all can."""
         for index in self.roster.listening["objection"]:

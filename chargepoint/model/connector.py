@@ -164,6 +164,11 @@ class Connector:
         return self.has_cable and self._was_connected
 
     @property
+    def is_vacant(self) -> bool:
+        """No car is connected, and that was seen: after a start nothing is known, and a short circuit tells nothing."""
+        return self.supply.has_looked and self.supply.car is PilotState.A
+
+    @property
     def is_occupied(self) -> bool:
         """A car is connected, or a cable is still in our socket."""
         return self._was_connected or (self.outlet.cable is CableKind.SOCKET and self.has_cable)
@@ -532,10 +537,13 @@ class Connector:
         self._proceed(now_s)
 
     def clear_if_empty(self, now_s: float) -> None:
-        """After a restart: a session that ended in the dark is over when no car turns out to be there."""
+        """After a restart: a session that ended in the dark is over when no car turns out to be there.
+
+        Whoever waits for that is told in any case: a pilot that shows no car right away is no change to tell of.
+        """
         if not self.is_occupied:
             self._vacated(now_s)
-            self._proceed(now_s)
+        self._proceed(now_s)
 
     def free_cable(self, now_s: float) -> None:
         """After a restart: nobody's cable stays locked by a session that ended in the dark."""

@@ -14,7 +14,7 @@ from hw.ports import Reading
 
 from .authorization import Admission, TagInfo, Verdict
 from .composite import Profile
-from .keys import Key, Keyring
+from .keys import Key, KeyFamily, Keyring
 from .transaction import Message, Transaction
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class FeatureProfile:
     name: ClassVar[str]
     """As in SupportedFeatureProfiles (OCPP 1.6 9.1.29)."""
     keys: ClassVar[tuple[Key[Any], ...]] = ()
+    families: ClassVar[tuple[KeyFamily[Any], ...]] = ()
     triggers: ClassVar[tuple[str, ...]] = ()
     """What TriggerMessage may ask of it."""
     reads: ClassVar[tuple[str, ...]] = ()
@@ -108,6 +109,13 @@ class FeatureProfile:
 
     def list_conflict(self, tag: str, told: TagInfo, now_s: float) -> None:
         """The central system told something of a tag that is on the local list."""
+
+    def waits_s(self, tag: str, now_s: float) -> float:
+        """How long, in s of wire time, a tag that the central system has just accepted is to wait for more news of it."""
+        return 0.0
+
+    def news_came(self, tag: str, now_s: float) -> None:
+        """What an accepted tag was waiting for has come."""
 
     def car_came(self, connector: Connector, now_s: float) -> None:
         """A car is connected."""
@@ -218,7 +226,8 @@ class Roster:
             hook: tuple(i for i, cls in enumerate(self.classes) if getattr(cls, hook) is not getattr(FeatureProfile, hook))
             for hook in _HOOKS
         }
-        self.keyring = Keyring((key for cls in self.classes for key in cls.keys), fixed)
+        families = (family for cls in self.classes for family in cls.families)
+        self.keyring = Keyring((key for cls in self.classes for key in cls.keys), fixed, families)
 
     @property
     def names(self) -> tuple[str, ...]:

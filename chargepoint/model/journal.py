@@ -149,6 +149,19 @@ class ReservationEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CostShown:
+    """The display of a connector shows another price. ``cost``: the amount so far or in the end, "" when none is known.
+
+    ``state``: see `chargepoint.model.cost.CostState`; ``text``: the price in the language of the station.
+    """
+
+    connector: int
+    state: str
+    cost: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSet:
     step_s: float
 
@@ -175,6 +188,7 @@ Entry = (
     | TransactionEnded
     | Undelivered
     | ReservationEnded
+    | CostShown
     | ClockSet
     | Restarting
 )

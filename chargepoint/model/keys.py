@@ -118,25 +118,63 @@ def items(
     return Key(name, default, parse, ",".join, "list", "", access, source, effect)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyFamily(Generic[T]):
+    """Keys of one kind, one for each variant, called ``name,variant``; they exist as soon as they have a value.
+
+    Variants are told apart whatever the case; without one there is no key, and every value is refused.
+    """
+
+    name: str
+    parse: Callable[[str], T]
+    write: Callable[[T], str]
+    kind: str
+    source: str
+    effect: str
+
+    def member(self, name: str) -> Key[T] | None:
+        """Return the key of this name, None when it is none of this family."""
+        head, _, variant = name.partition(",")
+        if head.strip().lower() != self.name.lower():
+            return None
+        variant = variant.strip().lower()
+        full = f"{self.name},{variant}" if variant else self.name
+        parse = self.parse if variant else self._refuse
+        return Key(full, None, parse, self.write, self.kind, "", Access.READ_WRITE, self.source, self.effect)
+
+    def _refuse(self, text: str) -> T:
+        raise ValueError(f"expected a key {self.name},…")
+
+
 class Keyring:
     """All keys of one kind of charger, found by name whatever the case (OCPP 1.6: keys are CiString)."""
 
-    __slots__ = ("_by_name", "defaults", "fixed")
+    __slots__ = ("_by_name", "defaults", "families", "fixed")
 
-    def __init__(self, keys: Iterable[Key[Any]], fixed: Mapping[str, tuple[Any, Access | None]] | None = None) -> None:
+    def __init__(
+        self,
+        keys: Iterable[Key[Any]],
+        fixed: Mapping[str, tuple[Any, Access | None]] | None = None,
+        families: Iterable[KeyFamily[Any]] = (),
+    ) -> None:
         """``fixed`` gives keys another default, and access, for this kind: what the board or the build decides.
 
         Raises ValueError when two declarations share a name.
         """
         self._by_name: dict[str, Key[Any]] = {}
         self.fixed = dict(fixed or {})
+        self.families = tuple(families)
         for key in keys:
             if self._by_name.setdefault(key.name.lower(), key) is not key:
                 raise ValueError(f"configuration key {key.name} is declared twice")
         self.defaults = {key.name: self.default(key) for key in self}
 
     def find(self, name: str) -> Key[Any] | None:
-        return self._by_name.get(name.lower())
+        """Return the key of a name, one of a family too; None when there is none."""
+        key = self._by_name.get(name.lower())
+        if key is None:
+            key = next((member for family in self.families if (member := family.member(name)) is not None), None)
+        return key
 
     def __iter__(self) -> Iterator[Key[Any]]:
         return iter(self._by_name.values())
@@ -184,6 +222,15 @@ class Settings:
         """Put a value in force without asking whether a central system might."""
         self._values[key.name] = value
 
+    def unset(self, key: Key[Any]) -> None:
+        """Take a value back: the default is in force again."""
+        self._values.pop(key.name, None)
+
+    def members(self, family: KeyFamily[T]) -> Mapping[str, T]:
+        """Return the values of a family by variant, in lower case."""
+        prefix = f"{family.name},"
+        return {name.removeprefix(prefix): value for name, value in self._values.items() if name.startswith(prefix)}
+
     def configure(self, name: str, text: str) -> None:
         """Set a key from a configuration file or from the store, read-only ones too.
 
@@ -220,7 +267,9 @@ class Settings:
         key = self.keyring.find(name)
         if key is None:
             return self._custom.get(name)
-        value = self.get(key)
+        value = self._values.get(key.name)
+        if value is None:
+            value = self.keyring.defaults.get(key.name)
         return None if value is None else key.write(value)
 
     def entry(self, name: str) -> Entry | None:
@@ -231,11 +280,14 @@ class Settings:
                 if custom.lower() == name.lower():
                     return Entry(custom, readonly=False, value=text)
             return None
+        if key not in self.keyring and key.name not in self._values:
+            return None  # one of a family that has no value
         access = self.keyring.access(key)
         value = None if access is Access.WRITE_ONLY else self.text(key.name)
         return Entry(key.name, access is Access.READ_ONLY, None if value is None else value[:MAX_VALUE])
 
     def entries(self) -> list[Entry]:
-        """Return every key that may be read, in the order of declaration, custom ones last."""
+        """Return every key that may be read, in the order of declaration; families and custom ones last."""
         names = [key.name for key in self.keyring if self.keyring.access(key) is not Access.WRITE_ONLY]
+        names += [name for name in self._values if name not in self.keyring.defaults]
         return [entry for name in (*names, *self._custom) if (entry := self.entry(name)) is not None]

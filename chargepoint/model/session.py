@@ -283,7 +283,9 @@ class Session:
         if message.transaction is not None and message.action != "StartTransaction":
             transaction = self.queue.transactions.get(message.transaction)
             if transaction is not None and transaction.transaction_id is not None:
-                payload = wire.with_transaction_id(payload, transaction.transaction_id)
+                is_transfer = message.action == "DataTransfer"
+                fill_in = wire.with_transaction_in_data if is_transfer else wire.with_transaction_id
+                payload = fill_in(payload, transaction.transaction_id)
         self._transmit(message.message_id, message.action, payload, None, message, now_s)
 
     def _transmit(

@@ -45,7 +45,6 @@ class Supply:
         "_candidate",
         "_debounce",
         "_feedback",
-        "_has_looked",
         "_raise",
         "_raised_s",
         "_ramp_down",
@@ -57,6 +56,7 @@ class Supply:
         "diode_ok",
         "duty_percent",
         "granted_a",
+        "has_looked",
         "is_closed",
         "is_faulted",
         "is_ordered_closed",
@@ -77,7 +77,8 @@ class Supply:
         self.is_ordered_closed = False
         self.is_closed = False
         self._candidate: PilotState | None = None
-        self._has_looked = False
+        self.has_looked = False
+        """The pilot has shown a state since the start."""
         self._relay_tries = 0
         self._reclose_from_s = 0.0
         self._raised_s = float("-inf")
@@ -122,14 +123,14 @@ class Supply:
             if seen is not self._candidate:
                 self._candidate = seen
                 self._debounce.set(now_s + delay_s(self.car, seen))
-            if not self._has_looked:
+            if not self.has_looked:
                 # Nothing is on its way in here: what the box wakes up to is told with the first reports after boot.
                 self._debounce.clear()
                 self._settle(now_s)
         elif seen is self.car:
             self._candidate = None
             self._debounce.clear()
-        self._has_looked = self._has_looked or seen is not None
+        self.has_looked = self.has_looked or seen is not None
         if seen is not None:
             self._undefined.clear()
         elif not self._undefined.is_set:

@@ -285,15 +285,16 @@ _SECONDS: dict[int, str] = {}
 """The last seconds written, since thousands of chargers stamp the same one."""
 
 
-def utc_seconds(text: str) -> float:
-    """Return seconds since 1970 of an ISO 8601 date-time; any fraction, any offset, no zone means UTC.
+def utc_seconds(text: str, zone_s: float = 0.0) -> float:
+    """Return seconds since 1970 of an ISO 8601 date-time; any fraction, any offset.
 
-    Raises ValueError when it is none. Source: OCPP 1.6, 3.15 with erratum 3.10.
+    One without a zone is of the zone ``zone_s`` east of UTC, by default UTC itself. Raises ValueError when it is none.
+    Source: OCPP 1.6, 3.15 with erratum 3.10.
     """
     body = text.strip()
     if "T" not in body and "t" not in body and " " not in body:
         raise ValueError(f"not a date-time: {text!r}")
     moment = datetime.fromisoformat(body)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+        return moment.replace(tzinfo=UTC).timestamp() - zone_s
     return moment.timestamp()

@@ -284,6 +284,16 @@ def with_transaction_id(payload_text: str, transaction_id: int) -> str:
     return f'{{"transactionId":{transaction_id:d}{"" if rest == "}" else ","}{rest}'
 
 
+def with_transaction_in_data(payload_text: str, transaction_id: int) -> str:
+    """Return an encoded DataTransfer of a transaction whose data, an object in a JSON text, tells the transactionId.
+
+    It was stored without when StartTransaction.conf was still to come; an id that stands there already stays.
+    """
+    payload = json.loads(payload_text)
+    payload["data"] = _encode({"transactionId": transaction_id, **json.loads(payload["data"])})
+    return _encode(payload)
+
+
 def with_transaction_data(payload_text: str, values: list[str]) -> str:
     """Return an encoded StopTransaction with MeterValue elements that were encoded, and stored, one by one."""
     return f'{payload_text[:-1]},"transactionData":[{",".join(values)}]}}' if values else payload_text
@@ -338,4 +348,5 @@ __all__ = [
     "validate_outgoing",
     "with_transaction_data",
     "with_transaction_id",
+    "with_transaction_in_data",
 ]

@@ -49,8 +49,8 @@ class ChargerPlan:
 
 
 @lru_cache(maxsize=32)
-def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...]) -> Roster:
-    """Return the tables shared by all chargers with this board and these feature profiles."""
+def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...], extensions: tuple[str, ...] = ()) -> Roster:
+    """Return the tables shared by all chargers with this board, these feature profiles and `profiles.EXTENSIONS`."""
     outlets = [connector.outlet for connector in board.connectors]
     is_tethered = all(outlet.cable is CableKind.TETHERED for outlet in outlets)
     rotation = ["RST" if outlet.rated.phases == 3 else "NotApplicable" for outlet in outlets]
@@ -63,7 +63,7 @@ def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...]) -> Roster:
     if is_tethered:
         # Erratum 3.84: with a fixed cable there is nothing to unlock, and the key says so.
         fixed["UnlockConnectorOnEVSideDisconnect"] = (False, Access.READ_ONLY)
-    classes = profiles.select(feature_profiles)
+    classes = profiles.select(feature_profiles, extensions)
     if not any(outlet.has_light for outlet in outlets):
         classes = tuple(each for each in classes if each is not Light)
     return Roster(classes, fixed, ANSWERS)
@@ -98,7 +98,7 @@ def assemble(
     ``calendar`` makes the calendar of each of its lives, ``link`` its way to the central system. Raises ValueError for a
     key whose value cannot be, and what the board's drivers raise.
     """
-    roster = roster_for(plan.board, plan.feature_profiles)
+    roster = roster_for(plan.board, plan.feature_profiles, profiles.extensions(plan.keys))
     station = station_of(plan)
     outlets = [connector.outlet for connector in plan.board.connectors]
 

@@ -111,7 +111,8 @@ class Configuration:
 
     def unknown_keys(self) -> list[str]:
         """Return the keys that this charger does not know and keeps as custom ones."""
-        keyring = roster_for(plan_board(self.board), self.feature_profiles).keyring
+        extensions = profiles.extensions(self.keys)
+        keyring = roster_for(plan_board(self.board), self.feature_profiles, extensions).keyring
         return [name for name in self.keys if keyring.find(name) is None]
 
 
@@ -361,7 +362,8 @@ def _check(configuration: Configuration, root: Section) -> None:
         if root.has("board") and error.mark.line <= 1 and "no board" in error.problem:
             raise ConfigurationError(root.mark_of("board"), error.problem) from error
         raise
-    keyring = roster_for(board, configuration.feature_profiles).keyring
+    extensions = profiles.extensions(configuration.keys)
+    keyring = roster_for(board, configuration.feature_profiles, extensions).keyring
     for name, value in configuration.keys.items():
         key = keyring.find(name)
         if key is None:

@@ -1,6 +1,7 @@
 """DataTransfer: an agreement of two parties about what the standard does not cover (OCPP 1.6 4.3, 5.6).
 
-Features that know a vendor override `FeatureProfile.data_transfer`; nobody knowing it is UnknownVendorId.
+Features that know a vendor override `FeatureProfile.data_transfer`; nobody knowing it is UnknownVendorId. The key that
+says whether the vendor of cost messages is known is there in either case.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import DataTransferStatus
 
+from chargepoint.model.cost import CUSTOM_DISPLAY_COST_AND_PRICE
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.outbox import Ref
 from chargepoint.model.session import Outcome
@@ -19,6 +21,7 @@ class DataTransfer(FeatureProfile):
     __slots__ = ()
 
     name = "Core"
+    keys = (CUSTOM_DISPLAY_COST_AND_PRICE,)
 
     @handles(call.DataTransfer)
     def _transfer(self, request: call.DataTransfer, now_s: float) -> call_result.DataTransfer:

@@ -20,7 +20,7 @@ from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import Ref
 from chargepoint.model.session import Failure, Outcome
-from chargepoint.model.timebase import Alarm, utc_seconds
+from chargepoint.model.timebase import Alarm, Timer, utc_seconds
 
 from .boot import Boot
 
@@ -54,10 +54,18 @@ class _Asked:
     charging_profile: Profile | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What Authorize.conf said of a tag that waits for more news, and for how long."""
+
+    parent: str | None
+    patience: Timer
+
+
 class Identification(FeatureProfile):
     """Turns cards and remote starts into authorisations of connectors."""
 
-    __slots__ = ("_asked", "_floating", "_held", "_patience", "_sequence", "cache")
+    __slots__ = ("_accepted", "_asked", "_floating", "_held", "_patience", "_sequence", "cache")
 
     name = "Core"
     keys = (
@@ -72,6 +80,8 @@ class Identification(FeatureProfile):
         super().__init__(host)
         self.cache = Cache()
         self._asked: dict[str, _Asked] = {}
+        self._accepted: dict[str, _Accepted] = {}
+        """Of those asked about: who waits, by the same keys."""
         self._sequence = 0
         self._floating: set[int] = set()
         """Connectors that got an authorisation only because a card chooses none: the first cable takes it over."""
@@ -224,12 +234,36 @@ class Identification(FeatureProfile):
             or self._stops_group(info.parent, asked.tag, here, now_s)
         ):
             return
-        target = self.target(asked.tag, info.parent, here, is_remote=asked.is_remote)
+        wait_s = host.waits_s(asked.tag, now_s)
+        if wait_s > 0:
+            key = about.key
+            self._asked[key] = asked
+            self._accepted[key] = _Accepted(
+                info.parent, host.timers.after_wire(wait_s, lambda later_s: self._go_on(key, later_s))
+            )
+        else:
+            self._admit(asked, info.parent, now_s)
+
+    def news_came(self, tag: str, now_s: float) -> None:
+        for key in list(self._accepted):
+            if same_tag(tag, self._asked[key].tag):
+                self._go_on(key, now_s)
+
+    def _go_on(self, key: str, now_s: float) -> None:
+        asked, accepted = self._asked.pop(key), self._accepted.pop(key)
+        accepted.patience.cancel()
+        self._admit(asked, accepted.parent, now_s)
+
+    def _admit(self, asked: _Asked, parent: str | None, now_s: float) -> None:
+        """Let a tag start that the central system accepted."""
+        host = self.host
+        here = [host.connector(number) for number in asked.connectors]
+        target = self.target(asked.tag, parent, here, is_remote=asked.is_remote)
         if target is None:
             host.present(asked.tag, self._why_not(here), now_s)
             return
         host.present(asked.tag, "accepted", now_s)
-        authorisation = Authorisation(asked.tag, info.parent, charging_profile=asked.charging_profile)
+        authorisation = Authorisation(asked.tag, parent, charging_profile=asked.charging_profile)
         self.authorise(target, authorisation, here, now_s)
 
     def _concerns_group(self, connector: Connector) -> bool:

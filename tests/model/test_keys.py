@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ocpp.v16.enums import ConfigurationStatus as Status
 
-from chargepoint.model.keys import Access, Entry, Keyring, Settings, boolean, integer, items, text
+from chargepoint.model.keys import Access, Entry, KeyFamily, Keyring, Settings, boolean, integer, items, text
 
 FLAG = boolean("StopIt", True, source="test")
 COUNT = integer("HowMany", 5, minimum=1, maximum=10, source="test")
@@ -13,6 +13,7 @@ WORD = text("Word", "x", source="test")
 LIST = items("Colours", ("red",), check=lambda c: c in ("red", "blue", "green"), expected="a colour", maximum=2, source="t")
 FIXED = integer("Fixed", 3, access=Access.READ_ONLY, source="test")
 SECRET = text("Secret", "hush", access=Access.WRITE_ONLY, source="test")
+FAMILY = KeyFamily("Greeting", COUNT.parse, COUNT.write, "integer", "test", "one for each language")
 FOREIGN = integer("Foreign", 1, source="test")
 ALL = (FLAG, COUNT, WORD, LIST, FIXED, SECRET)
 
@@ -134,3 +135,34 @@ def test_settings_of_two_chargers_are_their_own() -> None:
     one, other = Settings(keyring), Settings(keyring)
     one.change("HowMany", "9")
     assert (one.get(COUNT), other.get(COUNT)) == (9, 5)
+
+
+@pytest.fixture
+def greetings() -> Settings:
+    return Settings(Keyring(ALL, families=(FAMILY,)))
+
+
+@pytest.mark.parametrize("name", ["Greeting,de", "greeting, DE "])
+def test_one_of_a_family_exists_once_it_has_a_value(greetings: Settings, name: str) -> None:
+    """Keys of one kind, one for each variant; unknown until they are set, and listed from then on."""
+    assert greetings.entry(name) is None
+    assert greetings.text(name) is None
+    assert greetings.change(name, "7") == (Status.accepted, "Greeting,de", "")
+    assert greetings.entry("GREETING,de") == Entry("Greeting,de", readonly=False, value="7")
+    assert [entry.key for entry in greetings.entries()][-1] == "Greeting,de"
+    assert greetings.members(FAMILY) == {"de": 7}
+
+
+@pytest.mark.parametrize(("name", "value"), [("Greeting", "7"), ("Greeting,", "7"), ("Greeting,de", "11")])
+def test_a_family_refuses_what_has_no_variant_or_no_value(greetings: Settings, name: str, value: str) -> None:
+    """Rejected, not unknown: the family is there."""
+    assert greetings.change(name, value)[0] == Status.rejected
+    assert (greetings.entry(name), greetings.members(FAMILY)) == (None, {})
+
+
+def test_a_value_can_be_taken_back(settings: Settings) -> None:
+    """The default is in force again."""
+    settings.set(COUNT, 7)
+    settings.unset(COUNT)
+    settings.unset(COUNT)
+    assert settings.get(COUNT) == 5

@@ -177,6 +177,12 @@ def test_date_times_come_with_any_fraction_and_offset(text: str, utc_s: float) -
     assert utc_seconds(text) == pytest.approx(utc_s, abs=1e-6)
 
 
+def test_a_time_without_a_zone_may_be_of_another_one() -> None:
+    """Some vendors' messages are in the time of the station; one that names its zone is taken literally."""
+    assert utc_seconds("2026-01-01T01:00:00", 3600.0) == NEW_YEAR_UTC_S
+    assert utc_seconds("2026-01-01T00:00:00Z", 3600.0) == NEW_YEAR_UTC_S
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "2026-01-01", "2026-13-01T00:00:00Z", "1767225600"])
 def test_what_is_no_date_time_is_refused(text: str) -> None:
     """An unparsable dateTime is a TypeConstraintViolation (1.3 row 8)."""

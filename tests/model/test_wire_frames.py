@@ -28,6 +28,7 @@ from chargepoint.model.wire import (
     read_frame,
     result_frame,
     with_transaction_id,
+    with_transaction_in_data,
 )
 
 JSON_VALUES = st.recursive(
@@ -248,3 +249,14 @@ def test_unknown_action_is_not_implemented(action: str) -> None:
     assert not is_known_action(action)
     with pytest.raises(PeerError, match="NotImplemented"):
         decode_call(action, {})
+
+
+@pytest.mark.parametrize(
+    ("data", "transaction"), [({"timestamp": "2026-01-01T00:00:00Z"}, 55), ({}, 55), ({"transactionId": 7}, 7)]
+)
+def test_a_vendors_message_of_a_transaction_gets_its_id(data: dict[str, Any], transaction: int) -> None:
+    """data is a text (6.15): the id goes into the JSON in it, unless it was known when the message was stored."""
+    stored = payload_text({"vendorId": "com.example", "messageId": "M", "data": json.dumps(data)})
+    sent = json.loads(with_transaction_in_data(stored, 55))
+    assert json.loads(sent.pop("data")) == {**data, "transactionId": transaction}
+    assert sent == {"vendorId": "com.example", "messageId": "M"}

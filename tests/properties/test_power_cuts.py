@@ -7,6 +7,7 @@ of it is held by `tests.watch`; what each transaction was worth is held here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.store import Store
 from hw.sim.circuit import Circuit
+from profiles.costs.display import Display
 from profiles.reservation import Reservation
 from tests.watch import Auditor, Electrician, no_exception_logged
 from tests.world import EPOCH_UTC_S, World
@@ -240,3 +242,103 @@ def test_a_promise_is_kept_wherever_the_power_goes(monkeypatch: pytest.MonkeyPat
             dusk(step, monkeypatch)
         except AssertionError as error:
             raise AssertionError(f"cut at step {step} of {steps}: {error}") from error
+
+
+COSTS = {
+    **KEYS,
+    "CustomDisplayCostAndPrice": "true",
+    "CustomIdleFeeAfterStop": "true",
+    "AllowOfflineTxForUnknownId": "true",
+    "MinimumStatusDuration": "3",  # so that nothing else is under way when a plug is told
+}
+
+
+def errand(world: World) -> list[Callable[[], object]]:
+    """One charge with a price, a running cost, its triggers and a total; a second one offline, told afterwards."""
+
+    def tell(message: str, **fields: object) -> World:
+        vendor = "org.openchargealliance.costmsg"
+        world.peer.call("DataTransfer", vendorId=vendor, messageId=message, data=json.dumps(fields))
+        return world.run(1)
+
+    trigger = {"atPowerkW": 8, "atEnergykWh": 0.02}
+    return [
+        lambda: tell("SetUserPrice", idToken="A1", priceText="EUR 0.39/kWh"),
+        lambda: world.plug().tap("A1").run(10),
+        lambda: tell("RunningCost", transactionId=1, cost=1, triggerMeterValue=trigger).run(20),
+        lambda: world.tap("A1").run(8),
+        lambda: tell("FinalCost", transactionId=1, cost=2),
+        lambda: world.run(30).unplug().run(5),
+        lambda: world.network(False).plug().tap("A1").run(15),
+        lambda: world.tap("A1").run(8).unplug(),
+        lambda: world.network(True).run(30),
+    ]
+
+
+def shopping(step: int | None, monkeypatch: pytest.MonkeyPatch, saves: Callable[[Save], bool] | None = None) -> int:
+    """Live an errand with a cut at a step: every plug is told once, behind its stop, and no accepted cost is lost."""
+    world = World(keys=COSTS)
+    auditor, accepted = Auditor(world), set[str]()
+
+    def look() -> None:
+        for seen in world.peer.seen:
+            is_told = seen.frame[0] == 2 and not seen.is_from_charger
+            if is_told and world.peer.results.get(seen.frame[1], [3, "", {}])[2] == {"status": "Accepted"}:
+                accepted.add(seen.frame[3]["messageId"])
+        bill = world.stored("bill", "1")
+        if world.link.is_open and (bill is None or (bill["id"] == 1 and bill["plugged"])):
+            amount = str(world.feature(Display).at(1, world.now_s).amount)
+            if "FinalCost" in accepted:
+                assert amount == "2.000", "the total was lost"
+            elif "RunningCost" in accepted:
+                assert amount in ("1.000", "2.000"), "the cost was lost"
+
+    with fate(monkeypatch, step, saves) as it:
+        for part in errand(world):
+            try:
+                part()
+            except Dies:
+                auditor.power_was_cut()
+                is_down = world.link.is_down
+                world.cut_power(5.0)
+                world.link.hold(is_down)
+                world.run(3)
+            look()
+    world.network(True).run(20)
+    if world.connector().is_charging:
+        world.tap("A1")
+    world.run(10).unplug().run(60)
+    auditor.close()
+    for key, story in auditor.stories.items():
+        assert story.actions[-2:] == ["StopTransaction", "DataTransfer"], f"{key}: {story.actions}"
+        start_id = story.payloads[-2]["transactionId"]
+        assert json.loads(story.payloads[-1]["data"])["transactionId"] == start_id
+    assert "unplug" not in world.store.load("CP1"), "something is owed for ever"
+    return it.steps
+
+
+def errands(monkeypatch: pytest.MonkeyPatch, saves: Callable[[Save], bool] | None = None) -> int:
+    """Cut at every step; return how many there were. Raises AssertionError that names the first step that hurts."""
+    steps = shopping(None, monkeypatch)
+    for step in range(1, steps + 1):
+        try:
+            with no_exception_logged() as logged:
+                shopping(step, monkeypatch, saves)
+            assert not logged, logged[0].getMessage()
+        except (AssertionError, LookupError) as error:
+            raise AssertionError(f"cut at step {step} of {steps}: {error}") from error
+    return steps
+
+
+def test_no_driver_pays_for_ever_wherever_the_power_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ConnectorUnplugged: persist it and send it behind the StopTransaction of that transaction (handbook, costs 1.3)."""
+    assert errands(monkeypatch) > 80
+
+
+@pytest.mark.parametrize(("kind", "is_forgotten"), [("unplug", False), ("unplug", True), ("bill", False)])
+def test_the_errands_notice_a_record_that_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, kind: str, is_forgotten: bool
+) -> None:
+    """A test of the test: without the record some cut loses or doubles a ConnectorUnplugged, or loses a cost."""
+    with pytest.raises(AssertionError, match="cut at step"):
+        errands(monkeypatch, lambda save: save.kind != kind or (save.body is None) != is_forgotten)

@@ -122,6 +122,22 @@ def test_smallest_file_gives_the_defaults(written: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("keys", "unknown"),
+    [
+        ("CustomDisplayCostAndPrice: true", []),
+        ("customdisplaycostandprice: true, CustomMultiLanguageMessages: true", []),
+        ("CustomDisplayCostAndPrice: false, TimeOffset: '+01:00'", ["TimeOffset"]),
+        ("CustomMultiLanguageMessages: true", ["CustomMultiLanguageMessages"]),
+        ("CustomDisplayCostAndPrice: true, 'DefaultPriceText,en': x", ["DefaultPriceText,en"]),
+    ],
+)
+def test_a_key_switches_costs_on(written: Path, keys: str, unknown: list[str]) -> None:
+    """CustomDisplayCostAndPrice brings the other keys; without them a name is one of the owner's, and that is told."""
+    written.write_text(f"keys: {{{keys}}}\n")
+    assert read(written).unknown_keys() == unknown
+
+
+@pytest.mark.parametrize(
     ("key", "password"),
     [
         ("password: geheim-geheim-16", b"geheim-geheim-16"),
@@ -200,6 +216,11 @@ SYSTEM = "central_system: {url: ws://localhost/ocpp"
         ("keys:\n  LocalPreAuthorize: yes\n", "2:22: LocalPreAuthorize: expected true or false, got 'yes'"),
         ("keys: {heartbeatinterval: -1}\n", "1:27: HeartbeatInterval: expected 0..2147483647, got -1"),
         ("keys: {HeartbeatInterval: [1]}\n", "1:27: keys.HeartbeatInterval must be a text, a number, true or false"),
+        ("keys: {CustomDisplayCostAndPrice: 1}\n", "1:35: CustomDisplayCostAndPrice: expected true or false, got '1'"),
+        (
+            "keys: {CustomDisplayCostAndPrice: true, DefaultPrice: '{}'}\n",
+            "1:55: DefaultPrice: priceText is missing",
+        ),
         ("keys: 5\n", "1:7: keys must be a mapping, got 5"),
         ("keys: {A: 1, A: 2}\n", "1:14: 'A' stands here twice, first in line 1"),
         ("feature_profiles: [Core, RemoteTriger]\n", "1:26: unknown feature_profiles[1] 'RemoteTriger'; did you mean"),
