@@ -1,7 +1,8 @@
 """What all tests share: hypothesis draws the same examples in every run, so that a red suite stays red.
 
 `./run test --hypothesis-profile=explore` draws other ones each time, and many more. `--rewrite-transcripts` writes the
-golden transcripts anew instead of comparing with them: review what changed before you keep it.
+golden transcripts anew instead of comparing with them: review what changed before you keep it. `--frames` says how many
+frames `tests/properties/test_frames.py` sends.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ CheckTranscript = Callable[[str, Sequence[str]], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(REWRITE, action="store_true", help="write tests/transcripts anew instead of comparing with them")
+    parser.addoption("--frames", type=int, default=15_000, help="random and broken frames to send to chargers")
 
 
 @pytest.fixture

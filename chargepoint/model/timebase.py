@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from math import ceil, inf
 
+FEW = 32
+"""Timers a clock may have before any is looked at before it is due."""
+
 Action = Callable[[float], None]
 """What a timer does; it is given the charge time in s."""
 
@@ -53,7 +56,7 @@ class Timer:
 class Scheduler:
     """All timers of a process: one heap a clock, in the order (due, sequence), so that every run has one order."""
 
-    __slots__ = ("_charge", "_sequence", "_wire", "charge_s", "patience_s", "wire_s")
+    __slots__ = ("_charge", "_roomy", "_sequence", "_wire", "charge_s", "patience_s", "wire_s")
 
     def __init__(self, patience_s: float = 0.0) -> None:
         """``patience_s``: how late a patient timer may be, so that those of many owners share a wake-up."""
@@ -63,12 +66,24 @@ class Scheduler:
         self._sequence = 0
         self._charge: list[Timer] = []
         self._wire: list[Timer] = []
+        self._roomy = FEW
+        """A heap that is longer is looked through for timers that will never fire."""
 
     def arm(self, due_s: float, action: Action, clock: Clock, owner: Timers) -> Timer:
         self._sequence += 1
         timer = Timer(due_s, self._sequence, action, owner)
-        heapq.heappush(self._charge if clock is Clock.CHARGE else self._wire, timer)
+        heap = self._charge if clock is Clock.CHARGE else self._wire
+        heapq.heappush(heap, timer)
+        if len(heap) > self._roomy:
+            self._sweep()
         return timer
+
+    def _sweep(self) -> None:
+        """Drop what was cancelled or whose owner is closed: due in years, it would keep all it knows that long."""
+        for heap in (self._charge, self._wire):
+            heap[:] = [timer for timer in heap if timer.is_armed]
+            heapq.heapify(heap)
+        self._roomy = max(FEW, 2 * len(self._charge), 2 * len(self._wire))
 
     def next_due_s(self, clock: Clock) -> float:
         """When the next timer of a clock is due, in s of that clock; ``inf`` when none is armed."""
@@ -292,7 +307,8 @@ def utc_seconds(text: str, zone_s: float = 0.0) -> float:
     Source: OCPP 1.6, 3.15 with erratum 3.10.
     """
     body = text.strip()
-    if "T" not in body and "t" not in body and " " not in body:
+    # `fromisoformat` reads a date alone, and up to a NUL whatever follows it.
+    if ("T" not in body and "t" not in body and " " not in body) or "\0" in body:
         raise ValueError(f"not a date-time: {text!r}")
     moment = datetime.fromisoformat(body)
     if moment.tzinfo is None:

@@ -37,6 +37,8 @@ UNASKED_WAIT_S = 30.0
 CLOCK_TOLERANCE_S = 1.0
 """A smaller difference is the way the answer travelled."""
 DAY_S = 86400.0
+LATEST_UTC_S = utc_seconds("9000-01-01T00:00:00Z")
+"""Of a clock that shows more nobody can write down the next day; before 1970 it was not set either."""
 
 BOOT = Ref("boot")
 HEARTBEAT = Ref("heartbeat")
@@ -160,7 +162,11 @@ class Boot(FeatureProfile):
             self._set_clock(outcome.result.current_time, now_s)
 
     def _set_clock(self, current_time: str, now_s: float) -> None:
-        step_s = self.host.calendar.set(utc_seconds(current_time), now_s, CLOCK_TOLERANCE_S)
+        utc_s = utc_seconds(current_time)
+        if not 0.0 <= utc_s < LATEST_UTC_S:
+            self.host.log.warning("the clock stays as it is: the central system says it is %s", current_time)
+            return
+        step_s = self.host.calendar.set(utc_s, now_s, CLOCK_TOLERANCE_S)
         if step_s:
             self.host.clock_stepped(step_s, now_s)
 

@@ -145,7 +145,8 @@ class Metering(FeatureProfile):
         if name in (key.name for key in self.keys) and name.endswith("Data"):
             outlets = [connector.outlet for connector in host.connectors]
             for part in parts:
-                if not is_measured(part, outlets):
+                # What is no measurand at all is for the key itself to refuse.
+                if is_measurand(part) and not is_measured(part, outlets):
                     return f"no outlet has the phase of {part}"
         return None
 

@@ -288,6 +288,17 @@ def test_the_boot_answer_sets_the_clock() -> None:
     assert world.last("StatusNotification")["timestamp"].startswith("2026-01-01T01:00:00")
 
 
+@pytest.mark.parametrize("current_time", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_time_in_which_nobody_lives_does_not_set_the_clock(world: World, current_time: str) -> None:
+    """Impossible or unset dates (handbook, pitfalls 13): with year 9999 no timestamp could be written a second later."""
+    before_s = world.model.calendar.utc_s(world.now_s)
+    world.peer.answers["Heartbeat"] = lambda payload: {"currentTime": current_time}
+    assert world.ask("TriggerMessage", requestedMessage="Heartbeat") == {"status": "Accepted"}
+    world.run(1.0)
+    assert world.model.calendar.utc_s(world.now_s) == pytest.approx(before_s + 1.1)
+    assert world.last("Heartbeat") == {}
+
+
 def test_a_heartbeat_answer_sets_the_clock(world: World) -> None:
     """The response contains the current time, which is RECOMMENDED to synchronise the internal clock (4.6)."""
     world.peer.answers["Heartbeat"] = lambda payload: {"currentTime": in_an_hour(world)}

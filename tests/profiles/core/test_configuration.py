@@ -159,6 +159,8 @@ def test_a_read_only_key_is_rejected(world: World, key: str) -> None:
         ("MaxEnergyOnInvalidId", "-1"),
         ("MinimumStatusDuration", "-1"),
         ("ResetRetries", "-1"),
+        ("MeterValuesSampledData", "Energy.Active.Import.Register,Taste"),
+        ("StopTxnSampledData", "60"),
     ],
 )
 def test_a_value_out_of_range_or_form_is_rejected_and_changes_nothing(world: World, key: str, value: str) -> None:
