@@ -70,6 +70,7 @@ MAY_IMPORT: dict[Room, tuple[Room, ...]] = {
 }
 
 DOORS = {
+    "asyncssh": ("chargepoint.runtime.sftp",),
     "prometheus_client": ("chargepoint.runtime.web",),
     "pydantic": ("chargepoint.runtime.control", "chargepoint.runtime.web.openapi"),
     "pymodbus": ("hw.serial.modbus",),
@@ -295,6 +296,7 @@ def test_complaint_says_where_and_what_to_do() -> None:
         (feature_profiles_keep_apart, "profiles/core/boot.py", "from profiles import reservation"),
         (feature_profiles_keep_apart, "profiles/core/boot.py", "from profiles import ALL"),
         (library_comes_by_its_door, "hw/serial/meter.py", "import serial.tools.list_ports"),
+        (library_comes_by_its_door, "chargepoint/runtime/transfer.py", "from asyncssh import connect"),
         (library_comes_by_its_door, "hw/serial/line.py", "from pymodbus.client import AsyncModbusSerialClient"),
         (library_comes_by_its_door, "chargepoint/runtime/fleet.py", "from websockets.asyncio.client import connect"),
         (library_comes_by_its_door, "chargepoint/model/connector.py", "from transitions import Machine"),

@@ -19,7 +19,7 @@ from profiles.absent import ANSWERS
 from profiles.core.light import Light
 
 from .charger import Charger, LinkPort
-from .porter import FilePlan, RealPorter, SimulatedPorter
+from .porter import FilePlan, RealPorter, SimulatedPorter, Slots, protocols
 from .pump import Pump, SteppedPump
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...], extensions: 
         "SupportedFeatureProfiles": (feature_profiles, None),
         "ConnectorPhaseRotation": (tuple(f"{n}.{word}" for n, word in enumerate([rotation[0], *rotation])), None),
         "ConnectorPhaseRotationMaxLength": (len(outlets) + 1, None),
+        "SupportedFileTransferProtocols": (protocols(), None),
     }
     if is_tethered:
         # Erratum 3.84: with a fixed cable there is nothing to unlock, and the key says so.
@@ -92,11 +93,12 @@ def assemble(
     rng: Random,
     calendar: Callable[[Timers], Calendar],
     link: Callable[[Charger], LinkPort],
+    slots: Slots | None = None,
 ) -> Charger:
     """Build a charger and hand it to the pump; `Charger.start` makes it run.
 
-    ``calendar`` makes the calendar of each of its lives, ``link`` its way to the central system. Raises ValueError for a
-    key whose value cannot be, and what the board's drivers raise.
+    ``calendar`` makes the calendar of each of its lives, ``link`` its way to the central system; ``slots`` bound the real
+    transfers of all who share them. Raises ValueError for a key whose value cannot be, and what the board's drivers raise.
     """
     roster = roster_for(plan.board, plan.feature_profiles, profiles.extensions(plan.keys))
     station = station_of(plan)
@@ -137,6 +139,6 @@ def assemble(
     if plan.files.directory is None or isinstance(pump, SteppedPump):
         charger.porter = SimulatedPorter(charger, share, plan.files)
     else:
-        charger.porter = RealPorter(charger, share, plan.files, plan.recollection)
+        charger.porter = RealPorter(charger, share, plan.files, plan.recollection, slots)
     pump.add(charger)
     return charger

@@ -27,7 +27,7 @@ from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
 from .connection import LinkSettings
 from .control.admission import DEFAULT_PORT, Admission
-from .porter import FilePlan
+from .porter import NO_SFTP, FilePlan, FileTrust, has_sftp
 from .store import Durability, file_stem
 
 STATION_LENGTHS = {
@@ -148,6 +148,8 @@ def read(path: Path) -> Configuration:
     if simulation is not None:
         configuration = _with_simulation(configuration, simulation)
     files = configuration.files
+    if root.has("files"):
+        files = replace(files, trust=_trust(root.child("files"), path.parent))
     if root.has("firmware"):
         files = _firmware(files, root.child("firmware"))
     if root.has("diagnostics"):
@@ -352,6 +354,39 @@ def _diagnostics(files: FilePlan, section: Section) -> FilePlan:
     )
     section.finish()
     return changed
+
+
+def _trust(section: Section, beside: Path) -> FileTrust:
+    def file(key: str) -> Path | None:
+        name = _optional(section, key)
+        return None if name is None else beside / name
+
+    trust = FileTrust(ca_file=file("ca_file"), known_hosts=file("known_hosts"), sftp_key=file("sftp_key"))
+    section.finish()
+    try:
+        Tls(ca_file=trust.ca_file).context()
+    except AddressError as error:
+        raise ConfigurationError(section.mark_of("ca_file"), str(error)) from error
+    for key in ("known_hosts", "sftp_key"):
+        if section.has(key):
+            _check_for_sftp(section, key, trust)
+    return trust
+
+
+def _check_for_sftp(section: Section, key: str, trust: FileTrust) -> None:
+    """Read a file as the first transfer would, so that what is wrong with it shows now."""
+    if not has_sftp():
+        raise ConfigurationError(section.mark_of(key), f"{key}: {NO_SFTP}")
+    from .sftp import read_keys, read_known_hosts
+    from .transfer import TransferFailed
+
+    try:
+        if key == "sftp_key":
+            read_keys(trust.sftp_key)
+        else:
+            read_known_hosts(trust.known_hosts)
+    except TransferFailed as error:
+        raise ConfigurationError(section.mark_of(key), str(error)) from error
 
 
 def _check(configuration: Configuration, root: Section) -> None:

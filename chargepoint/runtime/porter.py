@@ -7,10 +7,13 @@ plan. A charger that dials a real central system moves real files; what that nee
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING
 from chargepoint.model.outbox import CancelTransfer, Errand, Install, Ref, StartTransfer
 from chargepoint.model.timebase import Timer, Timers
 from chargepoint.model.transfer import Outcome, Transferred, failed
+from profiles.firmware.diagnostics import KIND as DIAGNOSTICS
 
 from .store import StoreError
 
@@ -26,6 +30,33 @@ if TYPE_CHECKING:
     from .diagnostics import Recollection
 
 log = logging.getLogger(__name__)
+
+NO_SFTP = "SFTP needs asyncssh, which is not installed: pip install asyncssh, or 'chargepoint[sftp]'"
+
+
+def has_sftp() -> bool:
+    """Whether the library for SFTP is installed; it is not imported."""
+    return importlib.util.find_spec("asyncssh") is not None
+
+
+def protocols() -> tuple[str, ...]:
+    """Return how files can come and go here, as SupportedFileTransferProtocols lists it (OCPP 1.6, 8)."""
+    return ("HTTP", "HTTPS", "FTP", "FTPS", *(("SFTP",) if has_sftp() else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTrust:
+    """Which file servers are trusted, and what proves us to them beside user and password of the URL."""
+
+    ca_file: Path | None = None
+    """Roots for HTTPS and FTPS, PEM; None trusts those of the operating system."""
+    known_hosts: Path | None = None
+    """Host keys for SFTP, in the format of OpenSSH; None is the user's ``~/.ssh/known_hosts``."""
+    sftp_key: Path | None = None
+    """A private key for SFTP, without a passphrase."""
+
+
+DEFAULT_TRUST = FileTrust()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +83,7 @@ class FilePlan:
     largest_bytes: int = 512 * 1024 * 1024
     http_method: str = "PUT"
     """How diagnostics go to an HTTP server: PUT or POST."""
+    trust: FileTrust = DEFAULT_TRUST
     directory: Path | None = None
     """Where files lie meanwhile; needed for real ones."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -73,6 +105,33 @@ def version_in(url: str) -> str | None:
     name = re.split(r"[?#]", url)[0].rsplit("/", 1)[-1]
     found = re.search(r"\d+(?:\.\d+)+(?:[-+][0-9A-Za-z]+)?", name)
     return None if found is None else found[0][:50]
+
+
+AT_ONCE = 16
+"""Transfers under way in one process. A thread each: 5,000 chargers may be asked for diagnostics in the same second."""
+
+
+class Slots:
+    """Lets so many begin at once; who comes later waits in order. Used in the thread of the event loop."""
+
+    def __init__(self, count: int = AT_ONCE) -> None:
+        self._free = count
+        self._waiting: deque[Callable[[], bool]] = deque()
+
+    def take(self, begin: Callable[[], bool]) -> None:
+        """Call ``begin`` as soon as there is a slot. It says whether it began, and so keeps the slot until `give_back`."""
+        self._waiting.append(begin)
+        self._fill()
+
+    def give_back(self) -> None:
+        self._free += 1
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._free and self._waiting:
+            self._free -= 1
+            if not self._waiting.popleft()():
+                self._free += 1
 
 
 class SimulatedPorter:
@@ -114,16 +173,25 @@ class SimulatedPorter:
         self._due.clear()
 
 
+Work = Callable[[threading.Event], Transferred]
+"""What a thread does; the event is set when it is not wanted any more."""
+
+
 class RealPorter:
-    """Moves real files, each in a thread of its own; a charger has at most one of a kind under way.
+    """Moves real files, each in a thread of its own, as many at once as there are ``slots``.
 
     What the plan pretends is left to a `SimulatedPorter`. Create it where the event loop runs.
     """
 
     def __init__(
-        self, charger: Charger, timers: Timers, plan: FilePlan, recollection: Recollection | None = None
+        self,
+        charger: Charger,
+        timers: Timers,
+        plan: FilePlan,
+        recollection: Recollection | None = None,
+        slots: Slots | None = None,
     ) -> None:
-        """Raises ValueError for a plan without a directory."""
+        """``slots`` may be shared by many chargers. Raises ValueError for a plan without a directory."""
         if plan.directory is None:
             raise ValueError("real transfers need a directory")
         self._charger = charger
@@ -131,9 +199,11 @@ class RealPorter:
         self._directory = plan.directory
         self._pretended = SimulatedPorter(charger, timers, plan)
         self._recollection = recollection
+        self._slots = slots or Slots()
         self._loop = asyncio.get_running_loop()
         self._unwanted: dict[Ref, threading.Event] = {}
         """Set to end what is under way."""
+        self._sweep("*.part", f"{DIAGNOSTICS}-*")  # what a power cut left in the middle
 
     @property
     def is_busy(self) -> bool:
@@ -150,7 +220,7 @@ class RealPorter:
             self._remove(errand.ref)
         elif isinstance(errand, Install):
             if plan.command:
-                self._start(errand.ref, lambda _is_unwanted: self._install(errand.ref))
+                self._start(errand.ref, lambda: lambda _is_unwanted: self._install(errand.ref))
             elif plan.install_succeeds is not None:
                 self._pretended.carry(errand)
             else:
@@ -159,9 +229,9 @@ class RealPorter:
         elif (plan.upload_succeeds if errand.is_upload else plan.download_succeeds) is not None:
             self._pretended.carry(errand)
         elif errand.is_upload:
-            self._upload(errand)
+            self._start(errand.ref, lambda: self._upload(errand))
         else:
-            self._start(errand.ref, lambda is_unwanted: self._download(errand, is_unwanted))
+            self._start(errand.ref, lambda: lambda is_unwanted: self._download(errand, is_unwanted))
 
     def stop(self) -> None:
         self._pretended.stop()
@@ -178,26 +248,52 @@ class RealPorter:
         except OSError as error:
             log.warning("%s: a file that has served cannot be removed: %s", self._charger.identity, error.strerror)
 
-    def _start(self, ref: Ref, work: Callable[[threading.Event], Transferred]) -> None:
+    def _sweep(self, *patterns: str) -> None:
+        for pattern in patterns:
+            for path in self._directory.glob(pattern):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+    def _start(self, ref: Ref, prepare: Callable[[], Work]) -> None:
+        """``prepare`` is called in the loop's thread when a slot is free, what it returns in a thread."""
         is_unwanted = self._unwanted[ref] = threading.Event()
 
-        def run() -> None:
+        def begin() -> bool:
+            if is_unwanted.is_set():
+                return False
+            try:
+                work = prepare()
+                # A daemon: a peer that does not answer must not keep the program from ending.
+                threading.Thread(target=run, args=(work,), name=ref.kind, daemon=True).start()
+            except Exception as error:
+                ended = failed(str(error)) if isinstance(error, StoreError) else broken(error)
+                self._loop.call_soon(self._tell, ref, is_unwanted, ended)
+                return False
+            return True
+
+        def broken(error: Exception) -> Transferred:
+            # The message may hold the URL, and that a password.
+            if not is_unwanted.is_set():
+                log.error("%s: %s ended with %s", self._charger.identity, ref.kind, type(error).__name__)
+            return failed(f"internal error: {type(error).__name__}")
+
+        def run(work: Work) -> None:
             try:
                 ended = work(is_unwanted)
             except Exception as error:
-                # The message may hold the URL, and that a password.
-                if not is_unwanted.is_set():
-                    log.error("%s: %s ended with %s", self._charger.identity, ref.kind, type(error).__name__)
-                ended = failed(f"internal error: {type(error).__name__}")
+                ended = broken(error)
             try:
                 self._loop.call_soon_threadsafe(self._arrive, ref, is_unwanted, ended)
             except RuntimeError:
                 log.debug("%s: the program ended before %s did", self._charger.identity, ref.kind)
 
-        # A daemon: a peer that does not answer must not keep the program from ending.
-        threading.Thread(target=run, name=ref.kind, daemon=True).start()
+        self._slots.take(begin)
 
     def _arrive(self, ref: Ref, is_unwanted: threading.Event, ended: Transferred) -> None:
+        self._slots.give_back()
+        self._tell(ref, is_unwanted, ended)
+
+    def _tell(self, ref: Ref, is_unwanted: threading.Event, ended: Transferred) -> None:
         if is_unwanted.is_set() or self._unwanted.get(ref) is not is_unwanted:
             return
         del self._unwanted[ref]
@@ -208,26 +304,25 @@ class RealPorter:
     def _download(self, order: StartTransfer, is_unwanted: threading.Event) -> Transferred:
         from . import transfer
 
-        self._directory.mkdir(parents=True, exist_ok=True)
-        for older in self._directory.glob(f"{order.ref.kind}-*"):
-            older.unlink(missing_ok=True)
+        self._sweep(f"{order.ref.kind}-*")
         try:
-            transfer.download(order.url, self._file(order.ref), self._limits(is_unwanted))
+            self._directory.mkdir(parents=True, exist_ok=True)
+            transfer.download(order.url, self._file(order.ref), self._limits(is_unwanted), self._plan.trust)
         except transfer.TransferFailed as error:
             return failed(str(error), is_final=error.is_final)
+        except OSError as error:
+            return failed(f"no place for the file: {error.strerror or type(error).__name__}")
+        if is_unwanted.is_set():
+            self._remove(order.ref)  # it came whole at the moment it was cancelled
         return Transferred(Outcome.DOWNLOADED)
 
-    def _upload(self, order: StartTransfer) -> None:
+    def _upload(self, order: StartTransfer) -> Work:
+        """Take what the archive tells, where nothing changes meanwhile; packing and sending take their time."""
         from . import diagnostics
 
-        # What the archive tells is taken here, where nothing changes meanwhile; packing and sending take their time.
-        try:
-            contents = diagnostics.contents(
-                self._charger, self._recollection, order.since_utc_s, order.until_utc_s, self._plan.secrets
-            )
-        except StoreError as error:
-            self._loop.call_soon(self._charger.on_transfer, order.ref, failed(str(error)))
-            return
+        contents = diagnostics.contents(
+            self._charger, self._recollection, order.since_utc_s, order.until_utc_s, self._plan.secrets
+        )
 
         def work(is_unwanted: threading.Event) -> Transferred:
             from . import transfer
@@ -235,7 +330,8 @@ class RealPorter:
             path = self._file(order.ref)
             try:
                 diagnostics.pack(path, contents)
-                transfer.upload(path, order.url, order.name, self._limits(is_unwanted), self._plan.http_method)
+                limits, method = self._limits(is_unwanted), self._plan.http_method
+                transfer.upload(path, order.url, order.name, limits, method, self._plan.trust)
             except transfer.TransferFailed as error:
                 return failed(str(error), is_final=error.is_final)
             except OSError as error:
@@ -244,7 +340,7 @@ class RealPorter:
                 self._remove(order.ref)
             return Transferred(Outcome.UPLOADED)
 
-        self._start(order.ref, work)
+        return work
 
     def _limits(self, is_unwanted: threading.Event) -> Limits:
         return Limits(self._plan.timeout_s, self._plan.limit_s, self._plan.largest_bytes, is_unwanted.is_set)

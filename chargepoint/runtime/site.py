@@ -19,6 +19,7 @@ from .charger import Charger, LinkPort, Phase
 from .clock import RunningClock, wall_utc_s
 from .connection import LinkSettings
 from .link import Link
+from .porter import Slots
 from .pump import RunningPump
 from .store import Durability, Store, file_stem
 
@@ -42,6 +43,7 @@ class Site:
         salt = secrets.token_hex(8) if seed is None else f"{seed}:{store.begin_life()}"
         self.rng = Random(salt)
         self._epoch_utc_s = wall_utc_s()
+        self._slots = Slots()
 
     def utc_s(self) -> float:
         """UTC as this site's clock has it: ahead of the wall's when it runs faster."""
@@ -64,7 +66,7 @@ class Site:
                 return Link(address, charger, self.pump, self.rng, settings)
             return address(charger)
 
-        return assemble(plan, self.pump, self.rng, self.calendar, link)
+        return assemble(plan, self.pump, self.rng, self.calendar, link, self._slots)
 
     @property
     def chargers(self) -> dict[str, Charger]:

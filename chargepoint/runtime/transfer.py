@@ -1,7 +1,7 @@
 """Files over HTTP, HTTPS, FTP and FTPS, with the standard library; these functions block and live in threads.
 
 Everything that can go wrong is a `TransferFailed` whose text says what and never holds a password. A file that did not
-come whole is removed. SFTP is left out: its library would be as large as this program.
+come whole is removed. SFTP needs a library, and has a module of its own that is imported for the first ``sftp://`` URL.
 """
 
 from __future__ import annotations
@@ -11,21 +11,28 @@ import errno
 import ftplib
 import http.client
 import io
+import os
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from hw.errors import ChargePointError
 
-from .porter import Limits
+from .address import AddressError, Tls
+from .porter import DEFAULT_TRUST, NO_SFTP, FileTrust, Limits
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 BLOCK = 64 * 1024
-SCHEMES = ("http", "https", "ftp", "ftps")
+SCHEMES = ("http", "https", "ftp", "ftps", "sftp")
 NEVER_AGAIN = (400, 401, 403, 405, 410, 413)
 """HTTP answers that will be the same next time. 404 is none of them: a file may be put there meanwhile."""
 
@@ -77,6 +84,10 @@ class Where:
         """The URL to ask for, without user and password."""
         return urlunsplit((self.scheme, self.netloc, quote(self.path or "/", safe="/%:@!$&'()*+,;=~"), self.query, ""))
 
+    def without_password(self, text: str) -> str:
+        """Return what a server said, in case it says again what it was told."""
+        return text.replace(self.password, "…") if len(self.password) >= 4 else text
+
     def below(self, name: str) -> Where:
         """Return a file in this directory."""
         path = f"{self.path.rstrip('/')}/{quote(name)}"
@@ -85,7 +96,7 @@ class Where:
         return below
 
 
-class _Watch:
+class Watch:
     """Counts what passes and ends what is too large, too slow or not wanted any more."""
 
     def __init__(self, limits: Limits) -> None:
@@ -122,7 +133,7 @@ class _Watch:
 class _Watched(io.RawIOBase):
     """A file to be sent, under a watch."""
 
-    def __init__(self, file: IO[bytes], watch: _Watch) -> None:
+    def __init__(self, file: IO[bytes], watch: Watch) -> None:
         self._file = file
         self._watch = watch
 
@@ -140,57 +151,81 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if req.type == "https" and not newurl.lower().startswith("https:"):
+            fp.close()
             raise TransferFailed("redirected from https to something unprotected", is_final=True)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def download(url: str, target: Path, limits: Limits) -> None:
-    """Fetch a file into ``target``, which appears when it is whole. Raises TransferFailed."""
+def download(url: str, target: Path, limits: Limits, trust: FileTrust = DEFAULT_TRUST) -> None:
+    """Fetch a file into ``target``, which appears when it is whole and on the disk. Raises TransferFailed."""
     where = Where(url)
     part = target.with_name(f"{target.name}.part")
-    watch = _Watch(limits)
+    watch = Watch(limits)
     try:
         with _failures(where), part.open("wb") as file:
 
             def write(block: bytes) -> None:
                 file.write(watch.pass_on(block))
 
-            if where.scheme.startswith("http"):
-                length = _http_fetch(where, write, watch, limits)
-            else:
-                length = _ftp_fetch(where, write, watch, limits)
-            watch.check(length)
-        part.replace(target)
+            fetch = _http_fetch if where.scheme.startswith("http") else _ftp_fetch
+            if where.scheme == "sftp":
+                fetch = _sftp_fetch
+            watch.check(fetch(where, write, watch, limits, trust))
+            file.flush()
+            os.fsync(file.fileno())
+            part.replace(target)
+            _sync(target.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
-def upload(source: Path, url: str, name: str, limits: Limits, http_method: str = "PUT") -> None:
+def _sync(directory: Path) -> None:
+    """Put the names in a directory on the disk: what is stored about a file must not outlive the file."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def upload(
+    source: Path, url: str, name: str, limits: Limits, http_method: str = "PUT", trust: FileTrust = DEFAULT_TRUST
+) -> None:
     """Send a file as ``name`` into the directory ``url``. Raises TransferFailed."""
     directory = Where(url)
     with _failures(directory), source.open("rb") as file:
-        watched = _Watched(file, _Watch(limits))
+        watched = _Watched(file, Watch(limits))
         if directory.scheme.startswith("http"):
             headers = {"Content-Type": "application/gzip", "Content-Length": str(source.stat().st_size)}
             request = _request(directory.below(name), http_method, watched, headers)
-            with _opener().open(request, timeout=limits.timeout_s):
+            with _opener(trust).open(request, timeout=limits.timeout_s):
                 pass
+        elif directory.scheme == "sftp":
+            _sftp_send(directory.below(name), watched.read, limits, trust)
         else:
-            with _ftp(directory, limits) as ftp:
+            with _ftp(directory, limits, trust) as ftp:
                 path = unquote(directory.path).strip("/")
                 ftp.storbinary(f"STOR {path}/{name}" if path else f"STOR {name}", watched, BLOCK)
+
+
+def _tls(trust: FileTrust) -> ssl.SSLContext:
+    """Return how HTTPS and FTPS servers are trusted. Raises TransferFailed when the CA file cannot be used."""
+    try:
+        return Tls(ca_file=trust.ca_file).context()
+    except AddressError as error:
+        raise TransferFailed(str(error), is_final=True) from None
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(trust: FileTrust) -> urllib.request.OpenerDirector:
     """Only HTTP and HTTPS: the ordinary opener would follow a redirect to FTP, and open files of this machine."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPSHandler(context=_tls(trust)),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),
@@ -208,12 +243,14 @@ def _request(where: Where, method: str, data: Any = None, headers: dict[str, str
     return request
 
 
-def _http_fetch(where: Where, write: Callable[[bytes], None], watch: _Watch, limits: Limits) -> int | None:
-    with _opener().open(_request(where, "GET"), timeout=limits.timeout_s) as response:
+def _http_fetch(
+    where: Where, write: Callable[[bytes], None], watch: Watch, limits: Limits, trust: FileTrust
+) -> int | None:
+    with _opener(trust).open(_request(where, "GET"), timeout=limits.timeout_s) as response:
         told = response.headers.get("Content-Length", "")
         length = int(told) if told.isdigit() else None
         watch.expect(length)
-        while block := response.read(BLOCK):
+        while block := response.read1(BLOCK):  # not read(): a peer that trickles would keep it past every limit
             write(block)
     return length
 
@@ -221,27 +258,76 @@ def _http_fetch(where: Where, write: Callable[[bytes], None], watch: _Watch, lim
 # --- FTP --------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _ftp(where: Where, limits: Limits) -> Iterator[ftplib.FTP]:
-    """Log in, passive; FTPS is explicit, with the data connection protected too (RFC 4217)."""
-    ftp = ftplib.FTP(timeout=limits.timeout_s)
-    if where.scheme == "ftps":
-        import ssl
+class _FtpTls(ftplib.FTP_TLS):
+    """FTPS as servers are: many insist on the TLS session of the control connection, many hang up without an end of TLS.
 
-        ftp = ftplib.FTP_TLS(timeout=limits.timeout_s, context=ssl.create_default_context())
+    Whether everything came shows in the size of the file and in the server's last answer.
+    """
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[ssl.SSLSocket, int | None]:
+        data, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        assert isinstance(self.sock, ssl.SSLSocket)
+        try:
+            return self.context.wrap_socket(data, server_hostname=self.host, session=self.sock.session), size
+        except BaseException:
+            data.close()
+            raise
+
+    def retrbinary(
+        self, cmd: str, callback: Callable[[bytes], object], blocksize: int = BLOCK, rest: int | str | None = None
+    ) -> str:
+        self.voidcmd("TYPE I")
+        with self.transfercmd(cmd, rest) as data:
+            while block := data.recv(blocksize):
+                callback(block)
+            _end_tls(data)
+        return self.voidresp()
+
+    def storbinary(
+        self,
+        cmd: str,
+        fp: SupportsRead[bytes],
+        blocksize: int = BLOCK,
+        callback: Callable[[bytes], object] | None = None,
+        rest: int | str | None = None,
+    ) -> str:
+        self.voidcmd("TYPE I")
+        with self.transfercmd(cmd, rest) as data:
+            while block := fp.read(blocksize):
+                data.sendall(block)
+            _end_tls(data)
+        return self.voidresp()
+
+
+def _end_tls(data: socket.socket) -> None:
+    if isinstance(data, ssl.SSLSocket):
+        with suppress(OSError):
+            data.unwrap()
+
+
+@contextmanager
+def _ftp(where: Where, limits: Limits, trust: FileTrust) -> Iterator[ftplib.FTP]:
+    """Log in, passive; FTPS is explicit, with the data connection protected too (RFC 4217)."""
+    if where.scheme == "ftps":
+        ftp: ftplib.FTP = _FtpTls(timeout=limits.timeout_s, context=_tls(trust))
+    else:
+        ftp = ftplib.FTP(timeout=limits.timeout_s)
     try:
         ftp.connect(where.host, where.port or ftplib.FTP_PORT)
         ftp.login(where.user or "", where.password)
         if isinstance(ftp, ftplib.FTP_TLS):
             ftp.prot_p()
         yield ftp
-        ftp.quit()
+        with suppress(*ftplib.all_errors):  # the file is there, however the server says good-bye
+            ftp.quit()
     finally:
         ftp.close()
 
 
-def _ftp_fetch(where: Where, write: Callable[[bytes], None], watch: _Watch, limits: Limits) -> int | None:
-    with _ftp(where, limits) as ftp:
+def _ftp_fetch(
+    where: Where, write: Callable[[bytes], None], watch: Watch, limits: Limits, trust: FileTrust
+) -> int | None:
+    with _ftp(where, limits, trust) as ftp:
         path = unquote(where.path).lstrip("/")
         ftp.voidcmd("TYPE I")
         try:
@@ -253,6 +339,31 @@ def _ftp_fetch(where: Where, write: Callable[[bytes], None], watch: _Watch, limi
     return length
 
 
+# --- SFTP -------------------------------------------------------------------------------------------------------------
+
+
+def _sftp_fetch(
+    where: Where, write: Callable[[bytes], None], watch: Watch, limits: Limits, trust: FileTrust
+) -> int | None:
+    with _sftp_installed():
+        from .sftp import fetch
+    return fetch(where, write, watch, limits, trust)
+
+
+def _sftp_send(where: Where, read: Callable[[int], bytes], limits: Limits, trust: FileTrust) -> None:
+    with _sftp_installed():
+        from .sftp import send
+    send(where, read, limits, trust)
+
+
+@contextmanager
+def _sftp_installed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError:
+        raise TransferFailed(NO_SFTP, is_final=True) from None
+
+
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
@@ -262,7 +373,7 @@ def _failures(where: Where) -> Iterator[None]:
     try:
         yield
     except TransferFailed as error:
-        raise TransferFailed(f"{where}: {error}", is_final=error.is_final) from None
+        raise TransferFailed(f"{where}: {where.without_password(str(error))}", is_final=error.is_final) from None
     except urllib.error.HTTPError as error:
         error.close()
         raise TransferFailed(f"{where}: HTTP {error.code}", is_final=error.code in NEVER_AGAIN) from None
@@ -270,20 +381,40 @@ def _failures(where: Where) -> Iterator[None]:
         reason = error.reason
         if isinstance(reason, TransferFailed):
             raise TransferFailed(f"{where}: {reason}", is_final=reason.is_final) from None
-        raise TransferFailed(f"{where}: {_told(reason)}") from None
+        raise TransferFailed(f"{where}: {_told(reason)}", is_final=_is_final(reason)) from None
     except ftplib.all_errors as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise TransferFailed(f"{where}: the disk is full, free some space", is_final=True) from None
-        is_final = isinstance(error, ftplib.error_perm) and str(error)[:3] in ("530", "532")
-        raise TransferFailed(f"{where}: {_told(error)}", is_final=is_final) from None
+        raise TransferFailed(f"{where}: {where.without_password(_told(error))}", is_final=_is_final(error)) from None
     except (http.client.HTTPException, ValueError) as error:
         raise TransferFailed(f"{where}: {type(error).__name__}") from None
+
+
+def _is_final(error: object) -> bool:
+    """Whether the next attempt can only end the same way, until a person does something."""
+    if isinstance(error, ftplib.error_perm):
+        return str(error)[:3] in ("530", "532")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC
+
+
+_ADVICE = {
+    9: "check our clock",
+    10: "have it renewed, or check our clock",
+    62: "use the name it was made for in the location",
+    64: "use the name it was made for in the location",
+}
+"""By X509_V_ERR_… of OpenSSL's x509_vfy.h: not yet valid, expired, wrong host, wrong address."""
 
 
 def _told(error: object) -> str:
     """What an error says, in short."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        advice = _ADVICE.get(error.verify_code, "give the root that signed it as files: {ca_file: FILE}")
+        return f"the server's certificate is not trusted: {error.verify_message}; {advice}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full, free some space"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -28,7 +28,7 @@ SUPPORTED_FILE_TRANSFER_PROTOCOLS = items(
     expected="protocols",
     access=Access.READ_ONLY,
     source="8",
-    effect="how firmware is fetched and diagnostics are sent",
+    effect="how firmware is fetched and diagnostics are sent; SFTP where its library is installed",
 )
 
 INSTALL_LIMIT_S = 3600.0

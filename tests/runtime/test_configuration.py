@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import asyncssh
 import pytest
+import trustme
 
 from chargepoint.runtime.configuration import DEFAULT_DATA, STATION_LENGTHS, Configuration, ConfigurationError, read
+from chargepoint.runtime.porter import FileTrust
 from chargepoint.runtime.store import Durability
 from hw.errors import InputFileError
 from profiles import ALL
@@ -51,6 +55,7 @@ firmware:
   largest_mb: 64
   version: 2.1.0-rc1
 diagnostics: {upload: fails, upload_time: 1 min, http_method: POST}
+files: {ca_file: root.pem, known_hosts: hosts, sftp_key: key}
 """
 
 
@@ -72,6 +77,9 @@ def refused(path: Path, text: str) -> str:
 def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> None:
     """One YAML file; `Configuration` knows what to dial, what to build and where to keep it."""
     written.write_text(EVERYTHING)
+    trustme.CA().cert_pem.write_to_path(tmp_path / "root.pem")
+    (tmp_path / "hosts").touch()
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(tmp_path / "key"))
     found = read(written)
     address = found.central_system
     assert address is not None
@@ -103,6 +111,9 @@ def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> No
     assert (files.download_s, files.install_s, files.upload_s) == (120.0, 180.0, 60.0)
     assert (files.command, files.command_timeout_s) == (("/usr/bin/wall-update", "--quiet"), 300.0)
     assert (files.restarts, files.largest_bytes, files.version) == (False, 64 * 2**20, "2.1.0-rc1")
+    assert files.trust == FileTrust(
+        ca_file=tmp_path / "root.pem", known_hosts=tmp_path / "hosts", sftp_key=tmp_path / "key"
+    )
     assert (files.http_method, files.directory) == ("POST", tmp_path / "state" / "RDAM_123.files")
     assert "wallbox-0815-geheim" in files.secrets
     assert "geheim" not in repr(files)
@@ -299,7 +310,22 @@ def test_a_simulated_box_moves_real_files_and_pretends_to_install_them(written: 
         ("firmware: {command: [a], install: ok}", "1:21: firmware.command must be a program with its arguments"),
         ("diagnostics: {http_method: GET}", "1:28: unknown diagnostics.http_method 'GET'"),
         ("diagnostics: {uplaod: ok}", "1:15: unknown key 'uplaod' in diagnostics"),
+        ("files: {ca_fiel: x}", "1:9: unknown key 'ca_fiel' in files; did you mean 'ca_file'?"),
+        ("files: {ca_file: no.pem}", "1:18: ca_file: "),
+        ("files: {ca_file: chargepoint.yaml}", "1:18: ca_file: "),
+        ("files:\n  known_hosts: no", "2:16: known_hosts: "),
+        ("files: {ca_file: 5}", "1:18: files.ca_file must be a text in quotes, got 5"),
+        ("files:\n  sftp_key: chargepoint.yaml", "2:13: sftp_key: "),
     ],
 )
 def test_a_wrong_way_of_files_is_refused(written: Path, text: str, said: str) -> None:
     assert refused(written, text).startswith(said)
+
+
+@pytest.mark.parametrize("key", ["known_hosts", "sftp_key"])
+def test_settings_for_sftp_need_its_library(written: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """Said when the file is read, not when firmware is to be fetched."""
+    monkeypatch.setitem(sys.modules, "asyncssh", None)
+    said = refused(written, f"files: {{{key}: x}}\n")
+    assert said.startswith(f"1:{len(key) + 11}: {key}: SFTP needs asyncssh")
+    assert "pip install asyncssh, or 'chargepoint[sftp]'" in said
