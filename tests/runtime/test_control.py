@@ -102,6 +102,21 @@ def test_a_car_that_only_stands_there(bench: Bench) -> None:
     assert [fault["trouble"] for fault in bench.do("state")["faults"]] == ["ventilation"]
 
 
+def test_the_state_shows_what_a_charge_costs() -> None:
+    """What the central system told last (California pricing), amounts as texts; nothing where costs are not shown."""
+    assert Bench(World()).outlet()["cost"] is None
+    bench = Bench(World(keys={"CustomDisplayCostAndPrice": "true"}))
+    bench.do("plug-in", 5)
+    bench.do("swipe", 60, tag="A1")
+    told = {"transactionId": 1, "cost": 1.5, "state": "Charging", "chargingPrice": {"kWhPrice": 0.3, "hourPrice": 0}}
+    answer = bench.world.ask(
+        "DataTransfer", vendorId="org.openchargealliance.costmsg", messageId="RunningCost", data=json.dumps(told)
+    )
+    assert answer == {"status": "Accepted"}
+    cost = bench.outlet()["cost"]
+    assert (cost["state"], cost["amount"], cost["price"]["per_kwh"]) == ("Charging", "1.500", "0.300")
+
+
 def test_a_cable_at_a_socket_is_rated() -> None:
     bench = Bench(World(board=SOCKET))
     bench.do("plug-in", 5, cable=13)

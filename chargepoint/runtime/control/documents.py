@@ -67,6 +67,29 @@ class Charge(Document):
     ending: str | None = Field(None, description="why it is about to end")
 
 
+class Price(Document):
+    """What charging or standing costs, in the main unit of the currency; decimals as texts, so that none is lost."""
+
+    per_kwh: str | None = None
+    per_hour: str | None = None
+    flat_fee: str | None = None
+    idle_per_hour: str | None = None
+    idle_grace_minutes: int | None = None
+
+
+class Cost(Document):
+    """What a display shows of the price: what the central system told last, nothing that was computed here."""
+
+    state: str = Field(description="Price, Charging, Idle, Follows (told once online again) or Finished (the total)")
+    text: str = Field(description="in the language of the station; empty: none was told")
+    amount: str | None = Field(description="so far, or in the end")
+    at: str | None = Field(description="the moment that the amount stands for")
+    price: Price
+    next_price: Price | None
+    next_price_at: str | None
+    qr_code: str
+
+
 class Connector(Document):
     """One connector, numbered from 1."""
 
@@ -87,6 +110,7 @@ class Connector(Document):
     pilot: Pilot
     meter: Meter
     charge: Charge | None
+    cost: Cost | None = Field(description="None: this charger shows no costs (CustomDisplayCostAndPrice)")
     can_break: list[str] = Field(description="what `fault` takes here; empty on real hardware")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from chargepoint.model import connector as model
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
+from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
 from chargepoint.model.outbox import Ref
 from chargepoint.model.timebase import utc_text
@@ -15,6 +17,7 @@ from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.deeds import causes_of
 from hw.ports import Board
+from profiles.costs.display import Display
 
 from . import documents
 
@@ -160,6 +163,7 @@ def _connector(of: Charger, connector: model.Connector, now_s: float) -> documen
         ),
         meter=_meter(connector),
         charge=_charge(of.model, connector, now_s),
+        cost=_cost(of.model, connector, now_s),
         can_break=list(causes_of(of.board)),
     )
 
@@ -177,6 +181,38 @@ def _meter(connector: model.Connector) -> documents.Meter:
         power_factor=reading.power_factor,
         board_c=reading.board_c,
     )
+
+
+def _cost(host: ChargePoint, connector: model.Connector, now_s: float) -> documents.Cost | None:
+    try:
+        shown: CostDisplay = host.feature(Display).at(connector.number, now_s)
+    except LookupError:
+        return None
+    coming = shown.next_period
+    return documents.Cost(
+        state=shown.state.value,
+        text=shown.text,
+        amount=_decimal(shown.amount),
+        at=_instant(shown.at_utc_s),
+        price=_price(shown.charging, shown.idle),
+        next_price=None if coming is None else _price(coming.charging, coming.idle),
+        next_price_at=None if coming is None else _instant(coming.at_utc_s),
+        qr_code=shown.qr_code,
+    )
+
+
+def _price(charging: ChargingPrice | None, idle: IdlePrice | None) -> documents.Price:
+    return documents.Price(
+        per_kwh=None if charging is None else _decimal(charging.per_kwh),
+        per_hour=None if charging is None else _decimal(charging.per_hour),
+        flat_fee=None if charging is None else _decimal(charging.flat_fee),
+        idle_per_hour=None if idle is None else _decimal(idle.per_hour),
+        idle_grace_minutes=None if idle is None else idle.grace_minutes,
+    )
+
+
+def _decimal(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
 
 
 def _charge(host: ChargePoint, connector: model.Connector, now_s: float) -> documents.Charge | None:
