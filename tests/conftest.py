@@ -2,7 +2,8 @@
 
 `./run test --hypothesis-profile=explore` draws other ones each time, and many more. `--rewrite-transcripts` writes the
 golden transcripts anew instead of comparing with them: review what changed before you keep it. `--frames` says how many
-frames `tests/properties/test_frames.py` sends.
+frames `tests/properties/test_frames.py` sends; `--chaos-seeds N` and `--chaos-seed S` choose what
+`tests/properties/test_network_chaos.py` lives through.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ settings.load_profile("ci")
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 REWRITE = "--rewrite-transcripts"
+CHAOS_SEEDS = "--chaos-seeds"
+CHAOS_SEED = "--chaos-seed"
 
 CheckTranscript = Callable[[str, Sequence[str]], None]
 """Compares the lines of a run with those kept under a name."""
@@ -26,6 +29,8 @@ CheckTranscript = Callable[[str, Sequence[str]], None]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(REWRITE, action="store_true", help="write tests/transcripts anew instead of comparing with them")
     parser.addoption("--frames", type=int, default=15_000, help="random and broken frames to send to chargers")
+    parser.addoption(CHAOS_SEEDS, type=int, default=1000, metavar="N", help="network chaos: live the first N seeds")
+    parser.addoption(CHAOS_SEED, type=int, default=None, metavar="S", help="network chaos: live this seed only")
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ class Electrician:
         is_granted = is_running and is_pwm(duty)
         is_excused = outlet.was_welded or circuit.has_cause(Cause.WELDED_CONTACTOR)
         outlet.was_welded = is_excused and (is_closed or circuit.has_cause(Cause.WELDED_CONTACTOR))
-        is_broken = any(circuit.has_cause(cause) for cause in WITHHOLDING)
+        is_broken = not WITHHOLDING.isdisjoint(circuit._causes)
 
         def since(before: float | None, is_so: bool) -> float | None:
             return (now_s if before is None else before) if is_so else None
@@ -171,16 +171,22 @@ class _Told:
 
     last: str | None = None
     confirmed: str | None = None
+    lost: set[str] = field(default_factory=set)
+    """What the wire swallowed of it since: the charger may think that it was heard."""
     is_fresh: bool = True
     """Nothing was reported since the last boot."""
 
 
 @dataclass
-class _Story:
+class Story:
     """What was told of one transaction, in order of the first transmissions."""
 
     actions: list[str] = field(default_factory=list)
     payloads: list[dict[str, Any]] = field(default_factory=list)
+
+    def payload(self, action: str) -> dict[str, Any]:
+        """Return the first that was told with an action. Raises ValueError when there is none."""
+        return self.payloads[self.actions.index(action)]
 
 
 class Auditor:
@@ -204,7 +210,7 @@ class Auditor:
         self._asked: dict[str, Seen] = {}
         self._numbers: dict[int, float] = {}
         self._triggered: dict[int, float] = {}
-        self.stories: dict[str, _Story] = {}
+        self.stories: dict[str, Story] = {}
         self.resent = 0
         """Transmissions of what had been transmitted before."""
         self.is_requeued = False
@@ -282,9 +288,11 @@ class Auditor:
             assert same if self.is_requeued else before == payload, f"{action} was repeated with another payload"
             return
         if key is not None:
-            story = self.stories.setdefault(key, _Story())
+            story = self.stories.setdefault(key, Story())
             if not self.is_requeued:
-                expected = not story.actions if action == "StartTransaction" else bool(story.actions)
+                # What nobody has heard of may go on only when its start was given up on a wire that swallowed it.
+                is_known = bool(story.actions) or self._is_given_up(key)
+                expected = not story.actions if action == "StartTransaction" else is_known
                 assert expected, f"{action} after {story.actions} of {key}"
                 is_after = "StopTransaction" in story.actions
                 assert is_after == (action == "DataTransfer"), f"{action} of {key} after {story.actions}"
@@ -292,6 +300,11 @@ class Auditor:
             story.payloads.append(payload)
         if not self.is_requeued:
             self._never_falls(self._numbers, payload, key)
+
+    def _is_given_up(self, key: str) -> bool:
+        """Whether the start of a transaction is among what could not be delivered."""
+        lost = self._world.model.queue.undelivered.values()
+        return any(message.transaction == key and message.action == "StartTransaction" for message in lost)
 
     def _never_falls(self, told: dict[int, float], payload: dict[str, Any], key: str | None = None) -> None:
         connector = payload.get("connectorId")
@@ -323,7 +336,7 @@ class Auditor:
         number, status = payload["connectorId"], payload["status"]
         told = self._told.setdefault(number, _Told())
         if number and not told.is_fresh:
-            bases = {told.last, told.confirmed}
+            bases = {told.last, told.confirmed, *told.lost}
             allowed = any(base == status or (base and status in MOVES[base]) for base in bases)  # type: ignore[index]
             assert allowed, f"connector {number} went from {bases} to {status}"
         told.last, told.is_fresh = status, False
@@ -333,6 +346,8 @@ class Auditor:
     def look(self) -> None:
         """Take in what the peer sent since the last look."""
         world = self._world
+        if self._read == len(world.peer.seen) and not self._results and not self._asked:
+            return
         fresh, self._read = world.peer.seen[self._read :], len(world.peer.seen)
         for seen in fresh:
             if seen.frame[0] in (3, 4) and not seen.is_from_charger:
@@ -354,8 +369,11 @@ class Auditor:
             elif seen.frame[0] == 3:
                 if sent.identity is not None:
                     self._is_done.add(sent.identity)
-                if sent.action == "StatusNotification":
-                    self._told[sent.payload["connectorId"]].confirmed = sent.payload["status"]
+                # A status that was answered too late is not known to have been heard.
+                if sent.action == "StatusNotification" and world.now_s - sent.at_s < self._timeout_s:
+                    told = self._told[sent.payload["connectorId"]]
+                    told.confirmed = sent.payload["status"]
+                    told.lost.clear()
         self._results = [seen for seen in waiting if seen.socket == world.sockets]
         for message_id, seen in list(self._asked.items()):
             if seen.socket != world.sockets or not world.link.is_open:
@@ -364,6 +382,14 @@ class Auditor:
                 if seen.has_arrived and world.model.session.registration is Registration.ACCEPTED:
                     raise AssertionError(f"{seen.frame[2]} of {seen.at_s:.1f} was never answered")
                 del self._asked[message_id]
+
+    def was_lost(self, frame: Frame) -> None:
+        """The wire swallowed a frame of the charger."""
+        self.look()
+        if frame[0] != 2:
+            self._asked.pop(frame[1], None)
+        elif frame[2] == "StatusNotification":
+            self._told.setdefault(frame[3]["connectorId"], _Told()).lost.add(frame[3]["status"])
 
     def power_was_cut(self) -> None:
         """The process died in the middle of a moment: an answer that had arrived may have been stored, or not."""

@@ -211,7 +211,7 @@ class World:
         """Called at every moment at which something happened, when all of it has."""
         self.sockets = 0
         self.pump = SteppedPump(self.store)
-        self.peer = Peer(self)
+        self.peer = self._make_peer()
         self._build()
         if not self.starts_online:
             self.link.is_down = True
@@ -228,11 +228,17 @@ class World:
             **self.plan,
         )
         self.charger = assemble(
-            plan, self.pump, self.rng, lambda timers: Calendar(timers, EPOCH_UTC_S), lambda c: TestLink(self, c)
+            plan, self.pump, self.rng, lambda timers: Calendar(timers, EPOCH_UTC_S), self._make_link
         )
         self.charger.on_rebuilt = (
             lambda charger: charger.model.journal.listen(lambda _id, at_s, entry: self.journal.append((at_s, entry))),
         )
+
+    def _make_peer(self) -> Peer:
+        return Peer(self)
+
+    def _make_link(self, charger: Charger) -> TestLink:
+        return TestLink(self, charger)
 
     # --- looking ------------------------------------------------------------------------------------------------------
 

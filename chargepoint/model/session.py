@@ -75,6 +75,11 @@ class Outcome:
     result: Any = None
     failure: Failure | None = None
     detail: str = ""
+    was_sent: bool = True
+    """Whether it has left: else nobody can have heard it."""
+
+
+_NEVER_SENT = Outcome(failure=Failure.LINK_LOST, was_sent=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +222,7 @@ class Session:
         if lost is not None and lost.about is not None:
             self._host.answered(lost.action, lost.about, Outcome(failure=Failure.LINK_LOST), now_s)
         for each in waiting:
-            self._give_up(each, Failure.LINK_LOST, "", now_s)
+            self._give_up(each, _NEVER_SENT, now_s)
 
     # --- our calls ----------------------------------------------------------------------------------------------------
 
@@ -228,7 +233,7 @@ class Session:
         """
         action = wire.action_of(request)
         if not self.is_open:
-            self._host.answered(action, about, Outcome(failure=Failure.LINK_LOST), now_s)
+            self._host.answered(action, about, _NEVER_SENT, now_s)
             return
         self._line_up(_Waiting(action, wire.encode_payload(request), about), lane, now_s)
 
@@ -245,12 +250,13 @@ class Session:
         waiting = self._boot if lane is Lane.BOOT else self._normal
         waiting.append(call)
         if len(waiting) > NORMAL_LANE:
-            self._give_up(waiting.pop(0), Failure.TIMEOUT, "too many calls waiting", now_s)
+            dropped = waiting.pop(0)
+            self._give_up(dropped, Outcome(None, Failure.TIMEOUT, "too many calls waiting", was_sent=False), now_s)
         self.pump(now_s)
 
-    def _give_up(self, call: _Waiting, failure: Failure, detail: str, now_s: float) -> None:
+    def _give_up(self, call: _Waiting, outcome: Outcome, now_s: float) -> None:
         if call.about is not None:
-            self._host.answered(call.action, call.about, Outcome(None, failure, detail), now_s)
+            self._host.answered(call.action, call.about, outcome, now_s)
 
     def has_waiting(self, about: Ref) -> bool:
         """Whether a call under ``about`` is waiting or in flight."""
@@ -402,6 +408,8 @@ class Session:
             self._deliver(flying.message, result, now_s)
         elif flying.about is not None:
             self._host.answered(flying.action, flying.about, Outcome(result), now_s)
+        else:
+            self._host.journal.write(now_s, FrameRefused(frame.id, "an answer nobody waits for"))
 
     def _on_late_result(self, frame: wire.CallResult, now_s: float) -> None:
         """An answer to an earlier transmission of a message that still waits completes it (messages.md 1.1)."""
@@ -416,8 +424,8 @@ class Session:
             return
         flying = self._in_flight
         if flying is not None and flying.message is message:
-            # Its repetition is under way: that answer will find nobody waiting.
-            self._finish(flying)
+            # Its repetition is under way: that answer will find nobody waiting, but nothing may overtake it (J 4.1.1).
+            flying.message = None
         self._deliver(message, result, now_s)
 
     def _on_error(self, frame: wire.CallError, now_s: float) -> None:

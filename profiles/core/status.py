@@ -46,6 +46,8 @@ class _Report:
     underway: dict[str, Condition] = field(default_factory=dict)
     """What was said and not answered yet, by the key of its `Ref`."""
     said: int = 0
+    is_doubtful: bool = False
+    """Something was said after what was confirmed, and never answered."""
     has_charged: bool = False
 
 
@@ -151,7 +153,9 @@ class Status(FeatureProfile):
     def link_opened(self, now_s: float) -> None:
         """After an outage: what differs from what the central system last confirmed, no history (4.9)."""
         for number, report in enumerate(self._reports):
-            report.reported = report.confirmed
+            # After a report without an answer nobody knows what the central system believes: back there is no old news.
+            is_doubted = report.is_doubtful and report.actual == report.confirmed
+            report.reported = None if is_doubted else report.confirmed
             report.underway.clear()
             if not report.alarm.is_set:
                 self._report(number, now_s)
@@ -161,15 +165,25 @@ class Status(FeatureProfile):
         actual = report.actual
         if actual is None or not self.host.session.is_online or actual == report.reported:
             return
-        # A peer that confirms nothing has still seen what was last sent since boot.
-        before, at = report.reported or report.sent, utc_text(report.since_utc_s)
-        steps: tuple[ChargePointStatus, ...] = (actual[0],)
-        if before is not None and number:
-            steps = path(before[0], actual[0]) or steps
+        at = utc_text(report.since_utc_s)
+        steps = (self._way(report, actual[0]) if number else ()) or (actual[0],)
         report.reported = actual
         for status in steps[:-1]:
             self._send(number, (status, _NO_ERROR, "", ""), at, now_s, Lane.NORMAL)
         self._send(number, actual, at, now_s, Lane.NORMAL)
+
+    @staticmethod
+    def _way(report: _Report, actual: ChargePointStatus) -> tuple[ChargePointStatus, ...]:
+        """Return what leads from the status that the central system believes to the actual one."""
+        if report.reported is not None:
+            return path(report.reported[0], actual)
+        if report.sent is None:
+            return ()
+        # A peer that confirms nothing has still seen what was last sent since boot; if that was lost, it hears it now.
+        way = path(report.sent[0], actual)
+        if len(way) > 1 and report.confirmed is not None:
+            return (*path(report.confirmed[0], report.sent[0]), *way)
+        return way
 
     def _send(self, number: int, condition: Condition, at: str, now_s: float, lane: Lane) -> None:
         status, error_code, vendor_code, info = condition
@@ -185,15 +199,18 @@ class Status(FeatureProfile):
         report = self._reports[number]
         report.said += 1
         key = f"{number}/{report.said}"
-        report.underway[key] = report.sent = condition
+        report.underway[key] = condition
         self.host.send(request, Ref("status", key), now_s, lane)
 
     @answered(call.StatusNotification)
     def _told(self, about: Ref, outcome: Outcome, now_s: float) -> None:
         report = self._reports[int(about.key.partition("/")[0])]
         told = report.underway.pop(about.key, None)
-        if told is not None and outcome.result is not None:
-            report.confirmed = told
+        if told is not None and outcome.was_sent:
+            report.sent = told
+            report.is_doubtful = outcome.result is None
+            if outcome.result is not None:
+                report.confirmed = told
 
     def trigger(self, requested: str, connector: int | None, now_s: float) -> None:
         numbers = range(len(self._reports)) if connector is None else (connector,)

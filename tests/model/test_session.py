@@ -231,6 +231,17 @@ def test_a_late_result_to_an_earlier_transmission_completes_the_message() -> Non
     assert ids(world, "StartTransaction") == [first, second]
 
 
+def test_nothing_overtakes_a_repetition_whose_message_a_late_result_completed() -> None:
+    """No CALL "unless all the CALL messages it sent before have been responded to or have timed out" (OCPP-J 4.1.1)."""
+    world = failing("StartTransaction", answers_not, MeterValueSampleInterval="25").charge().run(80)
+    first, second = ids(world, "StartTransaction")
+    world.peer.send([3, first, {"idTagInfo": {"status": "Accepted"}, "transactionId": 77}])
+    assert world.run(1).calls("MeterValues") == []
+    world.peer.send([3, second, {"idTagInfo": {"status": "Accepted"}, "transactionId": 78}])
+    assert {payload["transactionId"] for payload in world.run(1).calls("MeterValues")} == {77}
+    assert refused(world) == ["an answer nobody waits for"]
+
+
 def test_a_late_refusal_does_not_send_the_start_again() -> None:
     """What a late CALLRESULT causes leaves after the message it completes has left the queue: never a second Start."""
     world = failing("StartTransaction", answers_error).charge()

@@ -8,19 +8,15 @@ of it is held by `tests.watch`; what each transaction was worth is held here.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from chargepoint.model.outbox import Save
 from chargepoint.model.timebase import utc_text
-from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.store import Store
 from hw.sim.circuit import Circuit
 from profiles.costs.display import Display
 from profiles.reservation import Reservation
+from tests.fate import Dies, Saves, mortal
 from tests.watch import Auditor, Electrician, no_exception_logged
 from tests.world import EPOCH_UTC_S, World
 
@@ -32,49 +28,6 @@ KEYS = {
     "TransactionMessageRetryInterval": "1",
     "LocalPreAuthorize": "true",
 }
-
-
-class Dies(BaseException):
-    """The process is gone; no `except Exception` on the way out may notice."""
-
-
-class Fate:
-    """Counts the steps and lets the process die at one of them. A step has a half before and a half after it is done."""
-
-    def __init__(self, dies_at: int | None) -> None:
-        self.steps = 0
-        self.is_armed = True
-        self._dies_at = dies_at
-
-    def step(self) -> None:
-        if self.is_armed:
-            self.steps += 1
-            if self.steps == self._dies_at:
-                self.is_armed = False
-                raise Dies
-
-
-@contextmanager
-def fate(
-    monkeypatch: pytest.MonkeyPatch, dies_at: int | None, saves: Callable[[Save], bool] | None = None
-) -> Iterator[Fate]:
-    """Count what leaves the charger. ``saves`` says which records reach the store, for a test of this test."""
-    it = Fate(dies_at)
-    carry_out, commit = Charger._carry_out, Store.commit
-
-    def carrying_out(charger: Charger, effect: Any, now_s: float) -> None:
-        it.step()
-        carry_out(charger, effect, now_s)
-
-    def committing(store: Store, rows: Any) -> None:
-        it.step()
-        commit(store, rows if saves is None else [row for row in rows if saves(row[1])])
-        it.step()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Charger, "_carry_out", carrying_out)
-        patch.setattr(Store, "commit", committing)
-        yield it
 
 
 def day(world: World) -> list[Callable[[], object]]:
@@ -143,10 +96,10 @@ class Life:
             assert [at for at, _ in data[1:-1]] == told, "a sample was told once and forgotten"
 
 
-def sweep(monkeypatch: pytest.MonkeyPatch, board: str, saves: Callable[[Save], bool] | None = None) -> int:
+def sweep(board: str, saves: Saves | None = None) -> int:
     """Cut at every step; return how many there were. Raises AssertionError that names the first step that hurts."""
     whole = Life(board)
-    with fate(monkeypatch, None) as count:
+    with mortal() as count:
         whole.live()
     whole.close()
     assert len(whole.auditor.started()) == 2
@@ -154,7 +107,8 @@ def sweep(monkeypatch: pytest.MonkeyPatch, board: str, saves: Callable[[Save], b
     for step in range(1, count.steps + 1):
         life = Life(board)
         try:
-            with fate(monkeypatch, step, saves), no_exception_logged() as logged:
+            with mortal(saves) as fate, no_exception_logged() as logged:
+                fate.dies_in(step)
                 life.live()
                 life.close()
             assert not logged, logged[0].getMessage()
@@ -164,24 +118,20 @@ def sweep(monkeypatch: pytest.MonkeyPatch, board: str, saves: Callable[[Save], b
 
 
 @pytest.mark.parametrize("board", ["ac11-sim", "ac11-sim-socket"])
-def test_nothing_is_lost_and_nothing_told_twice_wherever_the_power_goes(
-    monkeypatch: pytest.MonkeyPatch, board: str
-) -> None:
+def test_nothing_is_lost_and_nothing_told_twice_wherever_the_power_goes(board: str) -> None:
     """ "Persist before sending anything"; killed in between "the pending stop is completed with the last stored register
     and its own reason", and without one it looks like a power cut (transactions-and-metering.md 1, 8)."""
-    assert sweep(monkeypatch, board) > 150
+    assert sweep(board) > 150
 
 
 @pytest.mark.parametrize(
     ("kind", "is_forgotten"),
     [("transaction", False), ("queue", False), ("queue", True), ("sample", False), ("meter", False)],
 )
-def test_the_sweep_notices_a_record_that_is_not_kept(
-    monkeypatch: pytest.MonkeyPatch, kind: str, is_forgotten: bool
-) -> None:
+def test_the_sweep_notices_a_record_that_is_not_kept(kind: str, is_forgotten: bool) -> None:
     """A test of the test: with one kind of `Save` taken away, some cut loses or doubles something."""
     with pytest.raises(AssertionError, match="cut at step"):
-        sweep(monkeypatch, "ac11-sim", lambda save: save.kind != kind or (save.body is None) != is_forgotten)
+        sweep("ac11-sim", lambda save: save.kind != kind or (save.body is None) != is_forgotten)
 
 
 def evening(world: World) -> list[Callable[[], object]]:
@@ -206,11 +156,12 @@ def evening(world: World) -> list[Callable[[], object]]:
     ]
 
 
-def dusk(step: int | None, monkeypatch: pytest.MonkeyPatch) -> int:
+def dusk(step: int | None) -> int:
     """Live an evening with a cut at a step; what was promised is kept, what was used or cancelled does not come back."""
     world = World(keys=KEYS)
     auditor, promised, unwanted, gone = Auditor(world), set[int](), set[int](), set[int]()
-    with fate(monkeypatch, step) as it:
+    with mortal() as fate:
+        fate.dies_in(step)
         for part in evening(world):
             try:
                 part()
@@ -230,16 +181,16 @@ def dusk(step: int | None, monkeypatch: pytest.MonkeyPatch) -> int:
             assert not gone & bookings.keys(), "a reservation came back"
             if bookings and world.connector().status not in ("Preparing", "Charging"):
                 assert world.told() == "Reserved"
-    return it.steps
+    return fate.steps
 
 
-def test_a_promise_is_kept_wherever_the_power_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_promise_is_kept_wherever_the_power_goes() -> None:
     """ReserveNow accepted: Persist over reboot (handbook, messages 7); used, it SHALL be terminated (5.13)."""
-    steps = dusk(None, monkeypatch)
+    steps = dusk(None)
     assert steps > 30
     for step in range(1, steps + 1):
         try:
-            dusk(step, monkeypatch)
+            dusk(step)
         except AssertionError as error:
             raise AssertionError(f"cut at step {step} of {steps}: {error}") from error
 
@@ -275,7 +226,7 @@ def errand(world: World) -> list[Callable[[], object]]:
     ]
 
 
-def shopping(step: int | None, monkeypatch: pytest.MonkeyPatch, saves: Callable[[Save], bool] | None = None) -> int:
+def shopping(step: int | None, saves: Saves | None = None) -> int:
     """Live an errand with a cut at a step: every plug is told once, behind its stop, and no accepted cost is lost."""
     world = World(keys=COSTS)
     auditor, accepted = Auditor(world), set[str]()
@@ -293,7 +244,8 @@ def shopping(step: int | None, monkeypatch: pytest.MonkeyPatch, saves: Callable[
             elif "RunningCost" in accepted:
                 assert amount in ("1.000", "2.000"), "the cost was lost"
 
-    with fate(monkeypatch, step, saves) as it:
+    with mortal(saves) as fate:
+        fate.dies_in(step)
         for part in errand(world):
             try:
                 part()
@@ -314,31 +266,29 @@ def shopping(step: int | None, monkeypatch: pytest.MonkeyPatch, saves: Callable[
         start_id = story.payloads[-2]["transactionId"]
         assert json.loads(story.payloads[-1]["data"])["transactionId"] == start_id
     assert "unplug" not in world.store.load("CP1"), "something is owed for ever"
-    return it.steps
+    return fate.steps
 
 
-def errands(monkeypatch: pytest.MonkeyPatch, saves: Callable[[Save], bool] | None = None) -> int:
+def errands(saves: Saves | None = None) -> int:
     """Cut at every step; return how many there were. Raises AssertionError that names the first step that hurts."""
-    steps = shopping(None, monkeypatch)
+    steps = shopping(None)
     for step in range(1, steps + 1):
         try:
             with no_exception_logged() as logged:
-                shopping(step, monkeypatch, saves)
+                shopping(step, saves)
             assert not logged, logged[0].getMessage()
         except (AssertionError, LookupError) as error:
             raise AssertionError(f"cut at step {step} of {steps}: {error}") from error
     return steps
 
 
-def test_no_driver_pays_for_ever_wherever_the_power_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_driver_pays_for_ever_wherever_the_power_goes() -> None:
     """ConnectorUnplugged: persist it and send it behind the StopTransaction of that transaction (handbook, costs 1.3)."""
-    assert errands(monkeypatch) > 80
+    assert errands() > 80
 
 
 @pytest.mark.parametrize(("kind", "is_forgotten"), [("unplug", False), ("unplug", True), ("bill", False)])
-def test_the_errands_notice_a_record_that_is_not_kept(
-    monkeypatch: pytest.MonkeyPatch, kind: str, is_forgotten: bool
-) -> None:
+def test_the_errands_notice_a_record_that_is_not_kept(kind: str, is_forgotten: bool) -> None:
     """A test of the test: without the record some cut loses or doubles a ConnectorUnplugged, or loses a cost."""
     with pytest.raises(AssertionError, match="cut at step"):
-        errands(monkeypatch, lambda save: save.kind != kind or (save.body is None) != is_forgotten)
+        errands(lambda save: save.kind != kind or (save.body is None) != is_forgotten)

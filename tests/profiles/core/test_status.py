@@ -216,6 +216,36 @@ def test_a_report_that_was_not_confirmed_is_told_again_after_the_reconnect(world
     assert world.forget().network(True).run(5).statuses() == ["Preparing"]
 
 
+def test_a_report_whose_answer_was_lost_is_corrected_after_the_reconnect(world: World) -> None:
+    """4.9: it may have been heard, so the central system must learn that it is not so any more."""
+    world.peer.answers["StatusNotification"] = lambda payload: SILENCE
+    world.plug().run(5).network(False).unplug().run(5)
+    world.peer.answers.clear()
+    assert world.told() == "Preparing"
+    assert world.forget().network(True).run(5).statuses() == ["Available"]
+
+
+def test_a_report_that_never_left_leads_nowhere() -> None:
+    """The moves of the table in 4.9 begin at what the central system can have heard."""
+    world = World(starts_online=False, keys={"AllowOfflineTxForUnknownId": "true"})
+    world.peer.answers["StatusNotification"] = lambda payload: SILENCE if payload["connectorId"] else {}
+    world.network(True).plug().run(1).network(False)
+    world.tap("A1").run(20).tap("A1").run(5)
+    world.peer.answers.clear()
+    assert world.statuses() == ["Available"]
+    assert world.forget().network(True).run(5).statuses() == ["Preparing", "Finishing"]
+
+
+def test_the_central_system_is_led_over_what_it_may_not_have_heard(world: World) -> None:
+    """4.9: after a Finishing that may be lost, Charging is told so that every step is a move of the table."""
+    world.charge()
+    world.peer.answers["StatusNotification"] = lambda payload: SILENCE
+    world.tap("A1").run(5).network(False).tap("A1").run(20)
+    world.peer.answers.clear()
+    assert world.told() == "Finishing"
+    assert world.forget().network(True).run(5).statuses() == ["Finishing", "Preparing", "Charging"]
+
+
 def test_reports_after_boot_that_were_lost_are_told_after_the_reconnect() -> None:
     """for connector 0..n after each Accepted boot (4.2); whose status differs from the last one confirmed (4.9)."""
     world = World(starts_online=False)
