@@ -226,7 +226,7 @@ class Charger:
             self._attempt(partial(ports.pilot.set_duty, PILOT_STEADY, now_s))
             self._attempt(partial(ports.relay.set_closed, False, now_s))
         self._duties.clear()
-        self._attempt(lambda: self.board.advance(now_s))
+        self._attempt(partial(self._advance_board, now_s))
 
     def _attempt(self, deed: Callable[[], object]) -> None:
         """Do one of several things that all must be tried: a pilot that fails keeps no contactor closed."""
