@@ -85,7 +85,9 @@ DOORS = {
         "chargepoint.runtime.address",
         "chargepoint.runtime.centre",
         "chargepoint.runtime.connection",
+        "chargepoint.runtime.destination",
         "chargepoint.runtime.dialfailure",
+        "chargepoint.runtime.doctor.talk",
         "chargepoint.runtime.link",
     ),
 }

@@ -151,6 +151,18 @@ def print_table(rows: list[dict[str, Any]], output: str) -> None:
         click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
+def print_record(record: dict[str, Any], output: str) -> None:
+    """Print one thing in the form asked for: a line a field, or a JSON object."""
+    if output != "table":
+        click.echo(json.dumps(record, indent=2 if output == "json" else None))
+        return
+    width = max(len(name) for name in record)
+    for name, value in record.items():
+        lines = value if isinstance(value, list) else [value]
+        for number, line in enumerate(lines):
+            click.echo(f"{('' if number else name).ljust(width)}  {_cell(line)}".rstrip())
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""

@@ -14,9 +14,11 @@ import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
 from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
+from chargepoint.cli.connection import backend_option, shaped
 from chargepoint.model.session import Registration
-from chargepoint.runtime.address import Address, AddressError
+from chargepoint.runtime.address import Address
 from chargepoint.runtime.assembly import ChargerPlan
+from chargepoint.runtime.backends import find
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.connection import LinkSettings
 from chargepoint.runtime.control.admission import Admission
@@ -40,7 +42,8 @@ def patience_s(count: int, meter_interval_s: float) -> float:
 
 
 @click.command(name="fleet")
-@click.option("--url", required=True, help="Central system, such as ws://localhost:9000/ocpp.")
+@click.option("--url", help="Central system, such as ws://localhost:9000/ocpp; needed without --backend.")
+@backend_option
 @click.option("--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Number of chargers.")
 @click.option("--prefix", default="CP", show_default=True, help="Identities are this and a number from 0.")
 @click.option("--board", default="ac11-sim", show_default=True, help="Simulated board, the same for all.")
@@ -58,7 +61,8 @@ def patience_s(count: int, meter_interval_s: float) -> float:
 @click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
 @logging_options
 def command(
-    url: str,
+    url: str | None,
+    backend: str | None,
     count: int,
     prefix: str,
     board: str,
@@ -87,12 +91,15 @@ def command(
     logging.getLogger("chargepoint.runtime.link").setLevel(logging.WARNING if not verbose else logging.DEBUG)
     keys = {"MeterValueSampleInterval": str(meter_interval)}
     plan = plan_board(board)
-    try:
-        tls = Tls(ca_file=ca_file)
-        secret = password.encode() if password else None
-        addresses = [Address(url=url, identity=f"{prefix}{i}", password=secret, tls=tls) for i in range(count)]
-    except AddressError as error:
-        raise click.UsageError(str(error)) from error
+    preset = None if backend is None else find(backend)
+    url = url if preset is None else preset.url_for(url)
+    if url is None:
+        raise click.UsageError("Missing option '--url' (or '--backend').")
+    tls = Tls(ca_file=ca_file)
+    secret = password.encode() if password else None
+    addresses = [Address(url=url, identity=f"{prefix}{i}", password=secret, tls=tls) for i in range(count)]
+    if preset is not None:
+        addresses = [shaped(address, preset) for address in addresses]
     plans = [
         ChargerPlan(identity=address.identity, board=plan, keys=keys, seed=number)
         for number, address in enumerate(addresses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
 from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
+from chargepoint.cli.connection import identity_options, with_options
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
 from chargepoint.model.session import Registration
-from chargepoint.runtime.address import Address, AddressError
-from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.address import Address
+from chargepoint.runtime.charger import Charger, LinkPort
 from chargepoint.runtime.configuration import Configuration, read
 from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.script import Step, parse, play
+from chargepoint.runtime.secrecy import masked_text
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.store import Durability
+from chargepoint.runtime.trace import Trace, TracedLink
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +37,7 @@ ACCEPTANCE_S = 5.0
 @click.command(name="run")
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file (YAML).")
 @click.option("--url", help="Central system, such as ws://localhost:9000/ocpp; the identity is appended.")
-@click.option("--id", "identity", help="Charge point identity.  [default: CP001]")
-@click.option("--password", help="Password for HTTP Basic; better in the file as password_file.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Roots to trust for wss://.")
+@identity_options
 @click.option("--board", help="Board: a name of `chargepoint board list`, or a file.  [default: ac11-sim]")
 @click.option("--data", type=click.Path(path_type=Path), help="Data directory.  [default: ./chargepoint-data]")
 @click.option(
@@ -47,6 +48,11 @@ ACCEPTANCE_S = 5.0
 @click.option("--speed", type=click.FloatRange(0.001, 100_000), help="Charger time runs so many times as fast.")
 @click.option("--seed", type=int, help="Makes chance repeatable.")
 @click.option("--do", "script", help='What people do: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".')
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    help="Write every frame to this file, a JSON object a line; at 50 MB it becomes FILE.1.",
+)
 @click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
 @click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
 @click.option("--stdio", is_flag=True, help="Take verbs as JSON lines on standard input; ends when it ends.")
@@ -54,6 +60,7 @@ ACCEPTANCE_S = 5.0
 def command(
     config: Path | None,
     url: str | None,
+    backend: str | None,
     identity: str | None,
     password: str | None,
     ca_file: Path | None,
@@ -63,6 +70,7 @@ def command(
     speed: float | None,
     seed: int | None,
     script: str | None,
+    trace: Path | None,
     duration: float | None,
     control: str | None,
     stdio: bool,
@@ -77,7 +85,7 @@ def command(
     """
     set_up_logging(verbose, quiet, log_format)
     settings = Configuration() if config is None else read(config)
-    settings = with_options(settings, url, identity, password, ca_file)
+    settings = with_options(settings, url, identity, password, ca_file, backend)
     settings = replace(
         settings,
         board=board or settings.board,
@@ -92,38 +100,28 @@ def command(
     steps = parse(script) if script else ()
     for name in settings.unknown_keys():
         log.warning("configuration key %s is not one of this charger's: kept as a custom key", name)
-    return asyncio.run(_run(settings, settings.central_system, steps, duration, takes_lines=stdio))
-
-
-def with_options(
-    settings: Configuration, url: str | None, identity: str | None, password: str | None, ca_file: Path | None
-) -> Configuration:
-    """Lay the options that concern the address over the file. Raises click.UsageError for what cannot be dialled."""
-    identity = identity or settings.identity
-    address = settings.central_system
-    try:
-        if url is not None and address is None:
-            address = Address(url=url, identity=identity)
-        if address is not None:
-            tls = replace(address.tls, ca_file=ca_file) if ca_file else address.tls
-            secret = password.encode() if password else address.password
-            address = replace(address, url=url or address.url, identity=identity, password=secret, tls=tls)
-    except AddressError as error:
-        raise click.UsageError(str(error)) from error
-    return replace(settings, identity=identity, central_system=address)
+    return asyncio.run(_run(settings, settings.central_system, steps, trace, duration, takes_lines=stdio))
 
 
 async def _run(
-    settings: Configuration, address: Address, steps: Sequence[Step], duration: float | None, *, takes_lines: bool
+    settings: Configuration,
+    address: Address,
+    steps: Sequence[Step],
+    trace_file: Path | None,
+    duration: float | None,
+    *,
+    takes_lines: bool,
 ) -> int:
     if settings.control is not None or takes_lines:
         from chargepoint.runtime.frontdesk import FrontDesk
     ending = Ending()
+    trace = None if trace_file is None else Trace(trace_file)
     store = open_store(settings.data, settings.identity, settings.durability_in_force)
     site = Site(store, settings.speed, settings.seed)
     recollection = Recollection()
     logging.getLogger().addHandler(recollection)
-    charger = site.add(replace(settings.plan(), recollection=recollection), address, settings.link)
+    plan = replace(settings.plan(), recollection=recollection)
+    charger = site.add(plan, address if trace is None else _traced(trace, site, address, settings), settings.link)
     is_real = site.clock.is_real
     story = Story(log.info, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
     accepted = asyncio.Event()
@@ -157,6 +155,8 @@ async def _run(
         await site.wind_down()
         await site.close()
         store.close()
+        if trace is not None:
+            trace.close()
         logging.getLogger().removeHandler(recollection)
     if ending.signal is None and not accepted.is_set():
         log.error("%s never accepted this charger", address.target())
@@ -193,6 +193,16 @@ async def _until_the_end(ending: Ending, script: Coroutine[Any, Any, None] | Non
     await end
 
 
+def _traced(
+    trace: Trace, site: Site, address: Address, settings: Configuration
+) -> Callable[[Charger], LinkPort]:
+    def link(charger: Charger) -> LinkPort:
+        own_clock = None if site.clock.is_real else lambda: charger.model.calendar.utc_s(site.clock.charge_s())
+        return TracedLink(trace, address, charger, site.pump, site.rng, settings.link, own_clock)
+
+    return link
+
+
 def _frames(charger: Charger) -> None:
     """At -v every frame is told as well."""
     if not log.isEnabledFor(logging.DEBUG):
@@ -200,6 +210,6 @@ def _frames(charger: Charger) -> None:
 
     def listen(_identity: str, _now_s: float, entry: object) -> None:
         if isinstance(entry, CallSent | CallServed):
-            log.debug("%s %s %s", entry.message_id, entry.action, entry.payload)
+            log.debug("%s %s %s", entry.message_id, entry.action, masked_text(entry.payload))
 
     charger.model.journal.listen(listen)

@@ -10,6 +10,7 @@ from typing import Any
 from chargepoint.model import journal
 from chargepoint.model.journal import Entry
 from chargepoint.runtime.central_system import Exchange
+from chargepoint.runtime.secrecy import masked
 
 Line = Callable[[str], None]
 
@@ -33,11 +34,12 @@ class Story:
     def __init__(self, write: Line, utc_s: Callable[[str, float], float] | None = None) -> None:
         self._write = write
         self._utc_s = utc_s
-        self._sent: dict[tuple[str, str], str] = {}
+        self._sent: dict[str, journal.CallSent] = {}
+        """The last call of each charger: one at a time is on its way, and one that is lost with the link has no end."""
 
     def listen(self, identity: str, now_s: float, entry: Entry) -> None:
         if isinstance(entry, journal.CallSent):
-            self._sent[identity, entry.message_id] = entry.payload
+            self._sent[identity] = entry
             return
         text = self._told(identity, entry)
         if text:
@@ -46,7 +48,8 @@ class Story:
 
     def _told(self, identity: str, entry: Entry) -> str:
         if isinstance(entry, journal.CallAnswered):
-            request = self._sent.pop((identity, entry.message_id), "{}")
+            sent = self._sent.get(identity)
+            request = sent.payload if sent is not None and sent.message_id == entry.message_id else "{}"
             answer = _answer(entry.outcome) if entry.is_result else entry.outcome
             return f"→ {entry.action}{_request(entry.action, request)} ← {answer} {entry.took_s * 1000:.0f} ms"
         if isinstance(entry, journal.CallServed):
@@ -107,6 +110,8 @@ def _happened(entry: Entry) -> str:
 
 def _request(action: str, text: str) -> str:
     payload = _loaded(text)
+    if not payload:
+        return ""
     if action in ("StartTransaction", "StopTransaction"):
         meter = payload.get("meterStart", payload.get("meterStop"))
         parts = [f"#{payload['connectorId']}" if "connectorId" in payload else f"tx={payload.get('transactionId')}"]
@@ -154,4 +159,5 @@ def _loaded(text: str) -> dict[str, Any]:
         payload = json.loads(text)
     except ValueError:
         return {}
-    return payload if isinstance(payload, dict) else {}
+    hidden = masked(payload)
+    return hidden if isinstance(hidden, dict) else {}

@@ -25,6 +25,7 @@ from profiles.firmware.update import INSTALL_LIMIT_S
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
+from .backends import Backend, backends
 from .connection import LinkSettings
 from .control.admission import DEFAULT_PORT, Admission
 from .porter import NO_SFTP, FilePlan, FileTrust, has_sftp
@@ -222,12 +223,15 @@ def _address(section: Section, identity: str, beside: Path) -> Address:
         server_name=_optional(section, "server_name"),
         check_server_name=section.flag("check_server_name", True),
     )
-    url = section.text("url")
-    append_identity = section.flag("append_identity", True)
-    trailing_slash = section.flag("trailing_slash", False)
-    subprotocols = section.texts("subprotocols", ("ocpp1.6",))
-    require_subprotocol = section.flag("require_subprotocol", True)
-    basic_user = _optional(section, "basic_user")
+    # What the file says itself counts; a back end known by name fills in the rest.
+    backend = backends()[section.one_of("backend", backends())] if section.has("backend") else None
+    known = backend or Backend(name="", title="", url="", source="")
+    url = known.url_for(section.text("url") if backend is None or section.has("url") else None)
+    append_identity = section.flag("append_identity", known.append_identity)
+    trailing_slash = section.flag("trailing_slash", known.trailing_slash)
+    subprotocols = section.texts("subprotocols", known.subprotocols)
+    require_subprotocol = section.flag("require_subprotocol", known.require_subprotocol)
+    basic_user = _optional(section, "basic_user") or known.basic_user
     section.finish()
     try:
         return Address(

@@ -15,27 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, cast
-from urllib.parse import urljoin, urlsplit
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, InvalidURI, NegotiationError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
-from websockets.uri import WebSocketURI, parse_uri
 
-from chargepoint import __version__
-from chargepoint.runtime.address import Address
-from chargepoint.runtime.dialfailure import (
-    DialFailure,
-    FailureKind,
-    explain,
-    redirect_failure,
-    status_failure,
-    subprotocol_failure,
-)
+from chargepoint.runtime.destination import Destination
+from chargepoint.runtime.dialfailure import DialFailure, FailureKind, explain, subprotocol_failure
 
 if TYPE_CHECKING:
-    from websockets.http11 import Response
     from websockets.typing import Subprotocol
 
 _LOG = logging.getLogger(__name__)
@@ -50,9 +38,6 @@ class _Undebugged(logging.LoggerAdapter[logging.Logger]):
 
 _LIBRARY_LOG = _Undebugged(_LOG, {})
 
-_USER_AGENT = f"chargepoint/{__version__}"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
 _LONGEST_CLOSE_REASON = 123
 """Bytes of UTF-8 that fit into a Close frame beside its code (RFC 6455, 5.5)."""
 
@@ -161,8 +146,8 @@ class Connection(asyncio.BufferedProtocol):
     """One socket from its dial to its end. It lives while its dial task or its transport does."""
 
     __slots__ = (
-        "address",
         "cause",
+        "destination",
         "failure",
         "is_deaf",
         "is_ending",
@@ -172,22 +157,18 @@ class Connection(asyncio.BufferedProtocol):
         "partial",
         "protocol",
         "redirect",
-        "redirects",
-        "target",
         "task",
         "transport",
         "was_open",
     )
 
-    def __init__(self, link: Owner, address: Address, uri: WebSocketURI, target: str, redirects: int) -> None:
+    def __init__(self, link: Owner, destination: Destination) -> None:
         self.link = link
-        self.address = address
-        self.target = target
-        self.redirects = redirects
+        self.destination = destination
         self.protocol = ClientProtocol(
-            uri,
+            destination.uri,
             # The library takes any sequence of str; its NewType is not worth a copy for each link.
-            subprotocols=cast("Sequence[Subprotocol]", address.subprotocols),
+            subprotocols=cast("Sequence[Subprotocol]", destination.address.subprotocols),
             max_size=link.settings.largest_message,
             logger=_LIBRARY_LOG,
         )
@@ -198,7 +179,7 @@ class Connection(asyncio.BufferedProtocol):
         self.was_open = False
         self.is_ending = False
         self.is_deaf = False
-        self.redirect: str | None = None
+        self.redirect: Destination | None = None
         self.failure: DialFailure | None = None
         self.cause: CloseCause | None = None
         self.note = ""
@@ -207,12 +188,10 @@ class Connection(asyncio.BufferedProtocol):
 
     async def dial(self) -> None:
         """Open the TCP or TLS connection; the handshake goes on in the callbacks."""
-        uri, tls = self.protocol.uri, self.address.tls
+        uri, destination = self.protocol.uri, self.destination
         secure: dict[str, Any] = {}
         if uri.secure:
-            # The configured name is the name of the configured host, not of one that a redirect leads to.
-            name = tls.server_name if self._is_same_host() else None
-            secure = {"ssl": tls.context(), "server_hostname": name or uri.host}
+            secure = {"ssl": destination.address.tls.context(), "server_hostname": destination.server_name}
         # One address of a host after the other: racing them (RFC 8305) would have two sockets at once.
         await asyncio.get_running_loop().create_connection(lambda: self, uri.host, uri.port, **secure)
 
@@ -236,39 +215,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         transport.set_write_buffer_limits(high=self.link.settings.largest_backlog)
         request = self.protocol.connect()
-        for name, value in self._request_headers():
+        for name, value in self.destination.request_headers():
             request.headers[name] = value
         self.protocol.send_request(request)
         self.flush()
-
-    @property
-    def user(self) -> str | None:
-        return self.address.user if self._is_trusted() else None
-
-    def _request_headers(self) -> list[tuple[str, str]]:
-        headers = list(self.address.headers) if self._is_trusted() else []
-        authorization = self.address.authorization()
-        if authorization is not None and self._is_trusted():
-            headers.append(("Authorization", authorization))
-        if all(name.lower() != "user-agent" for name, _ in headers):
-            headers.append(("User-Agent", _USER_AGENT))
-        return headers
-
-    def _is_same_host(self) -> bool:
-        return self.redirects == 0 or self.protocol.uri.host == parse_uri(self.address.target()).host
-
-    def _is_trusted(self) -> bool:
-        """Whether credentials may go here: to the configured origin, or to the same host once TLS proves it.
-
-        A redirect elsewhere is followed without them, as browsers and curl do: over ``ws`` anybody on the way could
-        have sent it.
-        """
-        if self.redirects == 0:
-            return True
-        here, home = self.protocol.uri, parse_uri(self.address.target())
-        if here.host != home.host:
-            return False
-        return (here.secure, here.port) == (home.secure, home.port) or (here.secure and not home.secure)
 
     # Receiving
 
@@ -333,46 +283,23 @@ class Connection(asyncio.BufferedProtocol):
 
     def _handshake_succeeded(self) -> None:
         protocol = self.protocol
-        if protocol.subprotocol is None and self.address.require_subprotocol:
-            self.failure = subprotocol_failure("the server chose no subprotocol", self.address)
-            self._fail(CloseCode.PROTOCOL_ERROR, f"subprotocol {self.address.subprotocols[0]} is needed")
+        if protocol.subprotocol is None and self.destination.address.require_subprotocol:
+            self.failure = subprotocol_failure("the server chose no subprotocol", self.destination.address)
+            self._fail(CloseCode.PROTOCOL_ERROR, f"subprotocol {self.destination.address.subprotocols[0]} is needed")
             return
         self.was_open = True
         self.is_open = protocol.state is _OPEN
         self.link.opened(self, protocol.subprotocol)
 
     def _handshake_failed(self, error: Exception) -> None:
-        if isinstance(error, InvalidStatus):
-            self.failure = self._follow(error.response)
-        elif isinstance(error, NegotiationError) and "subprotocol" in str(error):
-            self.failure = subprotocol_failure(f"the server chose an {error}", self.address)
-        else:
-            self.failure = explain(error)
+        match self.destination.after(error):
+            case Destination() as redirect:
+                self.redirect = redirect
+            case failure:
+                self.failure = failure
         self._await_end()
         if self.transport is not None:
             self.transport.close()
-
-    def _follow(self, response: Response) -> DialFailure | None:
-        """Note where a redirect leads and return None, or return why the answer ends the dial."""
-        location = response.headers.get_all("Location")
-        if response.status_code not in _REDIRECTS or not location:
-            return status_failure(response, self.address, is_trusted=self._is_trusted())
-        target = urljoin(self.target, location[0])
-        # Proxies know the port as http: RFC 6455 section 3 makes it the same port.
-        if urlsplit(target).scheme in ("http", "https"):
-            target = "ws" + target[4:]
-        try:
-            uri = parse_uri(target)
-        except (InvalidURI, ValueError):
-            return redirect_failure(response, "to something that is no WebSocket URL")
-        if uri.user_info is not None:
-            return redirect_failure(response, "to a URL with a password in it")
-        if self.protocol.uri.secure and not uri.secure:
-            return redirect_failure(response, f"from TLS to {target}, which has none")
-        if self.redirects >= _MOST_REDIRECTS:
-            return redirect_failure(response, f"more than {_MOST_REDIRECTS} times, last to {target}")
-        self.redirect = target
-        return None
 
     def open_timed_out(self) -> None:
         text = "no connection" if self.transport is None else "no answer to the WebSocket handshake"

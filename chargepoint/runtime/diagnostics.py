@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,36 +19,15 @@ from chargepoint.model.journal import Entry
 from chargepoint.model.keys import Access
 from chargepoint.model.timebase import utc_text
 
+from .secrecy import HIDDEN, is_secret_name, without_secrets
+
 if TYPE_CHECKING:
     from .charger import Charger
 
-HIDDEN = "…"
 LOG_LINES = 1000
 JOURNAL_LINES = 1000
 LONGEST_LINE = 1000
 """Characters of a line that are kept, so that the rings have an end in bytes too."""
-
-_SECRET_NAME = re.compile(r"authorizationkey|password|passwd|secret|token|private", re.IGNORECASE)
-_USER_INFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s\"']*@")
-_SECRET_VALUE = re.compile(
-    r"""((?:authorizationkey|password|passwd|secret|token|signature|\bsig)\w*
-        ["'\\\s]*[:=,]["'\\\s]*(?:value["'\\\s]*[:=]["'\\\s]*)?)[^\s"'\\,}&]+""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_VALUE_OF_SECRET = re.compile(
-    r"""(value["'\\\s]*:["'\\\s]*)[^\s"'\\]+(["'\\\s]*,["'\\\s]*key["'\\\s]*:["'\\\s]*AuthorizationKey)""",
-    re.IGNORECASE,
-)
-"""The members of a JSON object may stand in any order."""
-
-
-def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text without user and password of URLs, values of secret keys, and the ``secrets`` themselves."""
-    for secret in secrets:
-        if len(secret) >= 4:
-            text = text.replace(secret, HIDDEN)
-    text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
-    return _VALUE_OF_SECRET.sub(rf"\1{HIDDEN}\2", _SECRET_VALUE.sub(rf"\1{HIDDEN}", text))
 
 
 class Recollection(logging.Handler):
@@ -142,7 +120,7 @@ def _keys(charger: Charger) -> dict[str, str | None]:
     settings, keyring = charger.model.settings, charger.model.roster.keyring
     told: dict[str, str | None] = {}
     for key in keyring:
-        is_secret = keyring.access(key) is Access.WRITE_ONLY or _SECRET_NAME.search(key.name) is not None
+        is_secret = keyring.access(key) is Access.WRITE_ONLY or is_secret_name(key.name)
         value = settings.get(key)
         told[key.name] = HIDDEN if is_secret else None if value is None else key.write(value)
     return told

@@ -63,6 +63,8 @@ def explain(error: BaseException) -> DialFailure:
             return DialFailure(
                 FailureKind.DNS, f"the host name has no address: {error.strerror}", "check its spelling and the DNS"
             )
+        case UnicodeError():
+            return DialFailure(FailureKind.DNS, f"the host name cannot be one: {error}", "check its spelling")
         case TimeoutError():
             return DialFailure(FailureKind.TIMEOUT, "the connection timed out", "check host, port and firewall")
         case OSError() if error.errno == errno.ECONNREFUSED or _REFUSED in str(error):
@@ -146,6 +148,7 @@ def _explain_tls(error: ssl.SSLError) -> DialFailure:
 
 
 _STATUS_ADVICE = {
+    200: "a web server answers there: check the path, and that the port is that of the OCPP endpoint",
     400: "a proxy on the way may not pass on the WebSocket upgrade, or the path is wrong",
     403: "the central system knows us and says no; check that the charge point is enabled there",
     404: "check the path, and that the central system knows this identity",

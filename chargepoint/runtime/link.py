@@ -21,14 +21,12 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from websockets.frames import CloseCode
-from websockets.uri import parse_uri
 
 from chargepoint.model.timebase import Action, Timer
 from chargepoint.runtime.address import Address
 from chargepoint.runtime.connection import CloseCause, Closed, Connection, LinkSettings
-from chargepoint.runtime.dialfailure import (
-    DialFailure,
-)
+from chargepoint.runtime.destination import Destination
+from chargepoint.runtime.dialfailure import DialFailure
 
 if TYPE_CHECKING:
     pass
@@ -197,7 +195,7 @@ class Link:
         if self._connection is not None or self._timer is not None or not self._is_wanted or self._is_held:
             return
         if self._is_urgent:
-            self._dial(self.address.target())
+            self._dial(Destination(self.address, self.address.target()))
         else:
             wait_s = self._wait_s()
             self._waits += 1
@@ -215,10 +213,9 @@ class Link:
         self._is_urgent = True
         self._next()
 
-    def _dial(self, target: str, redirects: int = 0) -> None:
+    def _dial(self, destination: Destination) -> None:
         self._is_urgent = False
-        address = self.address
-        connection = self._connection = Connection(self, address, parse_uri(target), target, redirects)
+        connection = self._connection = Connection(self, destination)
         self._expect_within(self.settings.open_timeout_s, connection.open_timed_out)
         loop = asyncio.get_running_loop()
         connection.task = loop.create_task(connection.dial())
@@ -231,9 +228,9 @@ class Link:
         _LOG.info(
             "%s: connected to %s (%s, %s)",
             self.address.identity,
-            connection.target,
+            connection.destination.url,
             subprotocol or "no subprotocol",
-            f"user {connection.user}" if connection.user is not None else "no password",
+            "no password" if connection.destination.user is None else f"user {connection.destination.user}",
         )
         self._listener.on_open(subprotocol)
 
@@ -254,7 +251,7 @@ class Link:
         self._disarm()
         self._connection = None
         if connection.redirect is not None:
-            self._dial(connection.redirect, connection.redirects + 1)
+            self._dial(connection.redirect)
             return
         identity = self.address.identity
         if connection.was_open:
@@ -263,7 +260,7 @@ class Link:
             _LOG.log(level, "%s: link closed: %s", identity, closed)
             self._listener.on_closed(closed)
         elif connection.failure is not None:
-            _LOG.warning("%s: no connection to %s: %s", identity, connection.target, connection.failure)
+            _LOG.warning("%s: no connection to %s: %s", identity, connection.destination.url, connection.failure)
             self._listener.on_dial_failed(connection.failure)
         self._next()
 

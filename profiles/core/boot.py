@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocpp.v16 import call
 from ocpp.v16.enums import MessageTrigger, RegistrationStatus
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint, Snapshot, Station
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.journal import Registered
 from chargepoint.model.keys import Access, integer, items
@@ -42,6 +42,21 @@ LATEST_UTC_S = utc_seconds("9000-01-01T00:00:00Z")
 
 BOOT = Ref("boot")
 HEARTBEAT = Ref("heartbeat")
+
+
+def boot_notification(station: Station) -> call.BootNotification:
+    """Return the message by which a charge point says who it is (6.3)."""
+    return call.BootNotification(
+        charge_point_vendor=station.vendor,
+        charge_point_model=station.model,
+        charge_point_serial_number=station.serial_number,
+        charge_box_serial_number=station.charge_box_serial_number,
+        firmware_version=station.firmware_version,
+        iccid=station.iccid,
+        imsi=station.imsi,
+        meter_type=station.meter_type,
+        meter_serial_number=station.meter_serial_number,
+    )
 
 
 class Boot(FeatureProfile):
@@ -87,19 +102,7 @@ class Boot(FeatureProfile):
         host = self.host
         if not host.session.is_open or host.session.has_waiting(BOOT):
             return
-        station = host.station
-        request = call.BootNotification(
-            charge_point_vendor=station.vendor,
-            charge_point_model=station.model,
-            charge_point_serial_number=station.serial_number,
-            charge_box_serial_number=station.charge_box_serial_number,
-            firmware_version=station.firmware_version,
-            iccid=station.iccid,
-            imsi=station.imsi,
-            meter_type=station.meter_type,
-            meter_serial_number=station.meter_serial_number,
-        )
-        host.send(request, BOOT, now_s, Lane.BOOT)
+        host.send(boot_notification(host.station), BOOT, now_s, Lane.BOOT)
 
     @answered(call.BootNotification)
     def _registered(self, about: Ref, outcome: Outcome, now_s: float) -> None:

@@ -29,7 +29,9 @@ def ends(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
     return exit_.value.code, printed.out + printed.err
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("board", "list"), ("board", "check")])
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in COMMANDS), ("board", "list"), ("board", "check"), ("backend", "list")]
+)
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_every_command_answers_for_help(command: tuple[str, ...], option: str) -> None:
     """Heavy imports are lazy: `--help` answers at once; every option has help."""
@@ -61,6 +63,13 @@ def test_version_is_told() -> None:
         (("run", "-c", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read: No such file or directory"),
         (("fleet",), "Missing option '--url'"),
         (("fleet", "--url", "tcp://x"), "must begin with ws:// or wss://"),
+        (("fleet", "--backend", "stev"), "no back end 'stev'; did you mean 'steve'?"),
+        (("run", "--backend", "stev"), "no back end 'stev'; did you mean 'steve'?"),
+        (("run", "--url", "ws://localhost", "--trace", "no/t.jsonl"), "no/t.jsonl: the trace cannot be written"),
+        (("doctor",), "no central system: give its URL, --backend, or central_system: {url: …} in the file."),
+        (("doctor", "http://localhost"), "Try: write ws:// instead of http://"),
+        (("doctor", "-c", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read: No such file or directory"),
+        (("backend", "show", "stev"), "no back end 'stev'; did you mean 'steve'?"),
         (("board", "check", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read"),
         (("keys", "--board", "ac12-sim"), "no board 'ac12-sim'; did you mean"),
         (("keys", "-o", "xml"), "'xml' is not one of"),

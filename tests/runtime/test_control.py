@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint.model.journal import CallAnswered, CallSent
+from chargepoint.model.journal import CallAnswered, CallSent, CallServed, FrameRefused
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control import events
 from chargepoint.runtime.control.desk import Desk
@@ -325,3 +325,18 @@ def test_events_are_numbered_and_bounded() -> None:
     told = events.told(kept[-1])
     assert json.loads(json.dumps(told))["charger"] == "CP1"
     assert told["kind"] == type(kept[-1].entry).__name__
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        CallServed("1", "ChangeConfiguration", '{"key":"AuthorizationKey","value":"0123456789abcdef"}', True, "{}"),
+        CallServed("1", "ChangeConfiguration", '{"value":"0123456789abcdef","key":"AuthorizationKey"}', True, "{}"),
+        FrameRefused('[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"0123456789abcdef"', "not JSON"),
+    ],
+)
+def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -> None:
+    """Secrets are never shown."""
+    told = json.dumps(events.told(events.Event(1, "CP1", 0.0, entry)))
+    assert "0123456789abcdef" not in told
+    assert "AuthorizationKey" in told

@@ -23,8 +23,9 @@ import pytest
 import trustme
 
 from chargepoint.runtime.configuration import REAL_FILES
-from chargepoint.runtime.diagnostics import Recollection, without_secrets
+from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.porter import AT_ONCE, FilePlan, FileTrust, Limits, Slots
+from chargepoint.runtime.secrecy import without_secrets
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from chargepoint.runtime.transfer import TransferFailed, download, upload

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from chargepoint.model.journal import Entry
 from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.secrecy import masked_text
 
 KEPT = 20_000
 """How many events the ring holds, of all chargers together."""
@@ -39,8 +40,16 @@ def told(event: Event) -> dict[str, Any]:
     """Return an event as plain JSON values: its number, its charger, its kind, and the fields of that kind."""
     entry = event.entry
     kind = type(entry).__name__
-    body = {name: getattr(entry, name) for name in _NAMES[kind]}
+    body = {name: _shown(name, getattr(entry, name)) for name in _NAMES[kind]}
     return {"id": event.number, "charger": event.charger, "at_s": event.at_s, "kind": kind, **body}
+
+
+_WIRE = frozenset({"payload", "answer", "outcome", "text"})
+"""Fields with what went over the wire: a ChangeConfiguration may bring an AuthorizationKey."""
+
+
+def _shown(name: str, value: Any) -> Any:
+    return masked_text(value) if name in _WIRE and isinstance(value, str) else value
 
 
 class Events:

@@ -1,0 +1,102 @@
+"""`chargepoint doctor`: why a central system cannot be reached, hop by hop, and what to try."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from chargepoint.cli import EXIT_UNREACHABLE, EXIT_USAGE
+from chargepoint.cli.common import output_option
+from chargepoint.cli.connection import identity_options, with_options
+from chargepoint.runtime.address import AddressError
+from chargepoint.runtime.assembly import station_of
+from chargepoint.runtime.configuration import Configuration, read
+from chargepoint.runtime.doctor import Finding, State, examine
+from chargepoint.runtime.doctor.findings import unusable
+from profiles.core.boot import boot_notification
+
+_WIDTH = 18
+
+
+@click.command(name="doctor")
+@click.argument("url", required=False)
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file (YAML) of the charger.")
+@identity_options
+@click.option("--boot/--no-boot", default=True, show_default=True, help="Send a BootNotification at the end.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds that each hop may take."
+)
+@output_option
+def command(
+    url: str | None,
+    config: Path | None,
+    backend: str | None,
+    identity: str | None,
+    password: str | None,
+    ca_file: Path | None,
+    boot: bool,
+    timeout: float,
+    output: str,
+) -> int:
+    """Walk to the central system at URL, from DNS over TCP, TLS, HTTP and subprotocol to BootNotification.
+
+    It names the hop that fails, what was tried there, and one thing to do. Nothing that is stored here changes. The central
+    system sees a charger that boots and leaves: it may register an identity it does not know, and drop the connection of a
+    charger that has it now. With --no-boot the walk ends at the open WebSocket.
+
+    Exit code 0: accepted (or open, with --no-boot); 3: some hop failed; 2: the URL itself cannot be dialled.
+    """
+    # stdout has the findings; what the libraries say on the way is in them.
+    logging.getLogger().setLevel(logging.CRITICAL)
+    settings = Configuration() if config is None else read(config)
+    try:
+        settings = with_options(settings, url, identity, password, ca_file, backend)
+    except AddressError as error:
+        wrong = unusable(url or backend or str(config), error)
+        _tell(wrong, output)
+        return _conclude((wrong,), output, EXIT_USAGE)
+    if settings.central_system is None:
+        raise click.UsageError("no central system: give its URL, --backend, or central_system: {url: …} in the file.")
+    request = boot_notification(station_of(settings.plan())) if boot else None
+    findings = asyncio.run(examine(settings.central_system, request, lambda each: _tell(each, output), timeout))
+    return _conclude(findings, output, EXIT_UNREACHABLE)
+
+
+def _tell(finding: Finding, output: str) -> None:
+    if output == "jsonl":
+        click.echo(json.dumps(asdict(finding)))
+    elif output == "table":
+        click.echo(f"{finding.state:<8}{finding.hop:<{_WIDTH}}{finding.tried}")
+        click.echo(f"{'':<{8 + _WIDTH}}{finding.found}")
+        if finding.remedy:
+            click.echo(f"{'':<{8 + _WIDTH}}try: {finding.remedy}")
+
+
+def _conclude(findings: Sequence[Finding], output: str, failed_code: int) -> int:
+    """Print the verdict and return the exit code."""
+    last = findings[-1]
+    has_failed = last.state is State.FAILED
+    if output == "json":
+        verdict = {
+            "ok": not has_failed,
+            "failed": last.hop if has_failed else None,
+            "remedy": last.remedy if has_failed else None,
+            "hops": [asdict(each) for each in findings],
+        }
+        click.echo(json.dumps(verdict, indent=2))
+    elif output == "table":
+        what = (
+            f"It fails at {last.hop}: {last.found}"
+            if has_failed
+            else f"The central system can be reached: {last.found}"
+        )
+        click.echo(f"\n{what}")
+        if has_failed:
+            click.echo(f"Try: {last.remedy}")
+    return failed_code if has_failed else 0

@@ -1,0 +1,117 @@
+"""Central systems known by name: where their OCPP endpoint is and what it expects, read from `backends.yaml`.
+
+A preset fills in what is not given: port and path of the URL, and the knobs of `Address` that are about the shape of the
+dial. Host and password are always the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import as_file, files
+from urllib.parse import urlsplit, urlunsplit
+
+from hw.document import Section, load
+from hw.errors import ChargePointError, InputFileError
+from hw.node import unknown
+
+
+class BackendFileError(InputFileError):
+    """The list of central systems cannot be used."""
+
+
+class UnknownBackendError(ChargePointError):
+    """No central system is known by this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(unknown(f"no back end {name!r}", name, backends()))
+
+
+class Password(StrEnum):
+    """Whether a central system asks for HTTP Basic."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One central system by name. The defaults are those of `Address`."""
+
+    name: str
+    title: str
+    url: str
+    """As on this machine with its default port; ``{id}`` stands for the identity."""
+    source: str
+    """The public document that says so."""
+    tried: str | None = None
+    """What was tried with this program; None: nothing."""
+    password: Password = Password.OPTIONAL
+    basic_user: str | None = None
+    append_identity: bool = True
+    trailing_slash: bool = False
+    subprotocols: tuple[str, ...] = ("ocpp1.6",)
+    require_subprotocol: bool = True
+    notes: tuple[str, ...] = ()
+
+    def url_for(self, given: str | None) -> str:
+        """Return the URL to dial: what is ``given`` counts, and what it leaves out comes from the preset.
+
+        The preset's port is not taken over to another scheme: a TLS port is never the plain one.
+        """
+        if not given:
+            return self.url
+        try:
+            ours, theirs = urlsplit(self.url), urlsplit(given)
+        except ValueError:
+            return given
+        if theirs.scheme not in ("ws", "wss") or not theirs.netloc or given.split() != [given]:
+            return given  # as it is, for `Address` to say what is wrong with it
+        netloc = theirs.netloc
+        if ours.port is not None and theirs.scheme == ours.scheme and _has_no_port(netloc):
+            netloc = f"{netloc}:{ours.port}"
+        if theirs.path in ("", "/") and not theirs.query:
+            return urlunsplit((theirs.scheme, netloc, ours.path, ours.query, theirs.fragment))
+        return urlunsplit((theirs.scheme, netloc, theirs.path, theirs.query, theirs.fragment))
+
+
+def _has_no_port(netloc: str) -> bool:
+    return bool(netloc) and ":" not in netloc.rpartition("]")[2]
+
+
+def find(name: str) -> Backend:
+    """Return the central system of this name. Raises UnknownBackendError."""
+    found = backends().get(name)
+    if found is None:
+        raise UnknownBackendError(name)
+    return found
+
+
+@cache
+def backends() -> Mapping[str, Backend]:
+    """Return all central systems known by name, in the order of the file."""
+    with as_file(files("chargepoint.runtime").joinpath("backends.yaml")) as path:
+        root = load(path, error=BackendFileError).mapping()
+    return {name: _backend(name, Section(entry.node, BackendFileError)) for name, entry in root.items()}
+
+
+def _backend(name: str, section: Section) -> Backend:
+    backend = Backend(
+        name=name,
+        title=section.text("title"),
+        url=section.text("url"),
+        source=section.text("source"),
+        tried=section.text("tried") if section.has("tried") else None,
+        password=section.choice("password", Password),
+        basic_user=section.text("basic_user") if section.has("basic_user") else None,
+        append_identity=section.flag("append_identity", True),
+        trailing_slash=section.flag("trailing_slash", False),
+        subprotocols=section.texts("subprotocols", ("ocpp1.6",)),
+        require_subprotocol=section.flag("require_subprotocol", True),
+        notes=section.texts("notes", ()),
+    )
+    section.finish()
+    return backend
