@@ -58,7 +58,7 @@ def test_authorization_key_is_hidden() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (json.dumps({"idToken": "04A1B2C3", "priceText": "EUR 1"}), "SetUserPrice idToken=04…C3 priceText=EUR 1"),
+        (json.dumps({"idToken": "04A1B2C3", "priceText": "EUR 1"}), "SetUserPrice idToken=… priceText=EUR 1"),
         ("plain", "vendorId=com.example messageId=SetUserPrice data=plain"),
     ],
 )
