@@ -1,10 +1,16 @@
-"""Fill a dataclass from a mapping of an input file: its fields are the keys, its defaults the defaults."""
+"""Fill a dataclass from a mapping of an input file: its fields are the keys, its defaults the defaults.
+
+`hw.schema` makes a JSON Schema from the same fields, so what is read and what an editor offers are declared once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 DataclassT = TypeVar("DataclassT", bound="DataclassInstance")
+NoteT = TypeVar("NoteT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,75 +38,200 @@ class OneOf:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """The most characters a text may have: ``Annotated[str, Length(20)]``."""
+
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The regular expression a whole text must match, and how a person would say it."""
+
+    pattern: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What a key is for, for people; ``example`` is a value as it is written, where the default says too little."""
+
+    text: str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The value is never shown, not even in an error."""
+
+
 class Written(Enum):
-    """Ways to write a number that are friendlier than the number."""
+    """Ways to write a value that are friendlier than its type."""
 
     DURATION = "90s, 5 min, 2 h"
     SHARE = "20%"
+    PLAIN = "text, 5, 1.5, true"
 
 
 Seconds = Annotated[float, Written.DURATION]
-"""A field in s that may be written as a duration: ``90s``, ``5 min``."""
+"""A field in s that may be written as a duration: ``90s``, ``5 min``; `Bounds` may narrow it."""
 
 Share = Annotated[float, Written.SHARE]
 """A field of 0..1 that may be written in per cent: ``20%``."""
+
+Plain = Annotated[str, Written.PLAIN]
+"""A text that may be written as what it looks like: ``5``, ``true``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the type of a field says: ``kind`` without ``| None`` and notes, and the notes of its `Annotated`."""
+
+    kind: Any
+    notes: tuple[Any, ...] = ()
+    is_optional: bool = False
+
+    @classmethod
+    def by(cls, hint: Any) -> Declared:
+        """Take a type hint apart."""
+        notes: tuple[Any, ...] = ()
+        is_optional = False
+        while True:
+            if get_origin(hint) is Annotated:
+                hint, *more = get_args(hint)
+                notes = (*notes, *more)
+            elif get_origin(hint) in (Union, UnionType):
+                is_optional = True
+                (hint,) = (part for part in get_args(hint) if part is not NoneType)
+            else:
+                return cls(hint, notes, is_optional)
+
+    def note(self, kind: type[NoteT]) -> NoteT | None:
+        """Return the note of this class, None if there is none."""
+        return next((note for note in self.notes if isinstance(note, kind)), None)
+
+    @property
+    def written(self) -> Written | None:
+        return self.note(Written)
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.note(Bounds) or Bounds()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words a text, or each text of a list, is one of; () for any."""
+        one_of = self.note(OneOf)
+        return () if one_of is None else one_of.words
+
+    @property
+    def section(self) -> type[DataclassInstance] | None:
+        """The dataclass of a mapping whose keys are its fields."""
+        return self.kind if isinstance(self.kind, type) and is_dataclass(self.kind) else None
+
+    @property
+    def choices(self) -> type[Enum] | None:
+        return self.kind if isinstance(self.kind, type) and issubclass(self.kind, Enum) else None
+
+    @property
+    def items(self) -> Declared | None:
+        """What each entry of a list is."""
+        return Declared.by(get_args(self.kind)[0]) if get_origin(self.kind) is tuple else None
+
+    @property
+    def values(self) -> Declared | None:
+        """What each value of a mapping is whose keys are data."""
+        return Declared.by(get_args(self.kind)[1]) if get_origin(self.kind) is Mapping else None
+
+
+@cache
+def declared(kind: type[DataclassInstance]) -> dict[str, Declared]:
+    """Return what each key of a section is, by its name, in the order of the fields."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: Declared.by(hints[field.name]) for field in fields(kind) if field.init}
+
+
+@cache
+def required(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    """Return the keys of a section that have no default."""
+    return tuple(
+        field.name
+        for field in fields(kind)
+        if field.init and field.default is MISSING and field.default_factory is MISSING
+    )
 
 
 def bind(section: Section, kind: type[DataclassT]) -> DataclassT:
     """Return a ``kind`` filled from the section; keys that are not fields are errors.
 
-    Field types: float, int, str, bool, enums, tuples of str, int or a string enum, ``X | None``, `Seconds`, `Share`,
-    and the first two with `Bounds`, str with `OneOf`. Raises the section's error with the place of what is wrong.
+    Field types: float, int, str, bool, Path, enums, dataclasses, mappings of str, tuples of str, int or a string enum,
+    ``X | None``, `Seconds`, `Share`, `Plain`, numbers with `Bounds`, str with `OneOf`, `Length` or `Matches`. Raises
+    the section's error with the place of what is wrong.
     """
-    hints = _hints(kind)
-    values: dict[str, object] = {}
-    for field in fields(kind):
-        is_required = field.default is MISSING and field.default_factory is MISSING
-        if field.init and (section.has(field.name) or is_required):
-            values[field.name] = _read(section, field.name, hints[field.name])
+    values = {
+        name: _read(section, name, each)
+        for name, each in declared(kind).items()
+        if section.has(name) or name in required(kind)
+    }
     section.finish()
     return kind(**values)
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
-
-
-def _read(section: Section, key: str, hint: Any) -> object:
-    extras: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *rest = get_args(hint)
-        extras = tuple(rest)
-    if get_origin(hint) in (Union, UnionType):
-        if section.node(key).value is None:
-            return None
-        (hint,) = (part for part in get_args(hint) if part is not NoneType)
-        return _read(section, key, hint)
-    if get_origin(hint) is tuple:
-        return _read_tuple(section, key, get_args(hint)[0])
-    bounds = next((extra for extra in extras if isinstance(extra, Bounds)), Bounds())
-    if Written.DURATION in extras:
-        return section.duration_s(key)
-    if Written.SHARE in extras:
-        return section.share(key)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return section.choice(key, hint)
-    if hint is bool:
+def _read(section: Section, key: str, what: Declared) -> object:
+    if what.note(Secret) is not None:
+        section.hide(key)
+    if what.is_optional and section.node(key).value is None:
+        return None
+    if what.section is not None:
+        return bind(section.child(key), what.section)
+    if what.items is not None:
+        return _read_tuple(section, key, what, what.items)
+    if what.values is not None:
+        child = section.child(key)
+        return {name: _read(child, name, what.values) for name, _entry in child.items()}
+    if what.choices is not None:
+        return section.choice(key, what.choices)
+    if what.kind is bool:
         return section.flag(key)
-    if hint is int:
-        return section.integer(key, minimum=bounds.minimum, maximum=bounds.maximum)
-    if hint is float:
-        return section.number(key, minimum=bounds.minimum, maximum=bounds.maximum)
-    if hint is str:
-        words = next((extra.words for extra in extras if isinstance(extra, OneOf)), None)
-        return section.text(key) if words is None else section.one_of(key, words)
-    raise TypeError(f"{key}: a field of type {hint} cannot be read from a file")
+    if what.kind is Path:
+        return section.path(key)
+    if what.kind in (int, float):
+        return _read_number(section, key, what)
+    if what.kind is str:
+        return _read_text(section, key, what)
+    raise TypeError(f"{key}: a field of type {what.kind} cannot be read from a file")
 
 
-def _read_tuple(section: Section, key: str, hint: Any) -> tuple[object, ...]:
-    if hint is int:
+def _read_number(section: Section, key: str, what: Declared) -> float:
+    minimum, maximum = what.bounds.minimum, what.bounds.maximum
+    if what.written is Written.DURATION:
+        return section.duration_s(key, minimum=max(0.0, minimum), maximum=maximum)
+    if what.written is Written.SHARE:
+        return section.share(key)
+    if what.kind is int:
+        return section.integer(key, minimum=minimum, maximum=maximum)
+    return section.number(key, minimum=minimum, maximum=maximum)
+
+
+def _read_text(section: Section, key: str, what: Declared) -> str:
+    if what.written is Written.PLAIN:
+        return section.plain(key)
+    if what.words:
+        return section.one_of(key, what.words)
+    text = section.text(key)
+    length, matches = what.note(Length), what.note(Matches)
+    if length is not None and len(text) > length.maximum:
+        section.fail(section.node(key), f"at most {length.maximum} characters")
+    if matches is not None and not re.fullmatch(matches.pattern, text):
+        section.fail(section.node(key), matches.expected)
+    return text
+
+
+def _read_tuple(section: Section, key: str, what: Declared, items: Declared) -> tuple[object, ...]:
+    if items.kind is int:
         return section.integers(key)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return tuple(hint(word) for word in section.texts(key, choices=[str(member.value) for member in hint]))
-    return section.texts(key)
+    if items.choices is not None:
+        kind = items.choices
+        return tuple(kind(word) for word in section.texts(key, choices=[str(member.value) for member in kind]))
+    return section.texts(key, choices=what.words)

@@ -7,9 +7,11 @@ Two traps of YAML are closed by the resolver. YAML 1.1 reads ``on: no`` as ``{Tr
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -24,7 +26,21 @@ from hw.errors import InputFileError, Mark
 from hw.node import Entry, Node, Scalar
 from hw.section import Section
 
-__all__ = ["Bounds", "Document", "Entry", "Node", "OneOf", "Seconds", "Section", "Share", "bind", "load", "parse"]
+__all__ = [
+    "Bounds",
+    "Document",
+    "Entry",
+    "Node",
+    "OneOf",
+    "Seconds",
+    "Section",
+    "Share",
+    "bind",
+    "load",
+    "parse",
+    "scalar",
+    "written",
+]
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS: dict[str, Callable[[str], Scalar]] = {
@@ -36,8 +52,19 @@ _SCALARS: dict[str, Callable[[str], Scalar]] = {
 }
 
 
+_PLAIN = {
+    "null": re.compile(r"null|"),
+    "bool": re.compile(r"true|false"),
+    "int": re.compile(r"-?(?:0|[1-9][0-9]*)"),
+    "float": re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+"),
+}
+"""The plain scalars that are anything but text."""
+_SAFE = re.compile(r"[\w./][\w./-]*(?::[\w./-]+)*", re.ASCII)
+"""Texts that need no quotes, wherever they stand."""
+
+
 class _StrictResolver(BaseResolver):
-    """Resolves plain scalars by the four patterns below; everything else is text."""
+    """Resolves plain scalars by the four patterns above; everything else is text."""
 
     def __init__(self, version: object = None, loader: object = None) -> None:
         super().__init__(loader)  # the base takes no version
@@ -47,13 +74,13 @@ class _StrictResolver(BaseResolver):
         return (1, 2)  # whatever a %YAML directive says
 
 
-for _name, _pattern, _first in (
-    ("null", r"null|", ["n", ""]),
-    ("bool", r"true|false", ["t", "f"]),
-    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+", list("-0123456789")),
+for _name, _first in (
+    ("null", ["n", ""]),
+    ("bool", ["t", "f"]),
+    ("int", list("-0123456789")),
+    ("float", list("-0123456789")),
 ):
-    _StrictResolver.add_implicit_resolver_base(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
+    _StrictResolver.add_implicit_resolver_base(_TAG + _name, re.compile(rf"(?:{_PLAIN[_name].pattern})\Z"), _first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +126,25 @@ def parse(text: str, *, file: str = "<text>", error: type[InputFileError] = Inpu
     if root is None:
         raise error(Mark(file, 1, 1), "the file is empty")
     return Document(_Reader(file, error).node(root, ""), error)
+
+
+def written(value: Scalar | tuple[str, ...]) -> str:
+    """Return YAML text for a value, on one line and plain where it can be, that is read as the same value."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)):f}"  # an exponent would be a text
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return value if _SAFE.fullmatch(value) and scalar(value) == value else json.dumps(value, ensure_ascii=False)
+
+
+def scalar(text: str) -> Scalar:
+    """Return what a plain scalar of YAML stands for: a number, true, false or nothing, else the text itself."""
+    for kind, pattern in _PLAIN.items():
+        if pattern.fullmatch(text):
+            return _SCALARS[kind](text)
+    return text
 
 
 def _mark(mark: StringMark | None, file: str) -> Mark:

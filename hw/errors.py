@@ -18,14 +18,17 @@ class ChargePointError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in an input file; line and column count from 1."""
+    """A place in an input file; line and column count from 1.
+
+    Line 0: ``file`` names what has no lines, such as an environment variable.
+    """
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 class InputFileError(ChargePointError):

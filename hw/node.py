@@ -18,9 +18,13 @@ class Node:
     mark: Mark
     field: str
     value: Scalar | list[Node] | dict[str, Entry]
+    is_secret: bool = False
+    """Not to be shown, not even in an error."""
 
     def __str__(self) -> str:
         """What stands there, in the words of an error message."""
+        if self.is_secret:
+            return "what is not shown"
         match self.value:
             case dict():
                 return "a mapping"

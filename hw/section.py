@@ -10,7 +10,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from hw.errors import InputFileError, Mark
@@ -19,8 +21,17 @@ from hw.node import Entry, Node, unknown
 EnumT = TypeVar("EnumT", bound=Enum)
 
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|h|d)")
+PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
+
+
+def _hidden(node: Node) -> Node:
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: replace(entry, node=_hidden(entry.node)) for key, entry in value.items()}
+    elif isinstance(value, list):
+        value = [_hidden(each) for each in value]
+    return replace(node, value=value, is_secret=True)
 
 
 class Section:
@@ -60,6 +71,12 @@ class Section:
             raise self.error(self.mark, f"{self._where()} needs {key!r}")
         return self._entries[key].node
 
+    def hide(self, key: str) -> None:
+        """Make a key a secret: what stands there, and below, is not shown in errors."""
+        if key in self._entries:
+            entry = self._entries[key]
+            self._entries[key] = replace(entry, node=_hidden(entry.node))
+
     # --- scalars ------------------------------------------------------------------------------------------------------
 
     def number(
@@ -97,6 +114,25 @@ class Section:
             return default
         return self._text(self.node(key))
 
+    def path(self, key: str) -> Path:
+        """Return the path of a file, which lies beside the input file that names it unless it is absolute."""
+        node = self.node(key)
+        path = Path(self._text(node))
+        return Path(node.mark.file).parent / path if node.mark.line else path
+
+    def plain(self, key: str) -> str:
+        """Return a text, a number, true or false as it is written; nothing is the empty text."""
+        node = self.node(key)
+        match node.value:
+            case None:
+                return ""
+            case dict() | list():
+                self.fail(node, "a text, a number, true or false")
+            case str():
+                return node.value
+            case _:
+                return str(node)
+
     def flag(self, key: str, default: bool | None = None) -> bool:
         """Return true or false (``on``, ``yes`` and the like are texts)."""
         if default is not None and not self.has(key):
@@ -118,15 +154,17 @@ class Section:
             return default
         return self._one_of(self.node(key), list(choices))
 
-    def duration_s(self, key: str, default: float | None = None, *, minimum: float = 0.0) -> float:
+    def duration_s(
+        self, key: str, default: float | None = None, *, minimum: float = 0.0, maximum: float = float("inf")
+    ) -> float:
         """Return a duration in s, written ``90s``, ``5 min``, ``2 h`` or as a plain number of seconds."""
         if default is not None and not self.has(key):
             return default
         node = self.node(key)
-        if isinstance(node.value, str) and (found := _DURATION.fullmatch(node.value)):
-            return self._bounded(node, float(found[1]) * SECONDS_PER_UNIT[found[2]], minimum)
+        if isinstance(node.value, str) and (found := DURATION.fullmatch(node.value)):
+            return self._bounded(node, float(found[1]) * SECONDS_PER_UNIT[found[2]], minimum, maximum)
         if isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return self._bounded(node, float(node.value), minimum)
+            return self._bounded(node, float(node.value), minimum, maximum)
         self.fail(node, "a duration such as 90s, 5 min or 2 h")
 
     def share(self, key: str, default: float | None = None) -> float:
@@ -135,7 +173,7 @@ class Section:
             return default
         node = self.node(key)
         share = node.value
-        if isinstance(share, str) and (found := _PERCENT.fullmatch(share)):
+        if isinstance(share, str) and (found := PERCENT.fullmatch(share)):
             share = float(found[1]) / 100.0
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
             self.fail(node, "a share such as 20% or 0.2")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from chargepoint import __version__
 
@@ -19,6 +20,8 @@ COMMANDS = {
     "backend": ("chargepoint.cli.backend", "List central systems known by name, for --backend."),
     "board": ("chargepoint.cli.board", "List and check board files."),
     "keys": ("chargepoint.cli.keys", "Show every configuration key."),
+    "config": ("chargepoint.cli.config", "Show, check and begin configuration files."),
+    "completion": ("chargepoint.cli.completion", "Make a shell complete this command."),
 }
 """Module and one line of help; each module's command is named `command`."""
 
@@ -40,7 +43,13 @@ class Lazy(click.Group):
         if found is None:
             return None
         command: click.Command = importlib.import_module(found[0]).command
+        _name_variables(command, f"CHARGEPOINT_{cmd_name.upper()}")
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name, help=line) for name, (_module, line) in COMMANDS.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [name for name in names if name.value.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -58,12 +67,24 @@ class Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Give every option an environment variable, PREFIX_OPTION unless it has its own, and show it in the help."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.is_eager:
+            name = max(parameter.opts, key=len).removeprefix("--")
+            parameter.envvar = parameter.envvar or f"{prefix}_{name.replace('-', '_').upper()}"
+            parameter.show_envvar = True
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            _name_variables(each, f"{prefix}_{name.upper()}")
+
+
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chargepoint")
 def group() -> None:
     """An AC wallbox charge point (OCPP 1.6J): firmware and simulator in one.
 
-    Every option can also be given as an environment variable, CHARGEPOINT_<COMMAND>_<OPTION>.
+    Every option can also be given as an environment variable; the help of each command names them.
     """
 
 
@@ -80,7 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             list(arguments) if arguments is not None else None,
             prog_name="chargepoint",
             standalone_mode=False,
-            auto_envvar_prefix="CHARGEPOINT",
         )
     except click.ClickException as error:
         error.show()

@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 output_option = click.option(
     "-o",
     "--output",
+    envvar="CHARGEPOINT_OUTPUT",
     type=click.Choice(["table", "json", "jsonl"]),
     default="table",
     show_default=True,
@@ -31,9 +32,21 @@ output_option = click.option(
 def logging_options(command: F) -> F:
     """Add -q, -v and --log-format; `set_up_logging` obeys them."""
     for option in (
-        click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Logs on stderr."),
-        click.option("-v", "--verbose", count=True, help="More: -v shows frames, -vv everything."),
-        click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors."),
+        click.option(
+            "--log-format",
+            envvar="CHARGEPOINT_LOG_FORMAT",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            help="Logs on stderr.",
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            envvar="CHARGEPOINT_VERBOSE",
+            count=True,
+            help="More: -v shows frames, -vv everything.",
+        ),
+        click.option("-q", "--quiet", envvar="CHARGEPOINT_QUIET", is_flag=True, help="Only warnings and errors."),
     ):
         command = option(command)
     return command

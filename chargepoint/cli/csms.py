@@ -29,7 +29,7 @@ class CannotServe(ChargePointError):
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0 takes a free one.")
 @click.option("--path", default="/ocpp", show_default=True, help="Path before the identity.")
-@click.option("--password", help="HTTP Basic password that every charger must send.")
+@click.option("--password", envvar="CHARGEPOINT_PASSWORD", help="HTTP Basic password that every charger must send.")
 @click.option("--certificate", type=click.Path(path_type=Path), help="Server certificate and key (PEM): wss://.")
 @click.option("--card", "cards", multiple=True, metavar="TAG", help="Accept only these cards (repeatable).")
 @click.option("--heartbeat", type=click.IntRange(1), default=300, show_default=True, help="Heartbeat interval in s.")

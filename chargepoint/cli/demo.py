@@ -40,11 +40,24 @@ LEAST_S = 10.0
 
 @click.command(name="demo")
 @click.option(
-    "--speed", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Charger time is faster."
+    "--speed",
+    envvar="CHARGEPOINT_SPEED",
+    type=click.FloatRange(1, 3600),
+    default=60.0,
+    show_default=True,
+    help="Charger time is faster.",
 )
 @click.option("--duration", type=click.FloatRange(LEAST_S), help="Stop after so many seconds; else with Ctrl-C.")
-@click.option("--board", default="ac11-sim", show_default=True, help="A name of `chargepoint board list`.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same car.")
+@click.option(
+    "--board",
+    envvar="CHARGEPOINT_BOARD",
+    default="ac11-sim",
+    show_default=True,
+    help="A name of `chargepoint board list`.",
+)
+@click.option(
+    "--seed", envvar="CHARGEPOINT_SEED", type=int, default=1, show_default=True, help="The same seed, the same car."
+)
 @click.option("--control", help="Address of the page: [HOST:]PORT.  [default: 8080, if it is free]")
 @logging_options
 def command(

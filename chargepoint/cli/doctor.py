@@ -7,16 +7,15 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE, EXIT_USAGE
 from chargepoint.cli.common import output_option
-from chargepoint.cli.connection import identity_options, with_options
+from chargepoint.cli.settings import chosen, configuration_options, configured
 from chargepoint.runtime.address import AddressError
 from chargepoint.runtime.assembly import station_of
-from chargepoint.runtime.configuration import Configuration, read
+from chargepoint.runtime.configuration import ConfigurationError
 from chargepoint.runtime.doctor import Finding, State, examine
 from chargepoint.runtime.doctor.findings import unusable
 from profiles.core.boot import boot_notification
@@ -26,8 +25,7 @@ _WIDTH = 18
 
 @click.command(name="doctor")
 @click.argument("url", required=False)
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file (YAML) of the charger.")
-@identity_options
+@configuration_options(without=("url", "data", "durability", "speed", "seed"))
 @click.option("--boot/--no-boot", default=True, show_default=True, help="Send a BootNotification at the end.")
 @click.option(
     "--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds that each hop may take."
@@ -35,11 +33,6 @@ _WIDTH = 18
 @output_option
 def command(
     url: str | None,
-    config: Path | None,
-    backend: str | None,
-    identity: str | None,
-    password: str | None,
-    ca_file: Path | None,
     boot: bool,
     timeout: float,
     output: str,
@@ -54,11 +47,14 @@ def command(
     """
     # stdout has the findings; what the libraries say on the way is in them.
     logging.getLogger().setLevel(logging.CRITICAL)
-    settings = Configuration() if config is None else read(config)
+    if url is not None:
+        chosen().flags["url"] = url
     try:
-        settings = with_options(settings, url, identity, password, ca_file, backend)
-    except AddressError as error:
-        wrong = unusable(url or backend or str(config), error)
+        settings = configured()
+    except ConfigurationError as error:
+        if not isinstance(error.__cause__, AddressError):
+            raise
+        wrong = unusable(url or "the configured address", error.__cause__)
         _tell(wrong, output)
         return _conclude((wrong,), output, EXIT_USAGE)
     if settings.central_system is None:

@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +15,15 @@ import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
 from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
-from chargepoint.cli.connection import backend_option, shaped
+from chargepoint.cli.settings import chosen, configuration_options, dialled
 from chargepoint.model.session import Registration
-from chargepoint.runtime.address import Address
+from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.assembly import ChargerPlan
-from chargepoint.runtime.backends import find
 from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.connection import LinkSettings
-from chargepoint.runtime.control.admission import Admission
+from chargepoint.runtime.configuration import Configuration, settle
+from chargepoint.runtime.porter import FilePlan
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
-from hw.loader import plan_board
 from hw.ports import Board
 
 log = logging.getLogger(__name__)
@@ -34,6 +33,7 @@ DIALS_AT_ONCE = 100
 WAKE_TOGETHER = 12
 """Chargers whose samples share one wake-up: waking costs more than sampling. Their stamps stay exact."""
 LONGEST_PATIENCE_S = 0.5
+SAMPLE_INTERVAL = "MeterValueSampleInterval"
 
 
 def patience_s(count: int, meter_interval_s: float) -> float:
@@ -42,38 +42,21 @@ def patience_s(count: int, meter_interval_s: float) -> float:
 
 
 @click.command(name="fleet")
-@click.option("--url", help="Central system, such as ws://localhost:9000/ocpp; needed without --backend.")
-@backend_option
+@configuration_options(without=("id", "durability"))
 @click.option("--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Number of chargers.")
 @click.option("--prefix", default="CP", show_default=True, help="Identities are this and a number from 0.")
-@click.option("--board", default="ac11-sim", show_default=True, help="Simulated board, the same for all.")
-@click.option(
-    "--meter-interval", type=click.IntRange(0), default=60, show_default=True, help="Seconds between meter values."
-)
+@click.option("--meter-interval", type=click.IntRange(0), show_default="60", help="Seconds between meter values.")
 @click.option("--plugged/--unplugged", default=True, show_default=True, help="A car is connected from the start.")
 @click.option("--swipe", metavar="TAG", help="Start all of them with this card once they are accepted.")
-@click.option("--password", help="Password for HTTP Basic, the same for all.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Roots to trust for wss://.")
-@click.option("--data", type=click.Path(path_type=Path), help="Keep the store here; else it goes with the process.")
-@click.option("--speed", type=click.FloatRange(0.001, 100_000), default=1.0, show_default=True)
-@click.option("--seed", type=int, help="Makes chance repeatable.")
 @click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
 @click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
 @logging_options
 def command(
-    url: str | None,
-    backend: str | None,
     count: int,
     prefix: str,
-    board: str,
-    meter_interval: int,
+    meter_interval: int | None,
     plugged: bool,
     swipe: str | None,
-    password: str | None,
-    ca_file: Path | None,
-    data: Path | None,
-    speed: float,
-    seed: int | None,
     duration: float | None,
     control: str | None,
     verbose: int,
@@ -82,59 +65,57 @@ def command(
 ) -> int:
     """Run a fleet.
 
-    All chargers are alike: one outlet with a car, which charges when the central system starts it. Their store survives
-    the process only with --data.
+    All chargers are alike, as configuration files, environment and options describe one: a simulated box with a car on
+    every outlet, which charges when the central system starts it. Firmware and diagnostics are pretended. The store
+    survives the process only when --data or the configuration says where it lies.
     """
-    from chargepoint.runtime.address import Tls
-
     set_up_logging(verbose, quiet, log_format)
     logging.getLogger("chargepoint.runtime.link").setLevel(logging.WARNING if not verbose else logging.DEBUG)
-    keys = {"MeterValueSampleInterval": str(meter_interval)}
-    plan = plan_board(board)
-    preset = None if backend is None else find(backend)
-    url = url if preset is None else preset.url_for(url)
-    if url is None:
-        raise click.UsageError("Missing option '--url' (or '--backend').")
-    tls = Tls(ca_file=ca_file)
-    secret = password.encode() if password else None
-    addresses = [Address(url=url, identity=f"{prefix}{i}", password=secret, tls=tls) for i in range(count)]
-    if preset is not None:
-        addresses = [shaped(address, preset) for address in addresses]
-    plans = [
-        ChargerPlan(identity=address.identity, board=plan, keys=keys, seed=number)
-        for number, address in enumerate(addresses)
-    ]
-    fleet = list(zip(plans, addresses, strict=True))
-    admission = None if control is None else admission_of(control)
-    return asyncio.run(_run(fleet, meter_interval / speed, plugged, swipe, data, speed, seed, duration, admission))
+    root = chosen().gather()
+    settings = settle(root, chosen().beside)
+    if control is not None:
+        settings = replace(settings, control=admission_of(control))
+    address, plan = dialled(settings), settings.plan()
+    if not plan.board.is_simulated:
+        raise click.UsageError(f"{settings.board} is a real board, and there is only one of it; give --board ac11-sim.")
+    if meter_interval is None:
+        meter_interval = int(settings.keys.get(SAMPLE_INTERVAL, "60"))
+    keys = {**settings.keys, SAMPLE_INTERVAL: str(meter_interval)}
+    alike = replace(plan, keys=keys, keeps_board=False, files=FilePlan())
+    try:
+        fleet = [
+            (replace(alike, identity=identity, seed=number), replace(address, identity=identity))
+            for number, identity in enumerate(f"{prefix}{number}" for number in range(count))
+        ]
+    except AddressError as error:
+        raise click.UsageError(str(error)) from error
+    data = settings.data if root.has("data") else None
+    return asyncio.run(_run(fleet, settings, meter_interval / settings.speed, plugged, swipe, data, duration))
 
 
 async def _run(
     fleet: list[tuple[ChargerPlan, Address]],
+    settings: Configuration,
     meter_interval: float,
     plugged: bool,
     swipe: str | None,
     data: Path | None,
-    speed: float,
-    seed: int | None,
     duration: float | None,
-    control: Admission | None,
 ) -> int:
     ending = Ending()
     place = Path(tempfile.mkdtemp(prefix="chargepoint-fleet-")) if data is None else data
     store = Store(place / "fleet.sqlite3", Durability.RELAXED)
-    site = Site(store, speed, seed, patience_s=patience_s(len(fleet), meter_interval))
-    settings = LinkSettings()
+    site = Site(store, settings.speed, settings.seed, patience_s=patience_s(len(fleet), meter_interval))
     desk = None
     try:
-        chargers = [site.add(plan, address, settings) for plan, address in fleet]
-        if control is not None:
+        chargers = [site.add(plan, address, settings.link) for plan, address in fleet]
+        if settings.control is not None:
             from chargepoint.runtime.frontdesk import FrontDesk
 
             desk = FrontDesk(site)
             for charger in chargers:
                 desk.watch(charger)
-            log.info("control: %s", await desk.listen(control))
+            log.info("control: %s", await desk.listen(settings.control))
         await _bring_up(chargers, plugged, ending)
         site.settle_memory()
         log.info("%d of %d chargers accepted", _accepted(chargers), len(chargers))

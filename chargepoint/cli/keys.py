@@ -11,7 +11,13 @@ from hw.loader import plan_board
 
 
 @click.command(name="keys")
-@click.option("--board", default="ac11-sim", show_default=True, help="Some defaults depend on the board.")
+@click.option(
+    "--board",
+    envvar="CHARGEPOINT_BOARD",
+    default="ac11-sim",
+    show_default=True,
+    help="Some defaults depend on the board.",
+)
 @output_option
 def command(board: str, output: str) -> int:
     """Show the configuration keys a charger with this board has: type, access, default, source and effect.

@@ -14,18 +14,17 @@ import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
 from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
-from chargepoint.cli.connection import identity_options, with_options
+from chargepoint.cli.settings import configuration_options, configured, dialled
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
 from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address
 from chargepoint.runtime.charger import Charger, LinkPort
-from chargepoint.runtime.configuration import Configuration, read
+from chargepoint.runtime.configuration import Configuration
 from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.script import Step, parse, play
 from chargepoint.runtime.secrecy import masked_text
 from chargepoint.runtime.site import Site, open_store
-from chargepoint.runtime.store import Durability
 from chargepoint.runtime.trace import Trace, TracedLink
 
 log = logging.getLogger(__name__)
@@ -35,43 +34,21 @@ ACCEPTANCE_S = 5.0
 
 
 @click.command(name="run")
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file (YAML).")
-@click.option("--url", help="Central system, such as ws://localhost:9000/ocpp; the identity is appended.")
-@identity_options
-@click.option("--board", help="Board: a name of `chargepoint board list`, or a file.  [default: ac11-sim]")
-@click.option("--data", type=click.Path(path_type=Path), help="Data directory.  [default: ./chargepoint-data]")
-@click.option(
-    "--durability",
-    type=click.Choice(["full", "relaxed"]),
-    help="full survives power cuts.  [default: full; relaxed on a faster clock]",
-)
-@click.option("--speed", type=click.FloatRange(0.001, 100_000), help="Charger time runs so many times as fast.")
-@click.option("--seed", type=int, help="Makes chance repeatable.")
+@configuration_options()
 @click.option("--do", "script", help='What people do: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".')
+@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
     help="Write every frame to this file, a JSON object a line; at 50 MB it becomes FILE.1.",
 )
-@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
 @click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
 @click.option("--stdio", is_flag=True, help="Take verbs as JSON lines on standard input; ends when it ends.")
 @logging_options
 def command(
-    config: Path | None,
-    url: str | None,
-    backend: str | None,
-    identity: str | None,
-    password: str | None,
-    ca_file: Path | None,
-    board: str | None,
-    data: Path | None,
-    durability: str | None,
-    speed: float | None,
-    seed: int | None,
     script: str | None,
-    trace: Path | None,
     duration: float | None,
+    trace: Path | None,
     control: str | None,
     stdio: bool,
     verbose: int,
@@ -80,27 +57,19 @@ def command(
 ) -> int:
     """Run one charger.
 
-    What it is stands in a configuration file (-c); options go before the file. Without a file a simulated 11 kW box is
-    run. Simulated boxes do what --do says; real ones are plugged by people.
+    What it is stands in configuration files: /etc/chargepoint/config.yaml, ~/.config/chargepoint/config.yaml,
+    ./chargepoint.yaml and -c FILE, each over the one before; the environment and options go before all of them. Without
+    a file a simulated 11 kW box is run. Simulated boxes do what --do says; real ones are plugged by people.
     """
     set_up_logging(verbose, quiet, log_format)
-    settings = Configuration() if config is None else read(config)
-    settings = with_options(settings, url, identity, password, ca_file, backend)
-    settings = replace(
-        settings,
-        board=board or settings.board,
-        data=data or settings.data,
-        durability=Durability(durability) if durability else settings.durability,
-        speed=speed or settings.speed,
-        seed=settings.seed if seed is None else seed,
-        control=settings.control if control is None else admission_of(control),
-    )
-    if settings.central_system is None:
-        raise click.UsageError("no central system: give --url ws://…, or central_system: {url: …} in the file.")
+    settings = configured()
+    if control is not None:
+        settings = replace(settings, control=admission_of(control))
+    address = dialled(settings)
     steps = parse(script) if script else ()
     for name in settings.unknown_keys():
         log.warning("configuration key %s is not one of this charger's: kept as a custom key", name)
-    return asyncio.run(_run(settings, settings.central_system, steps, trace, duration, takes_lines=stdio))
+    return asyncio.run(_run(settings, address, steps, trace, duration, takes_lines=stdio))
 
 
 async def _run(

@@ -13,6 +13,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 15.0
 
+LAUNCH = """
+import pathlib
+from chargepoint.cli import main
+from chargepoint.runtime import layers
+layers.SYSTEM_FILE = pathlib.Path("no-system-file.yaml")
+main()
+"""
+"""`python -m chargepoint`, but whatever stands in /etc stays out of the tests."""
+
 
 class Process:
     """A running command; ``lines`` is what it has written so far, stdout and stderr in one."""
@@ -68,14 +77,20 @@ async def chargepoint(*arguments: object, cwd: Path) -> AsyncIterator[Process]:
     process = Process(
         await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "chargepoint",
+            "-c",
+            LAUNCH,
             *map(str, arguments),
             cwd=cwd,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env={
+                **environment,
+                "HOME": str(cwd),
+                "XDG_CONFIG_HOME": "",
+                "PYTHONPATH": str(ROOT),
+                "PYTHONUNBUFFERED": "1",
+            },
         )
     )
     try:

@@ -29,9 +29,13 @@ def ends(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
     return exit_.value.code, printed.out + printed.err
 
 
-@pytest.mark.parametrize(
-    "command", [(), *((name,) for name in COMMANDS), ("board", "list"), ("board", "check"), ("backend", "list")]
-)
+SUBCOMMANDS = [("board", each) for each in ("list", "check")] + [
+    ("config", each) for each in ("show", "check", "schema", "init")
+]
+SUBCOMMANDS += [("backend", "list"), ("backend", "show")]
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), *SUBCOMMANDS])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_every_command_answers_for_help(command: tuple[str, ...], option: str) -> None:
     """Heavy imports are lazy: `--help` answers at once; every option has help."""
@@ -52,7 +56,7 @@ def test_version_is_told() -> None:
     [
         (("rnu",), "No such command 'rnu'. Did you mean 'run'?"),
         (("xyzzy",), "No such command 'xyzzy'. There are: demo, run,"),
-        (("run",), "no central system: give --url ws://…, or central_system: {url: …} in the file."),
+        (("run",), "no central system: give --url ws://…, or central_system: {url: …} in a file."),
         (("run", "--url", "http://localhost"), "write ws:// instead of http://"),
         (("run", "--url", "ws://localhost", "--id", "a:b", "--password", "x"), "has a colon"),
         (("run", "--url", "ws://localhost", "--board", "ac11"), "no board 'ac11'; did you mean 'ac11-sim'"),
@@ -61,10 +65,10 @@ def test_version_is_told() -> None:
         (("run", "--ur", "ws://localhost"), "--url"),
         (("run", "--url", "ws://localhost", "--speed", "0"), "0 is not in the range"),
         (("run", "-c", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read: No such file or directory"),
-        (("fleet",), "Missing option '--url'"),
+        (("fleet",), "no central system: give --url ws://…, or central_system: {url: …} in a file."),
         (("fleet", "--url", "tcp://x"), "must begin with ws:// or wss://"),
-        (("fleet", "--backend", "stev"), "no back end 'stev'; did you mean 'steve'?"),
-        (("run", "--backend", "stev"), "no back end 'stev'; did you mean 'steve'?"),
+        (("fleet", "--backend", "stev"), "'stev' is not one of 'chargepoint'"),
+        (("run", "--backend", "stev"), "'stev' is not one of 'chargepoint'"),
         (("run", "--url", "ws://localhost", "--trace", "no/t.jsonl"), "no/t.jsonl: the trace cannot be written"),
         (("doctor",), "no central system: give its URL, --backend, or central_system: {url: …} in the file."),
         (("doctor", "http://localhost"), "Try: write ws:// instead of http://"),
@@ -73,6 +77,10 @@ def test_version_is_told() -> None:
         (("board", "check", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read"),
         (("keys", "--board", "ac12-sim"), "no board 'ac12-sim'; did you mean"),
         (("keys", "-o", "xml"), "'xml' is not one of"),
+        (("run", "--password", "geheim"), "no central system: give --url ws://…"),
+        (("run", "--url", "ws://localhost", "--password-file", "nowhere"), "--password-file: nowhere cannot be read"),
+        (("config", "check", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read"),
+        (("completion", "tcsh"), "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
         (("demo", "--duration", "1"), "is not in the range x>=10"),
         (("csms", "--certificate", "nowhere.pem", "--port", "0"), "nowhere.pem: no certificate with its key (PEM)"),
     ],
@@ -105,8 +113,8 @@ def test_options_can_be_given_by_the_environment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every option has a `CHARGEPOINT_…` environment name."""
-    monkeypatch.setenv("CHARGEPOINT_KEYS_BOARD", "ac22-sim-duo")
-    monkeypatch.setenv("CHARGEPOINT_KEYS_OUTPUT", "json")
+    monkeypatch.setenv("CHARGEPOINT_BOARD", "ac22-sim-duo")
+    monkeypatch.setenv("CHARGEPOINT_OUTPUT", "json")
     code, printed = ends(capsys, "keys")
     assert code == 0
     keys = {row["key"]: row for row in json.loads(printed)}
@@ -217,6 +225,32 @@ async def test_small_fleet_boots_and_ends_in_order(tmp_path: Path) -> None:
     assert "5 of 5 chargers accepted" in fleet.text
     assert "at the end: 5 Charging" in fleet.text
     assert left_in(tmp_path) == []
+
+
+async def test_fleet_is_what_the_configuration_says(tmp_path: Path) -> None:
+    """Many of the charger that ./chargepoint.yaml describes; options go before it, and data stay where it says."""
+    async with Csms() as csms:
+        (tmp_path / "chargepoint.yaml").write_text(
+            f"central_system: {{url: {csms.url}, trailing_slash: true}}\nstation: {{vendor: ACME}}\ndata: state\n"
+            "keys: {MeterValueSampleInterval: 30, MeterValuesSampledData: Voltage}\nclock: {speed: 60}\n"
+        )
+        options = ("--count", 2, "--duration", 2, "--swipe", "A1", "--prefix", "F")
+        async with chargepoint("fleet", *options, cwd=tmp_path) as fleet:
+            assert await fleet.exit_code() == 0, fleet.text
+        assert {each["charge_point_vendor"] for each in csms.all("BootNotification")} == {"ACME"}
+        samples = csms.all("MeterValues")
+        assert len(samples) >= 4
+        assert samples[0]["meter_value"][0]["sampled_value"][0]["measurand"] == "Voltage"
+        assert csms.problems == []
+    assert (tmp_path / "state" / "fleet.sqlite3").exists()
+
+
+def test_fleet_of_a_real_board_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one contactor, not five hundred."""
+    monkeypatch.setattr("hw.plan.BoardPlan.is_simulated", False)
+    code, printed = ends(capsys, "fleet", "--url", "ws://localhost:1")
+    assert code == 2
+    assert "ac11-sim is a real board, and there is only one of it" in printed
 
 
 async def test_fleet_without_a_central_system_is_exit_code_3(tmp_path: Path) -> None:

@@ -121,6 +121,20 @@ async def test_password_of_the_file_lets_it_in_and_is_never_told(tmp_path: Path)
     assert "falsch" not in run.text
 
 
+async def test_file_that_lies_here_is_read_and_a_flag_goes_before_it(tmp_path: Path) -> None:
+    """./chargepoint.yaml < flags: what the flag does not say, the file still does; data lie beside it."""
+    async with Csms(password="wallbox-0815-geheim") as csms:
+        configuration(tmp_path, csms.url, "  password_file: key\n  basic_user: depot\n").rename(
+            tmp_path / "chargepoint.yaml"
+        )
+        (tmp_path / "key").write_text("wallbox-0815-geheim\n")
+        async with chargepoint("run", "--id", "CP7", "--do", "wait 1 min", cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        assert f"dials {csms.url}/CP7 as depot" in run.text
+        assert len(csms.all("BootNotification")) == 1
+    assert (tmp_path / "chargepoint-data" / "CP7.sqlite3").exists()
+
+
 async def test_tls_with_an_own_root(tmp_path: Path) -> None:
     """Security profile 2: `--ca-file` names the root; another one's server is not trusted, and the log names the cause."""
     ca, other = trustme.CA(), trustme.CA()

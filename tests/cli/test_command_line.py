@@ -1,0 +1,189 @@
+"""The command line as a whole: quick, complete, with the same names everywhere."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from chargepoint.cli import COMMANDS, group, main
+from chargepoint.runtime.sections import settings
+
+ROOT = Path(__file__).parents[2]
+
+HEAVY = ("asyncio", "jsonschema", "ocpp", "pydantic", "rich", "ruamel", "sqlite3", "ssl", "transitions", "websockets")
+
+
+def modules_after(directory: Path, *arguments: str, **environment: str) -> tuple[str, set[str]]:
+    """Run the command in a process of its own; return its stdout and the packages that it has imported by its end."""
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr))\n"
+        "from chargepoint.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout, set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (("--help",), {}, "Usage: chargepoint"),
+        (("-h",), {}, "Usage: chargepoint"),
+        (("--version",), {}, "chargepoint, version"),
+        (("completion", "fish"), {}, "_CHARGEPOINT_COMPLETE=fish_complete"),
+        ((), {"_CHARGEPOINT_COMPLETE": "zsh_complete", "COMP_WORDS": "chargepoint ", "COMP_CWORD": "1"}, "fleet"),
+    ],
+)
+def test_help_and_completion_import_nothing_heavy(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], said: str
+) -> None:
+    """Heavy imports are lazy: `--help` and completion answer at once."""
+    printed, imported = modules_after(tmp_path, *arguments, **environment)
+    assert said in printed
+    assert "click" in imported
+    assert imported & set(HEAVY) == set()
+
+
+def test_heavy_modules_would_be_seen(tmp_path: Path) -> None:
+    """The test above finds what it looks for: a command that runs a charger needs all of them."""
+    _printed, imported = modules_after(tmp_path, "demo", "--help")
+    assert imported & set(HEAVY) >= {"asyncio", "ocpp", "ssl", "websockets"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_the_shell_takes(shell: str) -> None:
+    """`chargepoint completion bash|zsh|fish`: the script, checked by the shell where there is one."""
+    result = CliRunner().invoke(group, ["completion", shell], prog_name="chargepoint")
+    assert result.exit_code == 0
+    assert f"_CHARGEPOINT_COMPLETE={shell}_complete" in result.output
+    path = shutil.which(shell)
+    if path is not None:
+        subprocess.run([path, "-n"], input=result.output, text=True, check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("chargepoint co", ["config", "completion"]),
+        ("chargepoint config s", ["schema", "show"]),
+        ("chargepoint run --durability ", ["full", "relaxed"]),
+        ("chargepoint fleet --pl", ["--plugged"]),
+    ],
+)
+def test_commands_options_and_choices_are_completed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str, completions: list[str]
+) -> None:
+    """What the shell asks when Tab is pressed."""
+    monkeypatch.setenv("_CHARGEPOINT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    with pytest.raises(SystemExit):
+        main(())
+    assert [line.split(",")[1] for line in capsys.readouterr().out.splitlines()] == completions
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def options() -> Iterator[tuple[tuple[str, ...], click.Option]]:
+    """Every option of every command but help and version."""
+
+    def below(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Option]]:
+        for each in command.params:
+            if isinstance(each, click.Option) and not each.is_eager:
+                yield path, each
+        if isinstance(command, click.Group):
+            for name, child in command.commands.items():
+                yield from below((*path, name), child)
+
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield from below((name,), command)
+
+
+def flag(option: click.Option) -> str:
+    return max(option.opts, key=len)
+
+
+def test_every_option_has_a_variable_which_its_help_shows() -> None:
+    """Every option has a `CHARGEPOINT_…` environment name, shown in help."""
+    pages: dict[tuple[str, ...], str] = {}
+    for path, option in options():
+        if path not in pages:
+            pages[path] = CliRunner().invoke(group, [*path, "-h"], prog_name="chargepoint").output
+        own = "_".join(("CHARGEPOINT", *path, flag(option)[2:])).replace("-", "_").upper()
+        shared = f"CHARGEPOINT_{flag(option)[2:]}".replace("-", "_").upper()
+        assert option.envvar in (own, shared)
+        assert f"env var: {option.envvar}" in " ".join(pages[path].split())
+
+
+def test_what_the_configuration_knows_has_one_name_everywhere() -> None:
+    """CHARGEPOINT_URL is the same thing for every command, whether it reads configuration files or not."""
+    names = {each.option.flag: each.option.variable for each in settings()}
+    assert set(names) >= {"--url", "--id", "--password", "--password-file", "--board", "--data"}
+    found = {(path[0], flag(option)): option.envvar for path, option in options() if flag(option) in names}
+    assert all(variable == names[name] for (_command, name), variable in found.items())
+    assert {("run", "--url"), ("fleet", "--url"), ("csms", "--password"), ("demo", "--seed")} <= set(found)
+
+
+def test_names_that_are_kept() -> None:
+    """Documented names stay: they stand in people's compose files and units."""
+    assert {option.envvar for path, option in options() if path == ("run",)} == {
+        *("CHARGEPOINT_CONFIG", "CHARGEPOINT_URL", "CHARGEPOINT_ID", "CHARGEPOINT_PASSWORD"),
+        *("CHARGEPOINT_PASSWORD_FILE", "CHARGEPOINT_CA_FILE", "CHARGEPOINT_BOARD", "CHARGEPOINT_DATA"),
+        *("CHARGEPOINT_DURABILITY", "CHARGEPOINT_SPEED", "CHARGEPOINT_SEED", "CHARGEPOINT_RUN_DO"),
+        *("CHARGEPOINT_BACKEND", "CHARGEPOINT_RUN_TRACE", "CHARGEPOINT_RUN_CONTROL", "CHARGEPOINT_RUN_STDIO"),
+        *("CHARGEPOINT_RUN_DURATION", "CHARGEPOINT_QUIET", "CHARGEPOINT_VERBOSE", "CHARGEPOINT_LOG_FORMAT"),
+    }
+
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*(?:3|9)[0-7]m")
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_no_color_is_honoured(tmp_path: Path, is_plain: bool) -> None:
+    """NO_COLOR, whatever its value: no colour, also on a terminal (no-color.org)."""
+    ours, theirs = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TERM": "xterm-256color"}
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "chargepoint", "demo"],
+        cwd=tmp_path,
+        env={**environment, **({"NO_COLOR": "1"} if is_plain else {})},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )
+    shown = b""
+    try:
+        while b"Available" not in shown:
+            readable, _, _ = select.select([ours], [], [], 30)
+            assert readable, f"nothing more after {shown!r}"
+            shown += os.read(ours, 4096)
+    finally:
+        demo.kill()
+        demo.wait()
+        os.close(theirs)
+        os.close(ours)
+    assert (COLOUR.search(shown) is None) is is_plain
