@@ -16,6 +16,8 @@ COMMANDS = {
     "run": ("chargepoint.cli.run", "Run one charger: firmware of a wallbox, or simulated."),
     "fleet": ("chargepoint.cli.fleet", "Run many identical simulated chargers in one process."),
     "csms": ("chargepoint.cli.csms", "Run the embedded central system on a socket."),
+    "ctl": ("chargepoint.cli.ctl", "Talk to a running one: state, plug-in, swipe, fault, network, events…"),
+    "stats": ("chargepoint.cli.stats", "Show sessions, energy and hours of a charger's data directory."),
     "doctor": ("chargepoint.cli.doctor", "Find out why a central system cannot be reached, and what to try."),
     "backend": ("chargepoint.cli.backend", "List central systems known by name, for --backend."),
     "board": ("chargepoint.cli.board", "List and check board files."),

@@ -8,16 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chargepoint.model import journal
+from chargepoint.model.authorization import short_tag
 from chargepoint.model.journal import Entry
 from chargepoint.runtime.central_system import Exchange
 from chargepoint.runtime.secrecy import masked
 
 Line = Callable[[str], None]
-
-
-def short_tag(tag: str) -> str:
-    """A card number, cut so that a log gives nobody a card."""
-    return tag if len(tag) <= 4 else f"{tag[:2]}…{tag[-2:]}"
 
 
 def clock_text(utc_s: float) -> str:

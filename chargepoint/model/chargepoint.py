@@ -444,6 +444,11 @@ class ChargePoint:
     ) -> None:
         self._tell("transaction_ended", connector, transaction, reading, at_utc_s, now_s)
 
+    def transaction_settled(
+        self, transaction: Transaction, meter_stop_wh: int, reason: str, at_utc_s: float, now_s: float
+    ) -> None:
+        self._tell("transaction_settled", transaction, meter_stop_wh, reason, at_utc_s, now_s)
+
     def is_energy_blocked(self, connector: Connector) -> bool:
         """Whether the central system refused the tag of the transaction that runs there."""
         return connector.transaction is not None and connector.transaction.is_deauthorized
@@ -456,6 +461,10 @@ class ChargePoint:
         body: dict[str, Any] = {"wh": energy_wh, "at": self.calendar.utc_s(now_s)}
         if offset_wh:
             body["offset"] = offset_wh
+        running = self.connector(connector).transaction
+        if running is not None:
+            running.count(running.charging_since_s is not None, now_s)
+            body["charging"] = round(running.charging_s, 1)
         self.save("meter", str(connector), body)
 
     def save_availability(self, connector: Connector) -> None:

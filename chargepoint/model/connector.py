@@ -267,6 +267,8 @@ class Connector:
             self._left(now_s)
         if came:
             self.host.car_came(self, now_s)
+        if self.transaction is not None:
+            self.transaction.count(self.supply.is_closed, now_s)
         if not self.supply.is_closed:
             self._dead(now_s)
         self._proceed(now_s)
@@ -527,6 +529,7 @@ class Connector:
             return
         self._deadline.clear()
         self.meter.rest()
+        transaction.count(False, now_s)
         self.transaction = None
         at_utc_s = self.host.calendar.utc_s(now_s) if reading is not None else transaction.ending.at_utc_s
         at_utc_s = max(at_utc_s, transaction.started_utc_s)  # the calendar may have been set back meanwhile

@@ -142,6 +142,11 @@ class FeatureProfile:
     ) -> None:
         """A transaction is complete; ``reading`` None: by the last stored register."""
 
+    def transaction_settled(
+        self, transaction: Transaction, meter_stop_wh: int, reason: str, at_utc_s: float, now_s: float
+    ) -> None:
+        """The stop message of a transaction stands in the queue, also of one that a power cut ended: once for each."""
+
     def transaction_answered(self, message: Message, result: Any, now_s: float) -> None:
         """A message of the transaction queue was delivered."""
 

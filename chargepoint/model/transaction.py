@@ -54,6 +54,18 @@ class Transaction:
     """What the remote start brought along (5.11); not stored here, since it is installed when the transaction begins."""
     samples: list[str] = field(default_factory=list)
     """MeterValue elements for StopTransaction.transactionData, encoded, oldest first."""
+    charging_s: float = 0.0
+    """How long the contactor was closed, as far as counted; stored with the register."""
+    charging_since_s: float | None = None
+    """Charge time from which it is still to be counted; None: the contactor is open."""
+    session: int | None = None
+    """Its number among the sessions of this charger, once it is settled."""
+
+    def count(self, is_closed: bool, now_s: float) -> None:
+        """Count the time that the contactor was closed until now; it is ``is_closed`` from now on."""
+        if self.charging_since_s is not None:
+            self.charging_s += now_s - self.charging_since_s
+        self.charging_since_s = now_s if is_closed else None
 
     def body(self) -> dict[str, Any]:
         """As plain JSON values, without the samples: those are stored one by one."""
@@ -70,6 +82,7 @@ class Transaction:
             "ended": self.is_ended,
             "deauthorized": self.is_deauthorized,
             "cap_wh": self.energy_cap_wh,
+            "session": self.session,
         }
 
     @classmethod
@@ -89,6 +102,7 @@ class Transaction:
             is_ended=bool(body.get("ended")),
             is_deauthorized=bool(body.get("deauthorized")),
             energy_cap_wh=body.get("cap_wh"),
+            session=body.get("session"),
         )
 
 

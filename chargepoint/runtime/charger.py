@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any, Protocol
@@ -86,7 +86,9 @@ class Shore(Protocol):
     def batch(self, identity: str, saves: list[Save]) -> int: ...
     def attempt(self, identity: str, saves: Sequence[Save], told: Callable[[bool], None]) -> int: ...
     def wait_for(self, batch: int, charger: Charger) -> None: ...
-    def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
+    def load(
+        self, identity: str, kinds: Collection[str] | None = None
+    ) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
 
 
 class Phase(Enum):
@@ -288,9 +290,9 @@ class Charger:
         if not self._is_stepping:
             self._shore.is_dirty(self)
 
-    def stored(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Return what the store holds of this charger."""
-        return self._shore.load(self.identity)
+    def stored(self, kinds: Collection[str] | None = None) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Return what the store holds of this charger, see `Store.load`. Raises StoreError."""
+        return self._shore.load(self.identity, kinds)
 
     def act(self, deed: Callable[[Board, float], None]) -> None:
         """Let somebody do something at the board, such as plug in at a simulated outlet."""

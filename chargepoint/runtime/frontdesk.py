@@ -5,7 +5,7 @@ Opened only where somebody asks for it: a charger without one costs nothing for 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import IO, TYPE_CHECKING, Any
 
 from hw.errors import ChargePointError
 
@@ -47,9 +47,9 @@ class FrontDesk:
         self._listening = await listen(Web(self.desk, self.events, admission), admission.host, admission.port)
         return self._listening.url
 
-    async def take_lines(self, source: BinaryIO, sink: TextIO) -> None:
+    async def take_lines(self, source: IO[Any], sink: IO[Any]) -> None:
         """Answer JSON lines until ``source`` ends."""
-        await serve(Lines(self.desk), self.events, source, sink)
+        await serve(Lines(self.desk), self.events, source.fileno(), sink.fileno())
 
     async def close(self) -> None:
         """Say goodbye to whoever is still there."""

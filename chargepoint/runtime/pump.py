@@ -11,7 +11,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import inf
@@ -117,8 +117,10 @@ class Pump(ABC):
         """Tell a charger when a batch, which may be under way already, is on the disk."""
         self._waiting.setdefault(batch, []).append(charger)
 
-    def load(self, identity: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        return self.store.load(identity)
+    def load(
+        self, identity: str, kinds: Collection[str] | None = None
+    ) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        return self.store.load(identity, kinds)
 
     # --- what a tick does ---------------------------------------------------------------------------------------------
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from chargepoint.model.outbox import Save
+from chargepoint.model.usage import HISTORY
 from hw.errors import ChargePointError
 
 SCHEMAS = ("schema_001.sql",)
@@ -104,16 +105,33 @@ class Store:
         self.commit([("", Save("store", "lives", {"count": lives}))])
         return lives
 
-    def load(self, charger: str) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Return everything kept for a charger: kind, key, body. Raises StoreError."""
+    def load(self, charger: str, kinds: Collection[str] | None = None) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Return what is kept for a charger: kind, key, body. Raises StoreError.
+
+        ``kinds`` None: all that a life begins with, which is everything but `HISTORY`.
+        """
         found: dict[str, dict[str, Mapping[str, Any]]] = {}
+        named = tuple(HISTORY if kinds is None else kinds)
+        which = f"kind {'NOT IN' if kinds is None else 'IN'} ({','.join('?' * len(named))})"
         try:
-            rows = self._db.execute("SELECT kind, key, body FROM record WHERE charger = ?", (charger,)).fetchall()
+            rows = self._db.execute(
+                f"SELECT kind, key, body FROM record WHERE charger = ? AND {which}", (charger, *named)
+            ).fetchall()
             for kind, key, body in rows:
                 found.setdefault(kind, {})[key] = json.loads(body)
         except (sqlite3.Error, ValueError) as error:
             raise StoreError(_advice(self.path, error)) from error
         return found
+
+    def chargers(self) -> tuple[str, ...]:
+        """Return the identities of which something is kept. Raises StoreError."""
+        try:
+            rows = self._db.execute(
+                "SELECT DISTINCT charger FROM record WHERE charger != '' ORDER BY charger"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(_advice(self.path, error)) from error
+        return tuple(identity for (identity,) in rows)
 
     def commit(self, rows: Iterable[tuple[str, Save]]) -> None:
         """Write a batch as one transaction: all of it or nothing.

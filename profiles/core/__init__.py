@@ -16,16 +16,19 @@ from .reset import Reset
 from .status import Status
 from .transactions import Transactions
 from .unlock import Unlock
+from .usage import Usage
 
 
 class Core:
-    """The parts, in hook order: samples are taken before a transaction's messages are built from them."""
+    """The parts, in hook order: samples are taken before a transaction's messages are built from them, and totals are
+    restored before a transaction that a power cut ended is counted."""
 
     parts: tuple[type[FeatureProfile], ...] = (
         Boot,
         Configuration,
         Identification,
         Metering,
+        Usage,
         Transactions,
         Status,
         Availability,

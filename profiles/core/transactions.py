@@ -84,6 +84,7 @@ class Transactions(FeatureProfile):
         host = self.host
         stored = snapshot.get("meter", {}).get(str(transaction.connector), {})
         at_utc_s = max(transaction.started_utc_s, float(stored.get("at", 0.0)))
+        transaction.charging_s = float(stored.get("charging", 0.0))
         if not host.has_connector(transaction.connector):
             host.log.warning("connector %d is no longer fitted: its transaction ends", transaction.connector)
             self._stop(transaction, transaction.meter_start_wh, None, reason, None, at_utc_s, now_s)
@@ -236,6 +237,7 @@ class Transactions(FeatureProfile):
         host.enqueue(request, transaction.key, data)
         transaction.is_ended = True
         host.queue.drop_samples(transaction)
+        host.transaction_settled(transaction, meter_stop_wh, reason, at_utc_s, now_s)
         host.queue.save(transaction)
         host.journal.write(
             now_s,

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,6 +40,20 @@ class Process:
     def text(self) -> str:
         return "\n".join(self.lines)
 
+    async def told(self, what: str) -> str:
+        """Return the rest of the line that begins after ``what``, as soon as it is there."""
+        await self.says(what)
+        return self.text.partition(what)[2].partition("\n")[0].strip()
+
+    def write(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+
+    def end_input(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -71,9 +85,14 @@ class Process:
 
 
 @asynccontextmanager
-async def chargepoint(*arguments: object, cwd: Path) -> AsyncIterator[Process]:
-    """Run ``chargepoint …`` in a directory while the context lasts; kill it if it still runs then."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHARGEPOINT_")}
+async def chargepoint(
+    *arguments: object, cwd: Path, takes_input: bool = False, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Process]:
+    """Run ``chargepoint …`` in a directory while the context lasts; kill it if it still runs then.
+
+    ``environment`` is laid over this process's, which is given without what is meant for chargepoint.
+    """
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("CHARGEPOINT_")}
     process = Process(
         await asyncio.create_subprocess_exec(
             sys.executable,
@@ -81,13 +100,14 @@ async def chargepoint(*arguments: object, cwd: Path) -> AsyncIterator[Process]:
             LAUNCH,
             *map(str, arguments),
             cwd=cwd,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if takes_input else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={
-                **environment,
+                **ours,
                 "HOME": str(cwd),
                 "XDG_CONFIG_HOME": "",
+                **(environment or {}),
                 "PYTHONPATH": str(ROOT),
                 "PYTHONUNBUFFERED": "1",
             },

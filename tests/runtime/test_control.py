@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from chargepoint.model.journal import CallAnswered, CallSent, CallServed, FrameRefused
+from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.control import events
+from chargepoint.runtime.control import events, live
 from chargepoint.runtime.control.desk import Desk
 from chargepoint.runtime.control.lines import Lines
 from chargepoint.runtime.control.verbs import VERBS, BadArguments, NotFound
 from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError, PretendedElectricity
+from chargepoint.runtime.store import StoreError
+from hw.errors import HardwareError
 from tests.world import World
 
 SOCKET = "ac11-sim-socket"
@@ -324,7 +328,8 @@ def test_events_are_numbered_and_bounded() -> None:
     assert list(ring.after(0, "CP9")) == []
     told = events.told(kept[-1])
     assert json.loads(json.dumps(told))["charger"] == "CP1"
-    assert told["kind"] == type(kept[-1].entry).__name__
+    at_s, entry = world.journal[-1]
+    assert told == {"id": ring.last, "charger": "CP1", "at_s": at_s, "kind": type(entry).__name__, **asdict(entry)}
 
 
 @pytest.mark.parametrize(
@@ -337,6 +342,69 @@ def test_events_are_numbered_and_bounded() -> None:
 )
 def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -> None:
     """Secrets are never shown."""
-    told = json.dumps(events.told(events.Event(1, "CP1", 0.0, entry)))
+    world, ring = World(), events.Events()
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    world.model.journal.write(0.0, entry)
+    told = json.dumps(events.told(next(ring.after(ring.last - 1))))
     assert "0123456789abcdef" not in told
     assert "AuthorizationKey" in told
+
+
+def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> None:
+    world = World()
+    ring = events.Events(kept=1000)
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    desk = Desk({"CP1": world.charger}, WorldClock(world))
+    for charger in (None, "CP1"):
+        follower = live.Follower(desk, ring, charger, ring.last)
+        for number in range(500):
+            world.model.journal.write(0.0, CallSent(str(number), "Heartbeat", "{}"))
+        bundles = {bundle.kind: bundle for bundle in follower.bundles() if bundle is not None}
+        assert bundles["missed"].body == {"missed": 500 - live.MOST_EVENTS}
+        assert bundles["journal"].number == ring.last
+        assert [each["message_id"] for each in bundles["journal"].body] == [str(number) for number in range(300, 500)]
+        assert not {"journal", "missed"} & {bundle.kind for bundle in follower.bundles() if bundle is not None}
+
+
+def test_events_are_bounded_by_what_they_hold() -> None:
+    """A central system that sends long messages fills no memory; the latest event is kept, however long."""
+    world = World()
+    ring = events.Events(kept=1000, kept_characters=10_000)
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    for length in (4_000, 4_000, 4_000, 50_000):
+        world.model.journal.write(0.0, CallSent("1", "DataTransfer", "x" * length))
+        assert sum(event.length for event in ring.after(0)) <= max(10_000, length)
+    assert [event.length for event in ring.after(0)] == [50_000]
+    assert ring.missed(0) == ring.last - 1
+
+
+def test_a_charger_that_was_not_started_yet_is_not_there() -> None:
+    world = World()
+    fresh = Charger("CP2", world.pump, world.pump.timers("test"), lambda _charger, _timers: world.model)
+    desk = Desk({"CP1": world.charger, "CP2": fresh}, WorldClock(world))
+    assert [each.id for each in desk.all_summaries().chargers] == ["CP1"]
+    with pytest.raises(NotFound, match="no charger 'CP2'"):
+        desk.charger("CP2")
+
+
+def test_a_store_that_fails_is_told_and_not_raised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(bench.world.store, "load", fail)
+    with pytest.raises(DeedError, match="the disk is gone"):
+        bench.do("statistics")
+
+
+def test_a_meter_that_fails_does_not_hide_the_state(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise HardwareError("meter 1", "no answer")
+
+    monkeypatch.setattr(type(bench.world.charger.board.outlet(1).meter), "read", fail)
+    assert bench.do("state")["id"] == "CP1"

@@ -148,3 +148,14 @@ def test_lives_are_counted(tmp_path: Path) -> None:
         store = Store(path)
         assert store.begin_life() == life
         store.close()
+
+
+def test_a_life_begins_without_the_history() -> None:
+    """Sessions and days are read on demand: a charger with years behind it starts as fast as a new one."""
+    store = Store(None, Durability.RELAXED)
+    store.begin_life()
+    store.commit([("CP1", Save("session", "000", {"number": 0})), ("CP1", Save("meter", "1", {"wh": 7}))])
+    store.commit([("CP2", Save("meter", "1", {"wh": 8}))])
+    assert store.load("CP1") == {"meter": {"1": {"wh": 7}}}
+    assert store.load("CP1", {"session", "day"}) == {"session": {"000": {"number": 0}}}
+    assert store.chargers() == ("CP1", "CP2")

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 
-from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.clock import RunningClock
+from chargepoint.runtime.deeds import DeedError
+from hw.errors import ChargePointError
 
 from . import documents, portrait
 from .documents import Document
 from .verbs import VERBS, Arguments, NotFound, Verb
+
+AT_ONCE = 50
+"""Chargers that are looked at in one go, which takes about 2 ms."""
 
 
 class Desk:
     """Verbs for some chargers on one clock. ``chargers`` is looked at whenever a verb arrives."""
 
     def __init__(self, chargers: Mapping[str, Charger], clock: RunningClock) -> None:
-        self.chargers = chargers
+        self._chargers = chargers
         self.clock = clock
+
+    @property
+    def chargers(self) -> Mapping[str, Charger]:
+        """Those that were started: before that there is nothing to see."""
+        return {name: each for name, each in self._chargers.items() if each.phase is not Phase.BUILT}
 
     def verb(self, name: str) -> Verb:
         """Return a verb. Raises NotFound with the nearest one."""
@@ -45,10 +56,21 @@ class Desk:
             raise NotFound(f"no charger {named!r}: there is {choices}" if chargers else "there is no charger")
         raise NotFound(f"which charger? {len(found)} fit: {choices}")
 
-    def summaries(self) -> documents.Chargers:
-        """Every charger in a line."""
-        return documents.Chargers(chargers=[portrait.summary(charger) for charger in self.chargers.values()])
+    def summaries(self) -> Iterator[list[documents.Summary]]:
+        """Yield every charger in a line, some at a time: whoever has a loop to keep turning lets it turn in between."""
+        chargers = iter(list(self.chargers.values()))
+        while some := list(islice(chargers, AT_ONCE)):
+            yield [portrait.summary(charger) for charger in some]
+
+    def all_summaries(self) -> documents.Chargers:
+        """Return every charger in a line, of as many as a process has on its standard input and output."""
+        return documents.Chargers(chargers=[each for some in self.summaries() for each in some])
 
     def do(self, verb: Verb, charger: Charger, told: Arguments) -> Document:
-        """Do a verb and return what it tells. Raises DeedError."""
-        return verb.run(charger, self.clock, told)
+        """Do a verb and return what it tells. Raises DeedError, also when board or store fail at it."""
+        try:
+            return verb.run(charger, self.clock, told)
+        except DeedError:
+            raise
+        except ChargePointError as error:
+            raise DeedError(str(error)) from error

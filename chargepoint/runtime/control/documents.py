@@ -214,3 +214,42 @@ class ChargingProfile(Document):
 
 class ChargingProfiles(Document):
     profiles: list[ChargingProfile]
+
+
+class Session(Document):
+    """One transaction that has ended."""
+
+    number: int = Field(description="counted from 0 since the store was made")
+    connector: int
+    tag: str = Field(description="shortened")
+    transaction_id: int | None = Field(description="None: the central system never said")
+    started: str
+    ended: str
+    energy_wh: int
+    in_use_s: float = Field(description="from begin to end")
+    charging_s: float = Field(description="of these, with the contactor closed")
+    reason: str = Field(description="Reason, OCPP 1.6 7.36")
+
+
+class Sessions(Document):
+    sessions: list[Session] = Field(description="the last ones, oldest first")
+
+
+class Usage(Document):
+    """Sessions that have ended, added up."""
+
+    sessions: int
+    energy_wh: int
+    in_use_s: float
+    charging_s: float
+
+
+class Day(Usage):
+    """A session counts for the day, in UTC, on which it ended."""
+
+    day: str
+
+
+class Statistics(Document):
+    total: Usage = Field(description="since the store was made")
+    days: list[Day] = Field(description="those with a session, oldest first")

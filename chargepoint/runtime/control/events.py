@@ -12,12 +12,14 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, get_args
 
-from chargepoint.model.journal import Entry
+from chargepoint.model.journal import CallAnswered, CallSent, CallServed, Entry, FrameRefused
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.secrecy import masked_text
 
 KEPT = 20_000
 """How many events the ring holds, of all chargers together."""
+KEPT_CHARACTERS = 32_000_000
+"""How many characters of frames they may hold: a central system can send long ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,16 @@ class Event:
     number: int
     charger: str
     at_s: float
-    entry: Entry
+    kind: str
+    values: tuple[Any, ...]
+    """What the entry holds, in the order of its fields."""
+    length: int
+    """Characters of the frames it holds."""
 
+
+_Kept = tuple[int, str, float, str, tuple[Any, ...], int]
+"""An event as the ring has it. Plain tuples of plain values are none of the garbage collector's business; as objects,
+20,000 of them would stop everybody for 30 ms at each full collection."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
     kind.__name__: tuple(field.name for field in fields(kind)) for kind in get_args(Entry)
@@ -38,10 +48,21 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 def told(event: Event) -> dict[str, Any]:
     """Return an event as plain JSON values: its number, its charger, its kind, and the fields of that kind."""
-    entry = event.entry
-    kind = type(entry).__name__
-    body = {name: _shown(name, getattr(entry, name)) for name in _NAMES[kind]}
-    return {"id": event.number, "charger": event.charger, "at_s": event.at_s, "kind": kind, **body}
+    body = {name: _shown(name, value) for name, value in zip(_NAMES[event.kind], event.values, strict=True)}
+    return {"id": event.number, "charger": event.charger, "at_s": event.at_s, "kind": event.kind, **body}
+
+
+def _length(entry: Entry) -> int:
+    match entry:
+        case CallSent():
+            return len(entry.payload)
+        case CallAnswered():
+            return len(entry.outcome)
+        case CallServed():
+            return len(entry.payload) + len(entry.answer)
+        case FrameRefused():
+            return len(entry.text)
+    return 0
 
 
 _WIRE = frozenset({"payload", "answer", "outcome", "text"})
@@ -55,8 +76,11 @@ def _shown(name: str, value: Any) -> Any:
 class Events:
     """The ring. Numbers begin at 1 and never repeat within a run."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._ring: deque[Event] = deque(maxlen=kept)
+    def __init__(self, kept: int = KEPT, kept_characters: int = KEPT_CHARACTERS) -> None:
+        self._ring: deque[_Kept] = deque()
+        self._kept = kept
+        self._kept_characters = kept_characters
+        self._characters = 0
         self.last = 0
         """The number of the latest event."""
 
@@ -66,19 +90,26 @@ class Events:
 
     def _listen(self, identity: str, now_s: float, entry: Entry) -> None:
         self.last += 1
-        self._ring.append(Event(self.last, identity, now_s, entry))
+        length = _length(entry)
+        self._characters += length
+        ring = self._ring
+        kind = type(entry).__name__
+        values = tuple([getattr(entry, name) for name in _NAMES[kind]])
+        ring.append((self.last, identity, now_s, kind, values, length))
+        while len(ring) > self._kept or (self._characters > self._kept_characters and len(ring) > 1):
+            self._characters -= ring.popleft()[-1]
 
     @property
     def first(self) -> int:
         """The number of the oldest event that is still there."""
-        return self._ring[0].number if self._ring else self.last + 1
+        return self._ring[0][0] if self._ring else self.last + 1
 
     def after(self, number: int, charger: str | None = None) -> Iterator[Event]:
         """Return the events after a number, oldest first, of one charger or of all. What is no longer there is left out."""
         skipped = max(0, number + 1 - self.first)
-        for event in islice(self._ring, skipped, None):
-            if charger is None or event.charger == charger:
-                yield event
+        for kept in islice(self._ring, skipped, None):
+            if charger is None or kept[1] == charger:
+                yield Event(*kept)
 
     def missed(self, number: int) -> int:
         """Return how many events after a number are gone already."""

@@ -59,7 +59,7 @@ class Lines:
         if not isinstance(arguments, dict):
             raise BadArguments("arguments must be an object")
         if verb == "chargers":
-            return self._desk.summaries().model_dump(mode="json")
+            return self._desk.all_summaries().model_dump(mode="json")
         if verb == "verbs":
             return {each.name: each.arguments.model_json_schema() for each in VERBS.values()}
         if verb == "events":
@@ -79,7 +79,7 @@ def _request(line: str) -> dict[str, Any]:
     if len(line) > LONGEST:
         raise BadArguments(f"a line of more than {LONGEST} characters")
     try:
-        request = json.loads(line)
+        request = read_json(line)
     except (ValueError, RecursionError) as error:
         raise BadArguments(f"not JSON: {error}") from error
     if not isinstance(request, dict):
@@ -91,4 +91,14 @@ def _request(line: str) -> dict[str, Any]:
 
 
 def _line(answer: dict[str, Any]) -> str:
-    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    # In ASCII: an id that is half a surrogate pair comes back as it was, on any output.
+    return json.dumps(answer, separators=(",", ":"), allow_nan=False)
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text. Raises ValueError, also for numbers that JSON does not have, and RecursionError."""
+    return json.loads(text, parse_constant=_no_number)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import portrait
 from .desk import Desk
-from .events import Event, Events, told
+from .events import Events, told
 
 MOST_EVENTS = 200
 """Events in one bundle; of more only the latest are told, and how many were left out."""
@@ -39,8 +39,8 @@ class Follower:
         self._after = min(events.last if after is None else after, events.last)
         self._told: dict[str, Any] = {}
 
-    def bundles(self) -> Iterator[Bundle]:
-        """Yield what is new since the last call."""
+    def bundles(self) -> Iterator[Bundle | None]:
+        """Yield what is new since the last call; None is a moment at which others may work, as after every bundle."""
         yield from self._journal()
         if self._charger is None:
             yield from self._fleet()
@@ -48,13 +48,19 @@ class Follower:
             yield from self._state(self._charger)
 
     def _journal(self) -> Iterator[Bundle]:
-        missed = self._events.missed(self._after)
-        fresh = list(self._events.after(self._after, self._charger))
-        self._after = self._events.last
-        missed += max(0, len(fresh) - MOST_EVENTS)
+        events, last = self._events, self._events.last
+        missed = events.missed(self._after)
+        if self._charger is None:
+            # All of them count: those before the latest need not be looked at.
+            left_out = max(0, last - self._after - missed - MOST_EVENTS)
+            latest = list(events.after(self._after + missed + left_out))
+        else:
+            fresh = list(events.after(self._after, self._charger))
+            left_out, latest = max(0, len(fresh) - MOST_EVENTS), fresh[-MOST_EVENTS:]
+        self._after = last
+        missed += left_out
         if missed:
             yield Bundle("missed", {"missed": missed})
-        latest: list[Event] = fresh[-MOST_EVENTS:]
         if latest:
             yield Bundle("journal", [told(event) for event in latest], latest[-1].number)
 
@@ -66,12 +72,9 @@ class Follower:
             self._told[identity] = body
             yield Bundle("state", body)
 
-    def _fleet(self) -> Iterator[Bundle]:
-        changed = []
-        for charger in self._desk.chargers.values():
-            summary = portrait.summary(charger)
-            if self._told.get(charger.identity) != summary:
-                self._told[charger.identity] = summary
-                changed.append(summary.model_dump(mode="json"))
-        if changed:
-            yield Bundle("fleet", {"chargers": changed})
+    def _fleet(self) -> Iterator[Bundle | None]:
+        for summaries in self._desk.summaries():
+            changed = [each for each in summaries if self._told.get(each.id) != each]
+            self._told.update((each.id, each) for each in changed)
+            body = {"chargers": [each.model_dump(mode="json") for each in changed]}
+            yield Bundle("fleet", body) if changed else None

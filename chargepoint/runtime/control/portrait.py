@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from chargepoint.model.faults import MEANINGS
 from chargepoint.model.outbox import Ref
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
-from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.deeds import causes_of
+from hw.errors import HardwareError
 from hw.ports import Board
 from profiles.costs.display import Display
 
@@ -29,11 +31,14 @@ LOOK = Ref("look")
 
 
 def look(charger: Charger) -> None:
-    """Read the meters as a display does: the next portrait shows what they tell."""
+    """Read the meters as a display does: the next portrait shows what they tell. A box that is down tells nothing."""
+    if charger.phase is not Phase.RUNNING:
+        return
 
     def read(board: Board, now_s: float) -> None:
         for ports in board.outlets:
-            ports.meter.read(LOOK, now_s)
+            with suppress(HardwareError):  # the charger's own questions notice a meter that is gone
+                ports.meter.read(LOOK, now_s)
 
     charger.act(read)
 

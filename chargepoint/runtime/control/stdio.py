@@ -1,76 +1,157 @@
-"""`lines` on this process's standard input and output, until input ends."""
+"""`lines` on this process's standard input and output, until input ends.
+
+Two threads do what blocks, whatever the two are: pipes, files or a terminal. A program that does not read what it is told
+holds up its own requests and nobody else; events that it missed meanwhile are counted.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import BinaryIO, TextIO
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from queue import SimpleQueue
 
 from .events import Events, told
 from .lines import LONGEST, Lines
 
+log = logging.getLogger(__name__)
+
 LOOK_S = 0.1
 """How often new events are looked for while somebody wants them, in wall time."""
-AT_ONCE = 500
+AT_ONCE = 2000
 """Events told in one go; between two goes requests are answered."""
+CHUNK = 65_536
+TOO_LONG = "x" * (LONGEST + 1)
+"""Stands for a line that nobody should keep: it is refused like one."""
 
 
-async def serve(lines: Lines, events: Events, source: BinaryIO, sink: TextIO) -> None:
-    """Answer every line of ``source`` on ``sink``, in order, and tell events while `Lines.follows` says so.
+async def serve(lines: Lines, events: Events, source: int, sink: int) -> None:
+    """Answer every line of the file ``source`` on ``sink`` (descriptors), in order, and tell events while
+    `Lines.follows` says so.
 
-    Returns when ``source`` ends, with the last events told.
+    Returns when ``source`` ends, with the last events told, or when nobody reads ``sink`` any more.
     """
-    reader = asyncio.StreamReader(limit=4 * LONGEST)
-    transport, _protocol = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), source
-    )
-    waiting = asyncio.create_task(_line(reader))
+    requests, output = _Requests(source), _Output(sink)
+    waiting = asyncio.create_task(requests.line())
     try:
         while True:
             await asyncio.wait({waiting}, timeout=LOOK_S if lines.follows is not None else None)
+            line = waiting.result() if waiting.done() else ""
+            if line and line.strip():
+                await output.write(lines.answer(line) + "\n")
+            await _tell(lines, events, output)
+            if line is None:
+                return
             if waiting.done():
-                line = waiting.result()
-                if line is None:
-                    return
-                if line.strip():
-                    _write(sink, lines.answer(line))
-                waiting = asyncio.create_task(_line(reader))
-            _tell(lines, events, sink)
+                waiting = asyncio.create_task(requests.line())
+    except OSError as error:
+        log.info("nobody reads the answers any more: %s", error)
     finally:
         waiting.cancel()
-        transport.close()
 
 
-async def _line(reader: asyncio.StreamReader) -> str | None:
-    """Return the next line, None at the end. A line that is too long comes as one that is refused."""
-    try:
-        data = await reader.readuntil(b"\n")
-    except asyncio.IncompleteReadError as error:
-        data = error.partial
-        if not data:
-            return None
-    except asyncio.LimitOverrunError as error:
-        await reader.readexactly(error.consumed)
-        while not (await reader.read(LONGEST)).endswith(b"\n") and not reader.at_eof():
-            pass
-        return "x" * (LONGEST + 1)
-    return data.decode("utf-8", "replace")
-
-
-def _tell(lines: Lines, events: Events, sink: TextIO) -> None:
+async def _tell(lines: Lines, events: Events, output: _Output) -> None:
     if lines.follows is None:
         return
+    texts = []
     missed = events.missed(lines.follows)
     if missed:
-        _write(sink, json.dumps({"missed": missed}))
+        texts.append(json.dumps({"missed": missed}))
         lines.follows += missed
-    for count, event in enumerate(events.after(lines.follows)):
-        if count == AT_ONCE:
+    for event in events.after(lines.follows):
+        if len(texts) >= AT_ONCE:
             break
-        _write(sink, json.dumps({"event": told(event)}, separators=(",", ":")))
+        texts.append(json.dumps({"event": told(event)}, separators=(",", ":")))
         lines.follows = event.number
+    if texts:
+        await output.write("\n".join(texts) + "\n")
 
 
-def _write(sink: TextIO, text: str) -> None:
-    sink.write(text + "\n")
-    sink.flush()
+class _Requests:
+    """The lines of a file, read in a thread of its own, no faster than they are taken."""
+
+    def __init__(self, source: int) -> None:
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(1)
+        self._rest = bytearray()
+        self._is_at_end = False
+        _start(self._read, "requests")
+
+    def _read(self) -> None:
+        chunk = b"?"
+        while chunk:
+            try:
+                chunk = os.read(self._source, CHUNK)
+            except OSError:
+                chunk = b""
+            put = self._chunks.put(chunk)
+            try:
+                asyncio.run_coroutine_threadsafe(put, self._loop).result()
+            except (RuntimeError, CancelledError):
+                put.close()
+                return  # the loop is closed: the program ends
+
+    async def line(self) -> str | None:
+        """Return the next line, without its end; None after the last. Of one that is too long no more is kept."""
+        is_too_long = False
+        while (end := self._rest.find(b"\n")) < 0:
+            is_too_long = is_too_long or len(self._rest) > 4 * LONGEST
+            if is_too_long:
+                self._rest.clear()
+            if self._is_at_end:
+                last = self._rest.decode("utf-8", "replace")
+                self._rest.clear()
+                return last or (TOO_LONG if is_too_long else None)
+            chunk = await self._chunks.get()
+            self._is_at_end = not chunk
+            self._rest += chunk
+        line = self._rest[:end].decode("utf-8", "replace")
+        del self._rest[: end + 1]
+        return TOO_LONG if is_too_long else line
+
+
+class _Output:
+    """A file that is written in a thread of its own."""
+
+    def __init__(self, sink: int) -> None:
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[tuple[bytes, asyncio.Future[None]]] = SimpleQueue()
+        _start(self._work, "answers")
+
+    def _work(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the program ends
+            while True:
+                data, done = self._jobs.get()
+                try:
+                    while data:
+                        data = data[os.write(self._sink, data) :]
+                    self._loop.call_soon_threadsafe(_settle, done, None)
+                except OSError as error:
+                    self._loop.call_soon_threadsafe(_settle, done, error)
+
+    async def write(self, text: str) -> None:
+        """Write a text, all of it. Raises OSError when nobody reads it."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._jobs.put((text.encode(), done))
+        await done
+
+
+def _settle(done: asyncio.Future[None], error: OSError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+def _start(work: Callable[[], None], name: str) -> None:
+    # Daemons: one that waits for a file that says nothing must not keep the program.
+    threading.Thread(target=work, name=name, daemon=True).start()

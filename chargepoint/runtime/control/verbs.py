@@ -11,17 +11,19 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chargepoint.model.usage import DAYS_KEPT, SESSIONS_KEPT
 from chargepoint.runtime import deeds
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.deeds import DeedError
 from profiles.smart_charging import SmartCharging
 
-from . import documents, portrait
+from . import documents, history, portrait
 from .documents import Document, Done
 
 TAG_LENGTH = 20
@@ -39,7 +41,7 @@ class BadArguments(DeedError):
 class Arguments(BaseModel):
     """What a verb is told. A name that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 ConnectorNumber = Annotated[int, Field(ge=1, le=99, description="connector, numbered from 1")]
@@ -62,8 +64,8 @@ class Verb:
         return self._judged(self.arguments.model_validate, arguments)
 
     def judge_texts(self, arguments: Mapping[str, str | Sequence[str]]) -> Arguments:
-        """Return arguments that came as texts, from a command line or the query of a URL. Raises BadArguments."""
-        return self._judged(self.arguments.model_validate_strings, arguments)
+        """Return arguments that came as texts, in the query of a URL. Raises BadArguments."""
+        return self._judged(partial(self.arguments.model_validate, strict=False), arguments)
 
     def _judged(self, judge: Callable[[Any], Arguments], arguments: Mapping[str, Any]) -> Arguments:
         try:
@@ -141,6 +143,26 @@ def charging_profiles(charger: Charger, clock: RunningClock, told: Nothing) -> d
     except LookupError:
         installed = ()
     return documents.ChargingProfiles(profiles=[portrait.charging_profile(each) for each in installed])
+
+
+class Last(Arguments):
+    last: int = Field(20, ge=1, le=SESSIONS_KEPT, description="how many of them")
+
+
+@question
+def sessions(charger: Charger, clock: RunningClock, told: Last) -> documents.Sessions:
+    """The last sessions that have ended: energy, times, and why they ended."""
+    return history.sessions(charger.stored(history.KINDS), told.last)
+
+
+class Days(Arguments):
+    days: int = Field(31, ge=1, le=DAYS_KEPT, description="how many of them")
+
+
+@question
+def statistics(charger: Charger, clock: RunningClock, told: Days) -> documents.Statistics:
+    """Sessions, energy and hours in use: of ever, and of the last days on which a session ended."""
+    return history.statistics(charger.stored(history.KINDS), told.days)
 
 
 # --- people at the box ------------------------------------------------------------------------------------------------
@@ -266,7 +288,11 @@ def send(charger: Charger, clock: RunningClock, told: Send) -> Done:
     """Send a call as it is written, right or wrong; its answer shows among the messages."""
     deeds.check_running(charger)
     try:
-        charger.send_raw(told.action, json.dumps(told.payload, separators=(",", ":")))
+        payload = json.dumps(told.payload, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise BadArguments("send: payload: a number that JSON does not have") from error
+    try:
+        charger.send_raw(told.action, payload)
     except ConnectionError as error:
         raise DeedError(str(error)) from error
     return Done(done=f"{told.action} is sent as soon as its turn comes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
@@ -18,9 +19,9 @@ STATUS_OF = {
 }
 
 
-def refusal(status: HTTPStatus, kind: str, reason: str) -> JSONResponse:
+def refusal(status: HTTPStatus, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return an answer that says no, and why."""
-    return JSONResponse({"error": {"kind": kind, "reason": reason}}, status)
+    return JSONResponse({"error": {"kind": kind, "reason": reason}}, status, headers)
 
 
 def refused(error: DeedError) -> JSONResponse:

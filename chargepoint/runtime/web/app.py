@@ -21,7 +21,9 @@ from chargepoint.model.session import Registration
 from chargepoint.runtime.charger import Phase
 from chargepoint.runtime.control.admission import Admission
 from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control.documents import Chargers
 from chargepoint.runtime.control.events import Events
+from chargepoint.runtime.control.lines import read_json
 from chargepoint.runtime.control.live import Bundle, Follower
 from chargepoint.runtime.control.verbs import VERBS, BadArguments, Verb
 from chargepoint.runtime.deeds import DeedError
@@ -74,7 +76,11 @@ class Web:
         return Route(f"/api/v1/chargers/{{charger}}/{verb.name}", serve, methods=["GET" if verb.is_question else "POST"])
 
     async def _chargers(self, _request: Request) -> Response:
-        return told(self._desk.summaries())
+        found = []
+        for some in self._desk.summaries():
+            found += some
+            await asyncio.sleep(0)  # thousands of them: chargers go first
+        return told(Chargers(chargers=found))
 
     async def _openapi(self, _request: Request) -> Response:
         return JSONResponse(description())
@@ -88,20 +94,25 @@ class Web:
         last = request.headers.get("last-event-id") or request.query_params.get("after")
         if last is not None and not (last.isascii() and last.isdigit() and len(last) < 18):
             raise BadArguments("the last event's id is a number")
-        follower = Follower(self._desk, self._events, identity, None if last is None else int(last))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=headers)
+        follower = Follower(self._desk, self._events, identity, None if last is None else int(last))
         return StreamingResponse(self._bundles(follower), media_type="text/event-stream", headers=headers)
 
     async def _bundles(self, follower: Follower) -> AsyncIterator[str]:
         silent_s = 0.0
         yield "retry: 2000\n\n"
         while not self.closing.is_set():
-            text = "".join(map(_sse, follower.bundles()))
-            silent_s = 0.0 if text else silent_s + BUNDLE_S
+            silent_s += BUNDLE_S
+            for bundle in follower.bundles():
+                if bundle is not None:
+                    silent_s = 0.0
+                    yield _sse(bundle)
+                await asyncio.sleep(0)  # chargers go first
             if silent_s >= KEEP_ALIVE_S:
-                silent_s, text = 0.0, ": still here\n\n"
-            if text:
-                yield text
+                silent_s = 0.0
+                yield ": still here\n\n"
             try:
                 await asyncio.wait_for(self.closing.wait(), BUNDLE_S)
             except TimeoutError:
@@ -149,12 +160,16 @@ def _query(request: Request, verb: Verb) -> dict[str, Any]:
 
 
 async def _body(request: Request) -> dict[str, Any]:
+    # The form of a stranger's page cannot say this, and its script would have to ask first (CORS): nobody here says yes.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        reason = "say Content-Type: application/json, also when there is no body"
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, reason)
     try:
         data = await request.body()
     except ClientDisconnect as error:
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large") from error
     try:
-        body = json.loads(data) if data else {}
+        body = read_json(data) if data else {}
     except (ValueError, RecursionError) as error:
         raise BadArguments(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
@@ -174,5 +189,6 @@ async def _deed_refusal(_request: Request, error: Exception) -> Response:
 
 async def _http_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    kinds = {404: "not-found", 405: "method-not-allowed"}
-    return refusal(HTTPStatus(error.status_code), kinds.get(error.status_code, "bad-arguments"), str(error.detail))
+    kinds = {403: "forbidden", 404: "not-found", 405: "method-not-allowed"}
+    kind = kinds.get(error.status_code, "bad-arguments")
+    return refusal(HTTPStatus(error.status_code), kind, str(error.detail), error.headers)

@@ -69,7 +69,7 @@ class Guard:
         if origin is not None and not _is_same(origin, host):
             return HTTPStatus.FORBIDDEN, "forbidden", f"a page of {origin} may not ask here"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LONGEST_BODY:
+        if not (length.isascii() and length.isdigit()) or int(length) > LONGEST_BODY:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bad-arguments", f"a body has at most {LONGEST_BODY} bytes"
         if self._admission.token and scope["path"] not in OPEN_PATHS and not self._has_token(scope, headers):
             reason = "a token is needed: Authorization: Bearer TOKEN, or open /?token=TOKEN once"

@@ -37,7 +37,27 @@ _REFUSALS = {
     "405": "Another method.",
     "409": "It cannot be done now, or not at this box.",
     "413": "The body is too large.",
+    "415": "The body does not say that it is application/json.",
     "422": "The arguments are wrong; the reason names each.",
+}
+
+
+_EVENTS = {
+    "operationId": "events",
+    "summary": "Live: journal entries and states as Server-Sent Events, without end.",
+    "parameters": [
+        {"name": "charger", "in": "query", "schema": {"type": "string"}, "description": "only this one, and its state"},
+        {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}, "description": "a known event"},
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "as `after`, and before it",
+        },
+    ],
+    "responses": {
+        "200": {"description": "A stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    },
 }
 
 
@@ -49,7 +69,8 @@ def description() -> dict[str, Any]:
     refs, definitions = models_json_schema(list(asked.items()), ref_template=_REF)
     schemas = {model: ref for (model, _mode), ref in refs.items()}
     paths: dict[str, Any] = {
-        "/api/v1/chargers": {"get": _operation("chargers", "Every charger in a line.", schemas[documents.Chargers])}
+        "/api/v1/chargers": {"get": _operation("chargers", "Every charger in a line.", schemas[documents.Chargers])},
+        "/api/v1/events": {"get": _EVENTS},
     }
     for verb in VERBS.values():
         operation = _operation(verb.name, verb.does, schemas[verb.result])
@@ -68,6 +89,7 @@ def description() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "chargepoint", "version": __version__, "description": __doc__},
         "paths": paths,
+        "security": [{"token": []}, {}],
         "components": {
             "schemas": {**definitions.get("$defs", {}), "Refusal": _ERROR},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

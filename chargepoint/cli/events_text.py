@@ -1,0 +1,30 @@
+"""Events as they come over HTTP, in lines: for people the same story that `run` logs, for programs JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import click
+
+from chargepoint.cli.story import Story
+from chargepoint.model.journal import Entry
+
+_KINDS = {kind.__name__: kind for kind in get_args(Entry)}
+
+
+def teller(output: str) -> Callable[[Mapping[str, Any]], None]:
+    """Return what prints an event, in the form asked for."""
+    if output != "table":
+        return lambda event: click.echo(json.dumps(event))
+    story = Story(click.echo)
+
+    def tell(event: Mapping[str, Any]) -> None:
+        kind = _KINDS.get(event["kind"])
+        if kind is None:
+            return  # a newer program than this one
+        told = {name: value for name, value in event.items() if name not in ("id", "charger", "at_s", "kind")}
+        story.listen(event["charger"], event["at_s"], kind(**told))
+
+    return tell

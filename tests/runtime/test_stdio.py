@@ -1,0 +1,102 @@
+"""JSON lines on real descriptors: pipes that are read late or never, and files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chargepoint.runtime.control.lines import LONGEST, Lines
+from chargepoint.runtime.control.stdio import serve
+from tests.runtime.desk import PATIENCE_S, until
+from tests.runtime.web import Office, office
+
+
+class Pipe:
+    """A pipe of the system; each end is closed once."""
+
+    def __init__(self) -> None:
+        read_end, write_end = os.pipe()
+        self.read_end, self.write_end = os.fdopen(read_end, "rb", 0), os.fdopen(write_end, "wb", 0)
+
+    def close(self) -> None:
+        self.read_end.close()
+        self.write_end.close()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Read to the end; return what stands there."""
+        return [json.loads(line) for line in self.read_end.readlines()]
+
+
+@pytest.fixture
+def requests() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+@pytest.fixture
+def answers() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def begin(desk: Office, source: int, sink: int) -> asyncio.Task[None]:
+    return asyncio.create_task(serve(Lines(desk.front.desk), desk.front.events, source, sink))
+
+
+async def test_who_does_not_read_its_answers_holds_up_nobody_else(requests: Pipe, answers: Pipe) -> None:
+    """The answers wait, the chargers do not; when it reads at last all of them are there, in order."""
+    async with office() as desk:
+        serving = begin(desk, requests.read_end.fileno(), answers.write_end.fileno())
+        for number in range(300):
+            requests.write_end.write(b'{"id": %d, "verb": "keys"}\n' % number)
+        requests.write_end.close()
+        for _ask in range(20):
+            assert (await desk.do("plug-in"))["done"]
+        assert not serving.done()
+        reading = asyncio.create_task(asyncio.to_thread(answers.lines))
+        await asyncio.wait_for(serving, PATIENCE_S)
+        answers.write_end.close()
+        assert [line["id"] for line in await reading] == list(range(300))
+
+
+async def test_events_that_nobody_read_are_counted(requests: Pipe, answers: Pipe) -> None:
+    async with office() as desk:
+        desk.front.events._kept = 5
+        serving = begin(desk, requests.read_end.fileno(), answers.write_end.fileno())
+        requests.write_end.write(b'{"verb": "events"}\n')
+        requests.write_end.close()
+        await asyncio.wait_for(serving, PATIENCE_S)
+        answers.write_end.close()
+        told = answers.lines()
+        assert told[0] == {"id": None, "result": {"after": 0}}
+        assert [line["event"]["id"] for line in told[2:]] == list(range(told[1]["missed"] + 1, told[1]["missed"] + 6))
+
+
+async def test_who_is_gone_ends_it(requests: Pipe, answers: Pipe) -> None:
+    async with office() as desk:
+        answers.read_end.close()
+        serving = begin(desk, requests.read_end.fileno(), answers.write_end.fileno())
+        requests.write_end.write(b'{"verb": "chargers"}\n')
+        await asyncio.wait_for(serving, PATIENCE_S)
+        await until(serving.done, "the end")
+
+
+async def test_files_do_as_well_as_pipes(tmp_path: Path) -> None:
+    """`run --stdio < requests > answers`; a line that is too long is refused, the last one needs no end."""
+    lines = ['{"id": 1, "verb": "chargers"}', "", "x" * (5 * LONGEST), '{"id": "\\ud800", "verb": "x"}']
+    (tmp_path / "requests").write_text("\n".join([*lines, '{"verb": "queue"}']))
+    async with office() as desk:
+        with (tmp_path / "requests").open("rb") as source, (tmp_path / "answers").open("wb") as sink:
+            await asyncio.wait_for(begin(desk, source.fileno(), sink.fileno()), PATIENCE_S)
+    told = [json.loads(line) for line in (tmp_path / "answers").read_text("ascii").splitlines()]
+    assert [line["id"] for line in told] == [1, None, "\ud800", None]
+    assert told[1]["error"]["reason"].startswith("a line of more than")
+    assert told[3]["result"] == {"messages": []}

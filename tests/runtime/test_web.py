@@ -1,0 +1,457 @@
+"""The verbs over HTTP, by a real server on loopback: what they do, who is let in, what is told live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from chargepoint.model.journal import CallSent
+from chargepoint.runtime.control import events, verbs
+from chargepoint.runtime.control.live import Follower
+from chargepoint.runtime.web import app, guard
+from tests.runtime.desk import until
+from tests.runtime.web import Office, office
+
+TOKEN = "0123456789abcdef-secret"
+JSON = "Content-Type: application/json"
+
+
+# --- verbs ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_whole_charge() -> None:
+    async with office() as desk:
+        assert await desk.do("plug-in") == {"done": "plugged in at connector 1"}
+        await desk.comes_to("Preparing")
+        await desk.do("swipe", tag="A1")
+        await desk.comes_to("Charging")
+        await until(lambda: desk.chargers[0].model.connectors[0].meter.register_wh > 100, "energy")
+        state = await desk.ask("state")
+        assert state["connectors"][0]["charge"]["id_tag"] == "A1"
+        await desk.do("swipe", tag="A1")
+        await desk.comes_to("Finishing")
+        await desk.do("unplug")
+        await desk.comes_to("Available")
+        await until(lambda: not desk.chargers[0].model.queue, "the stop")
+        session = (await desk.ask("sessions"))["sessions"][-1]
+        assert (session["tag"], session["reason"], session["transaction_id"]) == ("A1", "Local", 1)
+        statistics = await desk.ask("statistics", days="7")
+        assert statistics["total"]["energy_wh"] == session["energy_wh"]
+        assert statistics["days"][0]["sessions"] == 1
+
+
+CALLS: dict[str, tuple[dict[str, Any], int]] = {
+    "state": ({}, 200),
+    "keys": ({"key": ["HeartbeatInterval", "Nonsense"]}, 200),
+    "queue": ({}, 200),
+    "charging-profiles": ({}, 200),
+    "sessions": ({"last": 3}, 200),
+    "statistics": ({"days": 3}, 200),
+    "plug-in": ({"connector": 1, "state": "B"}, 200),
+    "unplug": ({"connector": 1}, 200),
+    "ev-state": ({"state": "C", "current": 8.5, "phases": 1}, 200),
+    "swipe": ({"tag": "A1"}, 200),
+    "fault": ({"what": "GroundFailure"}, 200),
+    "mend": ({"what": "GroundFailure"}, 200),
+    "network": ({"state": "up"}, 200),
+    "power-cut": ({"seconds": 1}, 200),
+    "key-set": ({"key": "HeartbeatInterval", "value": "77"}, 200),
+    "send": ({"action": "Heartbeat", "payload": {}}, 200),
+    "requeue": ({"key": "7"}, 404),
+    "dismiss": ({"key": "7"}, 404),
+}
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS)
+async def test_every_verb_answers(verb: str) -> None:
+    """As a question by GET, as a deed by POST, and by the other method not at all; HEAD as GET, without the body."""
+    arguments, status = CALLS[verb]
+    async with office() as desk:
+        path = f"/api/v1/chargers/CP1/{verb}"
+        if verbs.VERBS[verb].is_question:
+            answer = await desk.http.get(path, params=arguments)
+            head = await desk.http.head(path, params=arguments)
+            assert (head.status_code, head.content) == (200, b"")
+            other = await desk.http.post(path, json=arguments)
+        else:
+            answer = await desk.http.post(path, json=arguments)
+            other = await desk.http.get(path)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        assert (other.status_code, other.json()["error"]["kind"]) == (405, "method-not-allowed")
+        wrong = {**arguments, "nonsense": "1"}
+        refused = await (
+            desk.http.get(path, params=wrong) if verbs.VERBS[verb].is_question else desk.http.post(path, json=wrong)
+        )
+        assert (refused.status_code, refused.json()["error"]["kind"]) == (422, "bad-arguments")
+        assert "nonsense" in refused.json()["error"]["reason"]
+
+
+async def test_keys_are_asked_for_by_name() -> None:
+    async with office() as desk:
+        told = await desk.ask("keys", key=["HeartbeatInterval", "Nonsense"])
+        assert [each["key"] for each in told["keys"]] == ["HeartbeatInterval"]
+        assert told["unknown"] == ["Nonsense"]
+
+
+async def test_a_charger_is_named_by_how_it_begins() -> None:
+    async with office(count=2) as desk:
+        chargers = (await desk.http.get("/api/v1/chargers")).json()["chargers"]
+        assert [each["id"] for each in chargers] == ["CP1", "CP2"]
+        assert (await desk.ask("state", charger="CP2"))["id"] == "CP2"
+        answer = await desk.http.get("/api/v1/chargers/CP/state")
+        assert (answer.status_code, answer.json()["error"]["reason"]) == (404, "which charger? 2 fit: CP1, CP2")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"connector": NaN}',
+        b'{"\\ud800": 1}',
+        b'{"state": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"connector": ' + b"9" * 5000 + b"}",
+        b'{"connector": true}',
+        b'{"connector": "1"}',
+    ],
+)
+async def test_a_body_that_is_no_object_of_arguments_is_refused_in_words(body: bytes) -> None:
+    async with office() as desk:
+        headers = {"Content-Type": "application/json"}
+        answer = await desk.http.post("/api/v1/chargers/CP1/plug-in", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "bad-arguments")
+
+
+async def test_a_payload_without_a_form_in_json_is_not_sent() -> None:
+    async with office() as desk:
+        body = b'{"action": "Heartbeat", "payload": {"a": 1e999}}'
+        headers = {"Content-Type": "application/json"}
+        answer = await desk.http.post("/api/v1/chargers/CP1/send", content=body, headers=headers)
+        assert answer.status_code == 422
+
+
+# --- who is let in ----------------------------------------------------------------------------------------------------
+
+
+def request(line: str, *headers: str, host: str = "127.0.0.1", body: bytes = b"") -> bytes:
+    return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host}", "Connection: close", *headers, "", ""]).encode() + body
+
+
+PLUG = "POST /api/v1/chargers/CP1/plug-in"
+STATE = "GET /api/v1/chargers/CP1/state"
+CHUNK = b"%x\r\n%s\r\n" % (500_000, b" " * 500_000)
+"""Two of them are as much as a body may have."""
+REFUSED = {
+    "DNS rebinding": (request(STATE, host="evil.example"), 403),
+    "DNS rebinding to a look-alike": (request(STATE, host="127.0.0.1.evil.example"), 403),
+    "no host": (b"GET /api/v1/chargers HTTP/1.0\r\n\r\n", 403),
+    "a page of a stranger": (request(PLUG, JSON, "Origin: http://evil.example", "Content-Length: 0"), 403),
+    "a page of another port": (request(PLUG, JSON, "Origin: http://127.0.0.1:1", "Content-Length: 0"), 403),
+    "a page in a sandbox": (request(PLUG, JSON, "Origin: null", "Content-Length: 0"), 403),
+    "a stranger's live stream": (request("GET /api/v1/events", "Origin: http://evil.example"), 403),
+    "a form": (
+        request(PLUG, "Content-Type: application/x-www-form-urlencoded", "Content-Length: 11", body=b"connector=1"),
+        415,
+    ),
+    "a form that says it is text": (request(PLUG, "Content-Type: text/plain", "Content-Length: 2", body=b"{}"), 415),
+    "a form without a field": (request(PLUG, "Content-Length: 0"), 415),
+    "a preflight": (
+        request("OPTIONS /api/v1/chargers/CP1/plug-in", "Access-Control-Request-Method: POST"),
+        405,
+    ),
+    "a large body": (request(PLUG, JSON, "Content-Length: 1000001"), 413),
+    "a large body in pieces": (
+        request(PLUG, JSON, "Transfer-Encoding: chunked", body=CHUNK * 2 + b"1\r\n \r\n"),
+        413,
+    ),
+    "a length that is none": (request(PLUG, JSON, "Content-Length: x"), 400),
+    "two lengths": (request(PLUG, JSON, "Content-Length: 2", "Content-Length: 3", body=b"{}"), 400),
+    "a header without end": (b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000, 400),
+    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    "a path upwards": (request("GET /static/../../app.py"), 404),
+    "a path upwards, encoded": (request("GET /static/..%2f..%2fapp.py"), 404),
+    "a path upwards, encoded twice": (request("GET /static/%252e%252e/app.py"), 404),
+    "a path with a backslash": (request("GET /static/..%5c..%5capp.py"), 404),
+    "an absolute path": (request("GET /static//etc/passwd"), 404),
+    "a path with a zero": (request("GET /static/x%00"), 404),
+    "a charger upwards": (request("GET /api/v1/chargers/..%2f..%2fetc/state"), 404),
+    "no charger": (request("GET /api/v1/chargers//state"), 404),
+    "no verb": (request("GET /api/v1/chargers/CP1/nonsense"), 404),
+    "half a character": (request("GET /api/v1/chargers/%ED%A0%80/state"), 404),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_is_refused(name: str) -> None:
+    """And nothing was done."""
+    text, status = REFUSED[name]
+    async with office() as desk:
+        found, answer = await desk.raw(text)
+        assert found == status, answer[:300]
+        assert not (await desk.ask("state"))["connectors"][0]["is_car_connected"]
+        if status not in (400,):  # what is no HTTP is answered by the server itself
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert json.loads(body)["error"]["reason"]
+            assert b"content-security-policy: default-src 'none'" in head
+
+
+async def test_a_body_may_come_in_pieces() -> None:
+    async with office() as desk:
+        body = b'b\r\n{"state":"B\r\n2\r\n"}\r\n0\r\n\r\n'
+        status, answer = await desk.raw(request(PLUG, JSON, "Transfer-Encoding: chunked", body=body))
+        assert status == 200, answer
+
+
+async def test_our_own_page_may_act() -> None:
+    async with office() as desk:
+        own = f"Origin: {desk.url}"
+        text = request(PLUG, JSON, own, "Content-Length: 0", host=f"127.0.0.1:{desk.port}")
+        assert (await desk.raw(text))[0] == 200
+
+
+async def test_other_names_must_be_configured() -> None:
+    async with office(names=("box.example",)) as desk:
+        assert (await desk.raw(request(STATE, host="box.example")))[0] == 200
+        assert (await desk.raw(request(STATE, host="localhost:1234")))[0] == 200
+        assert (await desk.raw(request(STATE, host="[::1]:1234")))[0] == 200
+
+
+@pytest.mark.parametrize("wrong", ["", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer \xe9"])
+async def test_without_its_token_nobody_gets_in(wrong: str) -> None:
+    async with office(token=TOKEN) as desk:
+        headers = [(b"Authorization", wrong.encode("latin-1"))] if wrong else []
+        for path in ("/api/v1/chargers", "/metrics", "/openapi.json", "/", "/static/app.js", "/?token=wrong"):
+            answer = await desk.http.get(path, headers=headers)
+            assert (path, answer.status_code) == (path, 401)
+            assert TOKEN not in answer.text
+        assert (await desk.http.get("/healthz", headers=headers)).status_code == 200
+        assert (await desk.http.get("/readyz", headers=headers)).status_code == 200
+
+
+async def test_the_token_opens_the_door() -> None:
+    async with office(token=TOKEN) as desk:
+        answer = await desk.http.get("/api/v1/chargers", headers={"Authorization": f"bearer {TOKEN}"})
+        assert answer.status_code == 200
+        # Beyond loopback it is asked for by its address in digits, which nobody can rebind.
+        assert (await desk.raw(request(STATE, f"Authorization: Bearer {TOKEN}", host="192.0.2.1")))[0] == 200
+        assert (await desk.raw(request(STATE, f"Authorization: Bearer {TOKEN}", host="evil.example")))[0] == 403
+
+
+async def test_a_browser_keeps_the_token_as_a_cookie() -> None:
+    """Opened once with /?token=, it is sent on without it, and the cookie goes to no other page and no script."""
+    async with office(token=TOKEN) as desk:
+        answer = await desk.http.get("/", params={"token": TOKEN})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert (await desk.http.get("/")).status_code == 200
+        assert (await desk.http.get("/api/v1/chargers")).status_code == 200
+        desk.http.cookies.set(guard.COOKIE, "wrong", domain="127.0.0.1")
+        desk.http.cookies.clear()
+        assert (await desk.http.get("/", headers={"Cookie": f"{guard.COOKIE}=wrong"})).status_code == 401
+
+
+# --- for supervisors --------------------------------------------------------------------------------------------------
+
+
+async def test_supervisors_see_whether_it_lives_and_is_ready() -> None:
+    async with office() as desk:
+        assert (await desk.http.get("/healthz")).json() == {"status": "ok"}
+        assert (await desk.http.get("/readyz")).json() == {"ready": 1, "chargers": 1}
+        assert (await desk.http.head("/healthz")).content == b""
+        await desk.do("power-cut", seconds=3600)
+        answer = await desk.http.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"ready": 0, "chargers": 1})
+
+
+async def test_metrics_are_labelled_by_state_and_never_by_charger() -> None:
+    async with office(count=2) as desk:
+        answer = await desk.http.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain")
+        lines = answer.text.splitlines()
+        assert 'chargepoint_connectors{status="Available"} 2.0' in lines
+        assert "chargepoint_connected 2.0" in lines
+        assert "CP1" not in answer.text
+
+
+async def test_a_box_that_is_down_is_looked_at_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks at a box in the dark fills no mailbox."""
+    async with office() as desk:
+        await desk.do("power-cut", seconds=86_400)
+        for _look in range(20):
+            assert (await desk.ask("state"))["phase"] == "closing"
+        assert desk.chargers[0]._mailbox == []
+
+
+# --- live -------------------------------------------------------------------------------------------------------------
+
+
+class Stream:
+    """Server-Sent Events as a browser reads them."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.last_id: str | None = None
+
+    @classmethod
+    async def open(cls, desk: Office, query: str = "", *headers: str) -> Stream:
+        reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+        writer.write(request(f"GET /api/v1/events{query}", *headers))
+        assert b" 200 " in await reader.readline()
+        return cls(reader, writer)
+
+    async def next(self, kind: str) -> Any:
+        """Return the body of the next event of a kind."""
+        async with asyncio.timeout(30):
+            name = ""
+            while True:
+                line = (await self._reader.readline()).decode().rstrip()
+                assert not self._reader.at_eof(), f"the stream has ended before {kind}"
+                if line.startswith("id: "):
+                    self.last_id = line[4:]
+                elif line.startswith("event: "):
+                    name = line[7:]
+                elif line.startswith("data: ") and name == kind:
+                    return json.loads(line[6:])
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@pytest.fixture
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BUNDLE_S", 0.02)
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_a_stream_tells_state_and_events_of_a_charger() -> None:
+    async with office(count=2) as desk:
+        stream = await Stream.open(desk, "?charger=CP1")
+        assert (await stream.next("state"))["id"] == "CP1"
+        await desk.do("plug-in", charger="CP2")
+        await desk.do("plug-in", charger="CP1")
+        told = await stream.next("journal")
+        assert {each["charger"] for each in told} == {"CP1"}
+        while (await stream.next("state"))["connectors"][0]["status"] != "Preparing":
+            pass
+        stream.close()
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_a_stream_of_all_tells_who_changed() -> None:
+    async with office(count=2) as desk:
+        stream = await Stream.open(desk)
+        assert [each["id"] for each in (await stream.next("fleet"))["chargers"]] == ["CP1", "CP2"]
+        await desk.do("plug-in", charger="CP2")
+        assert [each["id"] for each in (await stream.next("fleet"))["chargers"]] == ["CP2"]
+        stream.close()
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_a_stream_goes_on_where_it_was() -> None:
+    """Last-Event-ID: nothing twice, nothing left out."""
+    async with office() as desk:
+        stream = await Stream.open(desk, "?after=0")
+        first = await stream.next("journal")
+        assert first[0]["id"] == 1
+        stream.close()
+        await desk.do("plug-in")
+        await desk.comes_to("Preparing")
+        again = await Stream.open(desk, "?after=0", f"Last-Event-ID: {stream.last_id}")
+        assert (await again.next("journal"))[0]["id"] == int(stream.last_id or 0) + 1
+        again.close()
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_who_was_away_too_long_is_told_how_much_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events.Events.__init__, "__defaults__", (3, events.KEPT_CHARACTERS))
+    async with office() as desk:
+        stream = await Stream.open(desk, "", "Last-Event-ID: 0")
+        missed = (await stream.next("missed"))["missed"]
+        kept = await stream.next("journal")
+        assert len(kept) == 3
+        assert missed == kept[0]["id"] - 1
+        stream.close()
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1" * 18, "²"])
+async def test_an_event_that_has_no_number_is_refused(last: str) -> None:
+    async with office() as desk:
+        answer = await desk.http.get("/api/v1/events", headers=[(b"Last-Event-ID", last.encode("latin-1"))])
+        assert answer.status_code == 422
+
+
+async def test_a_stream_that_is_only_looked_for_ends_at_once() -> None:
+    async with office() as desk:
+        status, answer = await desk.raw(request("HEAD /api/v1/events"))
+        assert status == 200
+        assert b"text/event-stream" in answer
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_who_does_not_read_costs_no_memory_and_no_charger_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server keeps a bundle for it, and the socket what fits there; the ring is bounded, so is what it holds."""
+    made = 0
+    bundles = Follower.bundles
+
+    def counted(follower: Follower) -> Any:
+        nonlocal made
+        for bundle in bundles(follower):
+            made += 1
+            yield bundle
+
+    monkeypatch.setattr(Follower, "bundles", counted)
+    async with office() as desk:
+        stream = await Stream.open(desk, "?charger=CP1")
+        journal = desk.chargers[0].model.journal
+        text = "x" * 50_000
+        entry = CallSent("1", "DataTransfer", text)
+        loop = asyncio.get_running_loop()
+        quiet, begin_s, slowest_s = 0, loop.time(), 0.0
+        before = -1
+        while quiet < 10:
+            for _event in range(200):
+                journal.write(0.0, entry)
+            asked_s = loop.time()
+            assert (await desk.http.get("/healthz")).status_code == 200
+            slowest_s = max(slowest_s, loop.time() - asked_s)
+            await asyncio.sleep(0.03)
+            quiet = quiet + 1 if made == before else 0
+            before = made
+            assert loop.time() - begin_s < 30, "it goes on and on for somebody who does not read"
+        assert slowest_s < 2.0
+        kept = list(desk.front.events.after(0))
+        assert sum(event.length for event in kept) <= events.KEPT_CHARACTERS
+        stream.close()
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_the_end_of_the_process_ends_every_stream() -> None:
+    async with office() as desk:
+        stream = await Stream.open(desk)
+        await stream.next("fleet")
+        await desk.front.close()
+        await stream._reader.read()
+        assert stream._reader.at_eof()
+        stream.close()
+
+
+# --- what is described ------------------------------------------------------------------------------------------------
+
+
+async def test_everything_is_described() -> None:
+    async with office() as desk:
+        told = (await desk.http.get("/openapi.json")).json()
+        paths = {"/api/v1/chargers", "/api/v1/events"}
+        paths |= {f"/api/v1/chargers/{{charger}}/{verb}" for verb in verbs.VERBS}
+        assert set(told["paths"]) == paths
+        names = [operation["operationId"] for each in told["paths"].values() for operation in each.values()]
+        assert len(set(names)) == len(names)
