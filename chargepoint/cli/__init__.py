@@ -74,7 +74,7 @@ def _name_variables(command: click.Command, prefix: str) -> None:
     for parameter in command.params:
         if isinstance(parameter, click.Option) and not parameter.is_eager:
             name = max(parameter.opts, key=len).removeprefix("--")
-            parameter.envvar = parameter.envvar or f"{prefix}_{name.replace('-', '_').upper()}"
+            parameter.envvar = parameter.envvar or f"{prefix}_{name}".replace("-", "_").upper()
             parameter.show_envvar = True
     if isinstance(command, click.Group):
         for name, each in command.commands.items():

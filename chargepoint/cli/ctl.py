@@ -81,7 +81,7 @@ def _command(verb: Verb) -> click.Command:
     def run(asked: Asked, /, **given: Any) -> int:
         return _do(verb, asked, given)
 
-    return click.Command(verb.name, params=parameters, callback=run, help=_help(verb, schema))
+    return click.Command(verb.name, params=parameters, callback=run, help=_help(verb, schema), short_help=verb.does)
 
 
 def _help(verb: Verb, schema: Mapping[str, Any]) -> str:

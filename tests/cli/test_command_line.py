@@ -123,6 +123,10 @@ def options() -> Iterator[tuple[tuple[str, ...], click.Option]]:
         yield from below((name,), command)
 
 
+RUNNING = ("ctl", "stats")
+"""Commands whose --url and --id are about a chargepoint that runs somewhere, not about one to be run."""
+
+
 def flag(option: click.Option) -> str:
     return max(option.opts, key=len)
 
@@ -135,7 +139,8 @@ def test_every_option_has_a_variable_which_its_help_shows() -> None:
             pages[path] = CliRunner().invoke(group, [*path, "-h"], prog_name="chargepoint").output
         own = "_".join(("CHARGEPOINT", *path, flag(option)[2:])).replace("-", "_").upper()
         shared = f"CHARGEPOINT_{flag(option)[2:]}".replace("-", "_").upper()
-        assert option.envvar in (own, shared)
+        control = f"CHARGEPOINT_CONTROL_{flag(option)[2:]}".upper()
+        assert option.envvar in (own, shared, *([control] if path[0] in RUNNING else []))
         assert f"env var: {option.envvar}" in " ".join(pages[path].split())
 
 
@@ -143,7 +148,11 @@ def test_what_the_configuration_knows_has_one_name_everywhere() -> None:
     """CHARGEPOINT_URL is the same thing for every command, whether it reads configuration files or not."""
     names = {each.option.flag: each.option.variable for each in settings()}
     assert set(names) >= {"--url", "--id", "--password", "--password-file", "--board", "--data"}
-    found = {(path[0], flag(option)): option.envvar for path, option in options() if flag(option) in names}
+    found = {
+        (path[0], flag(option)): option.envvar
+        for path, option in options()
+        if flag(option) in names and path[0] not in RUNNING
+    }
     assert all(variable == names[name] for (_command, name), variable in found.items())
     assert {("run", "--url"), ("fleet", "--url"), ("csms", "--password"), ("demo", "--seed")} <= set(found)
 
