@@ -73,6 +73,11 @@ class Outlet:
     is_ventilated: bool = False
     meter_has_phase_energy: bool = False
 
+    @property
+    def most_a(self) -> float:
+        """The most it may ever offer, in A per phase, whatever cable is in."""
+        return min(self.rated.current_a, self.limits.max_a)
+
 
 # --- what the hardware says -------------------------------------------------------------------------------------------
 

@@ -70,7 +70,9 @@ MAY_IMPORT: dict[Room, tuple[Room, ...]] = {
 }
 
 DOORS = {
+    "aiomqtt": ("chargepoint.runtime.mqtt.bridge",),
     "asyncssh": ("chargepoint.runtime.sftp",),
+    "paho": ("chargepoint.runtime.mqtt.bridge",),
     "prometheus_client": ("chargepoint.runtime.web",),
     "pydantic": ("chargepoint.runtime.control", "chargepoint.runtime.web.openapi"),
     "pymodbus": ("hw.serial.modbus",),

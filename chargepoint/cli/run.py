@@ -81,7 +81,8 @@ async def _run(
     *,
     takes_lines: bool,
 ) -> int:
-    if settings.control is not None or takes_lines:
+    is_open = settings.control is not None or settings.mqtt is not None or takes_lines
+    if is_open:
         from chargepoint.runtime.frontdesk import FrontDesk
     ending = Ending()
     trace = None if trace_file is None else Trace(trace_file)
@@ -104,7 +105,7 @@ async def _run(
         each.model.journal.listen(remember)
 
     charger.on_rebuilt = (listen, _frames, recollection.watch)
-    desk = FrontDesk(site) if settings.control is not None or takes_lines else None
+    desk = FrontDesk(site) if is_open else None
     if desk is not None:
         desk.watch(charger)
     log.info(
@@ -114,6 +115,8 @@ async def _run(
         if desk is not None and settings.control is not None:
             log.info("control: %s", await desk.listen(settings.control))
         charger.start()
+        if desk is not None and settings.mqtt is not None:
+            desk.publish(settings.mqtt)
         if desk is not None and takes_lines:
             ending.after(desk.take_lines(sys.stdin.buffer, sys.stdout))
         await _until_the_end(ending, _play(steps, charger, site, accepted) if steps else None, duration)

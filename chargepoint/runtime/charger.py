@@ -42,6 +42,7 @@ from chargepoint.model.timebase import Alarm, Clock, Timers
 from chargepoint.model.transfer import Transferred
 from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, Board, Fault, FaultSeen, LockSeen, MeterRead, Observation, PilotSeen, ProximitySeen
+from profiles.core.local_limit import LocalLimit
 
 log = logging.getLogger(__name__)
 
@@ -304,6 +305,14 @@ class Charger:
     def change_setting(self, name: str, value: str) -> tuple[ConfigurationStatus, str]:
         """Change a configuration key as ChangeConfiguration would; return the status and the reason of a refusal."""
         return self.model.change_setting(name, value, self._shore.tell_time())
+
+    def limit(self, connector: int, amps: float | None) -> None:
+        """Set the local limit of a connector: see `LocalLimit.set`, which raises ValueError."""
+        self.model.feature(LocalLimit).set(self.model.connector(connector), amps, self._shore.tell_time())
+
+    def resume(self, connector: int) -> None:
+        """Allow at a connector what was allowed before its local limit was 0."""
+        self.model.feature(LocalLimit).resume(self.model.connector(connector), self._shore.tell_time())
 
     def send_raw(self, action: str, payload: str) -> None:
         """Send a call as it is written, right or wrong (encoded JSON). Raises ConnectionError without a socket."""

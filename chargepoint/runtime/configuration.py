@@ -27,6 +27,7 @@ from .assembly import ChargerPlan, roster_for
 from .backends import Backend, backends
 from .connection import LinkSettings
 from .control.admission import Admission
+from .mqtt.broker import NO_MQTT, PLAIN_PORT, TLS_PORT, Broker, has_mqtt, is_topic
 from .porter import NO_SFTP, FilePlan, FileTrust, has_sftp
 from .sections import (
     ENDS,
@@ -36,6 +37,7 @@ from .sections import (
     File,
     FilesSection,
     FirmwareSection,
+    MqttSection,
     StationSection,
 )
 from .store import Durability, file_stem
@@ -71,6 +73,8 @@ class Configuration:
     files: FilePlan = REAL_FILES
     control: Admission | None = None
     """Where verbs are taken over HTTP; None: nowhere."""
+    mqtt: Broker | None = None
+    """Where the state is published and a few verbs are taken; None: nowhere."""
 
     @property
     def durability_in_force(self) -> Durability:
@@ -155,6 +159,7 @@ def settle(root: Section, beside: Path = Path()) -> Configuration:
         reset_down_s=simulation.reset_down,
         files=files,
         control=_control(told.control, root),
+        mqtt=_mqtt(told.mqtt, root),
     )
     _check(configuration, root)
     return configuration
@@ -242,12 +247,46 @@ def _control(told: ControlSection, root: Section) -> Admission | None:
         raise ConfigurationError(section.mark_of("token_file" if token else "host"), str(error)) from error
 
 
+def _mqtt(told: MqttSection, root: Section) -> Broker | None:
+    """Return the broker to publish on; None where nobody named its host."""
+    if told.host is None:
+        return None
+    section = root.child("mqtt")
+    if not has_mqtt():
+        raise ConfigurationError(root.mark_of("mqtt"), NO_MQTT)
+    password = None
+    if told.password_file is not None:
+        password = _content(told.password_file, section, "password_file").decode("utf-8", "replace")
+        if told.user is None:
+            section.fail(section.node("password_file"), "a user beside it (MQTT 3.1.1, 3.1.2.9)")
+    for key in ("prefix", "discovery_prefix"):
+        if section.has(key) and not is_topic(section.text(key)):
+            section.fail(section.node(key), "levels of a topic, such as home/garage, without wildcards")
+    if told.ca_file is not None:
+        _check_roots(section, told.ca_file)
+    usual_port = PLAIN_PORT if told.ca_file is None else TLS_PORT
+    return Broker(
+        host=told.host,
+        port=told.port or usual_port,
+        user=told.user,
+        password=password,
+        ca_file=told.ca_file,
+        prefix=told.prefix,
+        discovery_prefix=told.discovery_prefix,
+    )
+
+
+def _check_roots(section: Section, ca_file: Path | None) -> None:
+    try:
+        Tls(ca_file=ca_file).context()
+    except AddressError as error:
+        raise ConfigurationError(section.mark_of("ca_file"), str(error)) from error
+
+
 def _trust(told: FilesSection, root: Section) -> FileTrust:
     trust = FileTrust(ca_file=told.ca_file, known_hosts=told.known_hosts, sftp_key=told.sftp_key)
-    try:
-        Tls(ca_file=trust.ca_file).context()
-    except AddressError as error:
-        raise ConfigurationError(root.child("files").mark_of("ca_file"), str(error)) from error
+    if trust.ca_file is not None:
+        _check_roots(root.child("files"), trust.ca_file)
     for key in ("known_hosts", "sftp_key"):
         if getattr(told, key) is not None:
             _check_for_sftp(root.child("files"), key, trust)

@@ -126,6 +126,23 @@ def power_cut(charger: Charger, dark_s: float) -> None:
     charger.cut_power(dark_s)
 
 
+def limit(charger: Charger, connector: int, amps: float | None) -> None:
+    """Bound what a connector offers, in A per phase, by local control; None lifts that, less than 6 A is nothing."""
+    check_running(charger)
+    check_connector(charger.board, connector)
+    try:
+        charger.limit(connector, amps)
+    except ValueError as error:
+        raise DeedError(str(error)) from error
+
+
+def resume(charger: Charger, connector: int) -> None:
+    """Give back what a local limit of 0 A took."""
+    check_running(charger)
+    check_connector(charger.board, connector)
+    charger.resume(connector)
+
+
 def check_running(charger: Charger) -> None:
     """Raises DeedError while the charger is down."""
     if charger.phase is not Phase.RUNNING:

@@ -1,10 +1,12 @@
-"""The front desk of a process: verbs and live events for its chargers, over HTTP and over JSON lines.
+"""The front desk of a process: verbs and live events for its chargers, over HTTP, JSON lines and MQTT.
 
 Opened only where somebody asks for it: a charger without one costs nothing for it, not even the imports.
 """
 
 from __future__ import annotations
 
+import asyncio
+from random import Random
 from typing import IO, TYPE_CHECKING, Any
 
 from hw.errors import ChargePointError
@@ -18,11 +20,17 @@ from .control.stdio import serve
 from .site import Site
 
 if TYPE_CHECKING:
+    from .mqtt.bridge import Bridge
+    from .mqtt.broker import Broker
     from .web.server import Listening
 
 
 class NoWeb(ChargePointError):
     """The packages of the extra [web] are not installed."""
+
+
+class NoMqtt(ChargePointError):
+    """The packages of the extra [mqtt] are not installed."""
 
 
 class FrontDesk:
@@ -32,6 +40,8 @@ class FrontDesk:
         self.events = Events()
         self.desk = Desk(site.chargers, site.clock)
         self._listening: Listening | None = None
+        self._bridges: list[Bridge] = []
+        self._rng = Random()
 
     def watch(self, charger: Charger) -> None:
         """Let onlookers see a charger. Call it before `Charger.start`."""
@@ -47,11 +57,23 @@ class FrontDesk:
         self._listening = await listen(Web(self.desk, self.events, admission), admission.host, admission.port)
         return self._listening.url
 
+    def publish(self, broker: Broker) -> None:
+        """Put every charger that there is now on an MQTT broker, for as long as this desk is open. Raises NoMqtt."""
+        try:
+            from .mqtt.bridge import Bridge
+        except ModuleNotFoundError as error:
+            raise NoMqtt(f"{error.name} is missing: install chargepoint[mqtt], or leave mqtt out") from error
+        for charger in self.desk.chargers.values():
+            bridge = Bridge(self.desk, charger, broker, self._rng)
+            bridge.start()
+            self._bridges.append(bridge)
+
     async def take_lines(self, source: IO[Any], sink: IO[Any]) -> None:
         """Answer JSON lines until ``source`` ends."""
         await serve(Lines(self.desk), self.events, source.fileno(), sink.fileno())
 
     async def close(self) -> None:
         """Say goodbye to whoever is still there."""
+        await asyncio.gather(*(bridge.close() for bridge in self._bridges))
         if self._listening is not None:
             await self._listening.close()

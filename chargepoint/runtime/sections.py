@@ -17,6 +17,7 @@ from profiles.firmware.update import INSTALL_LIMIT_S
 
 from .backends import backends
 from .connection import LinkSettings
+from .mqtt.broker import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 from .porter import FilePlan
 from .store import Durability
 
@@ -228,6 +229,23 @@ class ControlSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSection:
+    """The state on an MQTT broker, and Home Assistant's discovery; opened where a host is given."""
+
+    host: Annotated[
+        str | None,
+        Matches(r"[^\s/@]{1,253}", "a host name or an address"),
+        Help("Name or address of the broker.", "broker.local"),
+    ] = None
+    port: Annotated[int | None, Bounds(1, 65_535), Help("1883 if not given; 8883 with a ca_file.", "1883")] = None
+    user: Annotated[str | None, Help("Who we are there.", "wallbox")] = None
+    password_file: Annotated[Path | None, Help("Holds the password of user.", "mqtt.password")] = None
+    ca_file: Annotated[Path | None, Help("Speak TLS, and trust these roots.", "mqtt-ca.pem")] = None
+    prefix: Annotated[str, Help("What all our topics begin with.")] = DEFAULT_PREFIX
+    discovery_prefix: Annotated[str, Help("Where Home Assistant looks for devices.")] = DEFAULT_DISCOVERY_PREFIX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A whole configuration file."""
 
@@ -259,6 +277,7 @@ class File:
     diagnostics: Annotated[DiagnosticsSection, Help("GetDiagnostics: done, or pretended.")] = DiagnosticsSection()
     files: Annotated[FilesSection, Help("Whom to trust with files.")] = FilesSection()
     control: Annotated[ControlSection, Help("Verbs over HTTP, and the page.")] = ControlSection()
+    mqtt: Annotated[MqttSection, Help("The state on an MQTT broker.")] = MqttSection()
 
 
 @dataclass(frozen=True, slots=True)

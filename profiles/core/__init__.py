@@ -10,6 +10,7 @@ from .configuration import Configuration
 from .data_transfer import DataTransfer
 from .identification import Identification
 from .light import Light
+from .local_limit import LocalLimit
 from .metering import Metering
 from .remote import Remote
 from .reset import Reset
@@ -37,4 +38,5 @@ class Core:
         Unlock,
         DataTransfer,
         Light,
+        LocalLimit,
     )

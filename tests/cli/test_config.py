@@ -243,6 +243,9 @@ OTHERS = {
     "require_subprotocol": "false",
     "token_file": "control.token, port: 8080",
     "names": "[wallbox.local], port: 8080",
+    "port": "1234",
+    "prefix": "other",
+    "discovery_prefix": "other",
 }
 
 
@@ -265,9 +268,11 @@ def test_every_key_changes_the_charger(box: Path, path: tuple[str, ...], what: D
     (box.parent / "cp001.password").write_text(SECRET)
     (box.parent / "control.token").write_text("0123456789abcdef")
     (box.parent / "hosts").write_text("")
+    (box.parent / "mqtt.password").write_text(SECRET)
+    trustme.CA().cert_pem.write_to_path(box.parent / "mqtt-ca.pem")
     trustme.CA().cert_pem.write_to_path(box.parent / "files-ca.pem")
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(box.parent / "id_ed25519")
-    Path("chargepoint.yaml").write_text("central_system: {url: ws://h, password: x}\n")
+    Path("chargepoint.yaml").write_text("central_system: {url: ws://h, password: x}\nmqtt: {host: h, user: u}\n")
     value = other_than(default, what, path[-1])
     box.write_text(f"{path[0]}: {{{path[1]}: {value}}}\n" if len(path) > 1 else f"{path[0]}: {value}\n")
     assert settle(gather(box)) != settle(gather())

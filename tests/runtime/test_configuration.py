@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from chargepoint.runtime.configuration import DEFAULT_DATA, Configuration, ConfigurationError, read
+from chargepoint.runtime.mqtt.broker import Broker
 from chargepoint.runtime.porter import FileTrust
 from chargepoint.runtime.sections import StationSection
 from chargepoint.runtime.store import Durability
@@ -58,6 +59,14 @@ firmware:
   version: 2.1.0-rc1
 diagnostics: {upload: fails, upload_time: 1 min, http_method: POST}
 files: {ca_file: root.pem, known_hosts: hosts, sftp_key: key}
+mqtt:
+  host: broker.lan
+  port: 8884
+  user: wallbox
+  password_file: secret
+  ca_file: root.pem
+  prefix: home/garage
+  discovery_prefix: ha
 """
 
 
@@ -81,6 +90,7 @@ def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> No
     written.write_text(EVERYTHING)
     trustme.CA().cert_pem.write_to_path(tmp_path / "root.pem")
     (tmp_path / "hosts").touch()
+    (tmp_path / "secret").write_text("geheim\n")
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(tmp_path / "key"))
     found = read(written)
     address = found.central_system
@@ -119,6 +129,16 @@ def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> No
     assert (files.http_method, files.directory) == ("POST", tmp_path / "state" / "RDAM_123.files")
     assert "wallbox-0815-geheim" in files.secrets
     assert "geheim" not in repr(files)
+    assert found.mqtt == Broker(
+        host="broker.lan",
+        port=8884,
+        user="wallbox",
+        password="geheim",
+        ca_file=tmp_path / "root.pem",
+        prefix="home/garage",
+        discovery_prefix="ha",
+    )
+    assert "geheim" not in repr(found.mqtt)
 
 
 def test_smallest_file_gives_the_defaults(written: Path, tmp_path: Path) -> None:
@@ -345,6 +365,38 @@ def test_a_simulated_box_moves_real_files_and_pretends_to_install_them(written: 
 )
 def test_a_wrong_way_of_files_is_refused(written: Path, text: str, said: str) -> None:
     assert refused(written, text).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mqtt: {host: h, prot: 1}", "1:17: unknown key 'prot' in mqtt; did you mean 'port'?"),
+        ("mqtt: {host: 'mqtt://h'}", "1:14: mqtt.host must be a host name or an address"),
+        ("mqtt: {host: h, port: 0}", "1:23: mqtt.port must be 1..65535, got 0"),
+        ("mqtt:\n  host: h\n  password_file: chargepoint.yaml", "3:18: mqtt.password_file must be a user beside it"),
+        ("mqtt: {host: h, user: u, password_file: no}", "1:41: no cannot be read: No such file or directory"),
+        ("mqtt: {host: h, ca_file: no.pem}", "1:26: ca_file: "),
+        ("mqtt: {host: h, prefix: a/#}", "1:25: mqtt.prefix must be levels of a topic"),
+        ("mqtt: {host: h, prefix: $SYS}", "1:25: mqtt.prefix must be levels of a topic"),
+        ("mqtt: {host: h, discovery_prefix: /ha}", "1:35: mqtt.discovery_prefix must be levels of a topic"),
+    ],
+)
+def test_a_broker_that_cannot_be_is_refused(written: Path, text: str, said: str) -> None:
+    assert refused(written, text).startswith(said)
+
+
+@pytest.mark.parametrize(("more", "port"), [("", 1883), (", ca_file: root.pem", 8883)])
+def test_the_port_of_a_broker_goes_with_tls(written: Path, tmp_path: Path, more: str, port: int) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "root.pem")
+    written.write_text(f"mqtt: {{host: h{more}}}")
+    broker = read(written).mqtt
+    assert broker is not None
+    assert (broker.port, broker.prefix, broker.discovery_prefix) == (port, "chargepoint", "homeassistant")
+
+
+def test_mqtt_needs_its_library(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)
+    assert refused(written, "mqtt: {host: h}") .startswith("1:7: MQTT needs aiomqtt, which is not installed")
 
 
 @pytest.mark.parametrize("key", ["known_hosts", "sftp_key"])

@@ -121,6 +121,31 @@ def test_the_state_shows_what_a_charge_costs() -> None:
     assert (cost["state"], cost["amount"], cost["price"]["per_kwh"]) == ("Charging", "1.500", "0.300")
 
 
+def test_the_current_is_limited_on_site(bench: Bench) -> None:
+    """By local control, over restarts; 0 A holds until `resume`, and what is impossible is refused."""
+    assert bench.do("limit", amps=10) == {"done": "connector 1: limited to 10 A by local control"}
+    bench.do("plug-in", 5)
+    bench.do("swipe", 60, tag="A1")
+    outlet = bench.outlet()
+    assert (outlet["limit_a"], outlet["why"], outlet["local_limit_a"]) == (10.0, "local control", 10.0)
+    assert bench.do("limit", 10, amps=4) == {"done": "connector 1: held at 0 A by local control"}
+    assert (bench.outlet()["status"], bench.outlet()["local_limit_a"]) == ("SuspendedEVSE", 0.0)
+    bench.do("resume", 20)
+    assert (bench.outlet()["limit_a"], bench.outlet()["status"]) == (10.0, "Charging")
+    assert bench.do("limit") == {"done": "connector 1: no local limit"}
+    assert (bench.outlet()["local_limit_a"], bench.outlet()["limit_a"]) == (None, bench.outlet()["most_a"])
+    for impossible in (-1, float("nan"), float("inf")):
+        with pytest.raises(BadArguments, match="limit: amps: Input should be"):
+            bench.do("limit", amps=impossible)
+    with pytest.raises(DeedError, match="connector 1 bears 16 A, not 17 A"):
+        bench.do("limit", amps=17)
+    with pytest.raises(DeedError, match="there is no connector 2"):
+        bench.do("resume", connector=2)
+    bench.do("power-cut")
+    with pytest.raises(DeedError, match="is down"):
+        bench.do("limit", amps=10)
+
+
 def test_a_cable_at_a_socket_is_rated() -> None:
     bench = Bench(World(board=SOCKET))
     bench.do("plug-in", 5, cable=13)

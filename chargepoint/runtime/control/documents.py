@@ -107,6 +107,8 @@ class Connector(Document):
     limit_a: float = Field(description="the current that may be offered, per phase; 0: nothing may flow")
     why: str = Field(description="why it is not more")
     bounds: list[Bound]
+    most_a: float = Field(description="what the outlet can bear, per phase")
+    local_limit_a: float | None = Field(description="what `limit` allows; 0: held, None: there is none")
     pilot: Pilot
     meter: Meter
     charge: Charge | None

@@ -19,6 +19,7 @@ from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.deeds import causes_of
 from hw.errors import HardwareError
 from hw.ports import Board
+from profiles.core.local_limit import LocalLimit
 from profiles.costs.display import Display
 
 from . import documents
@@ -160,6 +161,8 @@ def _connector(of: Charger, connector: model.Connector, now_s: float) -> documen
         limit_a=connector.offer.amps,
         why=connector.offer.reason,
         bounds=[documents.Bound(amps=limit.amps, reason=limit.reason) for limit in bounds],
+        most_a=connector.outlet.most_a,
+        local_limit_a=of.model.feature(LocalLimit).at(connector),
         pilot=documents.Pilot(
             state=connector.supply.state,
             duty_percent=connector.supply.duty_percent,

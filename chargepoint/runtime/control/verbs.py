@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chargepoint.model.pilot import MINIMUM_A
 from chargepoint.model.usage import DAYS_KEPT, SESSIONS_KEPT
 from chargepoint.runtime import deeds
 from chargepoint.runtime.charger import Charger
@@ -263,6 +264,32 @@ def power_cut(charger: Charger, clock: RunningClock, told: PowerCut) -> Done:
 
 
 # --- the charger's mind -----------------------------------------------------------------------------------------------
+
+
+class Limit(AtConnector):
+    amps: float | None = Field(
+        None, ge=0, le=1000, allow_inf_nan=False, description="per phase; below 6 nothing may flow; none: no local limit"
+    )
+
+
+@deed
+def limit(charger: Charger, clock: RunningClock, told: Limit) -> Done:
+    """Bound the current by local control, over restarts too; the least of all limits wins."""
+    deeds.limit(charger, told.connector, told.amps)
+    return Done(done=f"connector {told.connector}: {_limit_text(told.amps)}")
+
+
+def _limit_text(amps: float | None) -> str:
+    if amps is None:
+        return "no local limit"
+    return f"limited to {amps:g} A by local control" if amps >= MINIMUM_A else "held at 0 A by local control"
+
+
+@deed
+def resume(charger: Charger, clock: RunningClock, told: AtConnector) -> Done:
+    """Give back what `limit` with 0 A took: the local limit from before, or none."""
+    deeds.resume(charger, told.connector)
+    return Done(done=f"connector {told.connector} is no longer held at 0 A by local control")
 
 
 class KeySet(Arguments):
