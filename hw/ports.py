@@ -277,6 +277,10 @@ class Hands(Protocol):
     def is_plugged(self) -> bool:
         """Whether the car is connected at both ends of the cable."""
 
+    @property
+    def broken(self) -> Sequence[str]:
+        """What of `causes` is broken now."""
+
     def plug_in(self, now_s: float) -> None:
         """Connect the car: cable into the socket (if there is one) and into the car."""
 

@@ -275,21 +275,23 @@ class SmartCharging(FeatureProfile):
     def limits(self, connector: Connector, now_s: float) -> Iterable[Limit]:
         if not self._installed:
             return ()
-        at_s, amps = self._utc_s(now_s), ChargingRateUnitType.amps
         here = self._charging()
-        bounds, until_s = [], math.inf
+        if connector not in here:
+            return ()  # an onlooker asks; nothing is offered there that could be bounded
+        at_s, amps = self._utc_s(now_s), ChargingRateUnitType.amps
+        bounds, untils = [], []
         for each in here:
             bound, bound_until_s = self._stack(each, at_s, amps, is_offer=True).at(at_s)
-            until_s = min(until_s, bound_until_s)
             bounds.append(bound)
+            untils.append(bound_until_s)
         most, most_until_s = Maximum(self.installed, self._wiring(is_offer=True), amps).at(at_s)
-        self._wait_until(min(until_s, most_until_s))
+        self._wait_until(min(*untils, most_until_s))
         index = here.index(connector)
         bound = bounds[index]
-        found = [] if bound.profile is None else [Limit(cut(bound.limit), _name(bound.profile))]
+        found = [] if bound.profile is None else [Limit(cut(bound.limit), _name(bound.profile), untils[index])]
         if most is not None and most.profile is not None:
             given = share([cut(each.limit) for each in bounds], cut(most.limit))[index]
-            found.append(Limit(cut(given), _name(most.profile)))
+            found.append(Limit(cut(given), _name(most.profile), most_until_s))
         return found
 
     def connector_changed(self, connector: Connector, now_s: float) -> None:

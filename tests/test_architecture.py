@@ -78,6 +78,7 @@ DOORS = {
     "pymodbus": ("hw.serial.modbus",),
     "rich": ("chargepoint.cli",),
     "ruamel": ("hw.document",),
+    "segno": ("chargepoint.runtime.web.qr",),
     "serial": ("hw.serial.line",),
     "sqlite3": ("chargepoint.runtime.store",),
     "starlette": ("chargepoint.runtime.web",),

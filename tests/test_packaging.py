@@ -56,7 +56,15 @@ def test_package_says_that_it_is_typed(wheel: Wheel, package: str) -> None:
     assert {f"{package}/__init__.py", f"{package}/py.typed"} <= wheel.files
 
 
-@pytest.mark.parametrize("pattern", ["hw/boards/*.yaml", "chargepoint/runtime/*.sql", "chargepoint/runtime/*.yaml"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "hw/boards/*.yaml",
+        "chargepoint/runtime/*.sql",
+        "chargepoint/runtime/*.yaml",
+        "chargepoint/runtime/web/static/**/*.*",
+    ],
+)
 def test_wheel_holds_the_data_files(wheel: Wheel, pattern: str) -> None:
     """A charger that was installed finds its board files, and its store the tables."""
     in_the_tree = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}

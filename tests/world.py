@@ -124,6 +124,10 @@ class TestLink:
         self._is_wanted = False
         self._number = 0
 
+    @property
+    def is_held(self) -> bool:
+        return self.is_down
+
     def _post(self, event: Callable[[], None]) -> None:
         self._world.pump.mailbox.append(event)
 

@@ -7,7 +7,8 @@ with the event that ends it, and is complete with one more reading after the con
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from enum import StrEnum
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,8 @@ class Limit:
 
     amps: float
     reason: str
+    until_utc_s: float = field(default=math.inf, compare=False)
+    """When it may become another one: for onlookers, so it makes no limit different."""
 
 
 class Connector:

@@ -26,7 +26,7 @@ from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
 from .backends import Backend, backends
 from .connection import LinkSettings
-from .control.admission import Admission
+from .control.admission import Admission, check_link
 from .mqtt.broker import NO_MQTT, PLAIN_PORT, TLS_PORT, Broker, has_mqtt, is_topic
 from .porter import NO_SFTP, FilePlan, FileTrust, has_sftp
 from .sections import (
@@ -234,6 +234,11 @@ def _content(path: Path, section: Section, key: str) -> bytes:
 
 def _control(told: ControlSection, root: Section) -> Admission | None:
     """Return where verbs are taken over HTTP; None where nobody named a host or a port."""
+    if told.start_link is not None:
+        try:
+            check_link(told.start_link)
+        except ValueError as error:
+            raise ConfigurationError(root.child("control").mark_of("start_link"), str(error)) from error
     if told.host is None and told.port is None:
         return None
     default, port = Admission(), told.port
@@ -242,7 +247,13 @@ def _control(told: ControlSection, root: Section) -> Admission | None:
     if told.token_file is not None:
         token = _content(told.token_file, section, "token_file").decode("ascii", "replace")
     try:
-        return Admission(told.host or default.host, default.port if port is None else port, token, told.names)
+        return Admission(
+            told.host or default.host,
+            default.port if port is None else port,
+            token,
+            told.names,
+            told.start_link,
+        )
     except ValueError as error:
         raise ConfigurationError(section.mark_of("token_file" if token else "host"), str(error)) from error
 

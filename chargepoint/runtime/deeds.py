@@ -6,7 +6,7 @@ whatever would pretend electricity. Connectors are numbered from 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from hw.errors import ChargePointError
 from hw.ports import Board, Hands, TagReader
@@ -162,11 +162,6 @@ def hands_of(board: Board, connector: int) -> Hands:
     if hands is None:
         raise PretendedElectricity("nobody may pretend electricity on real hardware")
     return hands
-
-
-def causes_of(board: Board) -> Sequence[str]:
-    """Return what can break at the outlets of a box; nothing where nobody may pretend it."""
-    return next((ports.hands.causes for ports in board.outlets if ports.hands is not None), ())
 
 
 def _handle(charger: Charger, connector: int, deed: Callable[[Hands, float], None]) -> None:

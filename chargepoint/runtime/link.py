@@ -118,6 +118,11 @@ class Link:
         """Whether there is neither a socket nor a dial on its way; after `stop` this is the end."""
         return self._connection is None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether `hold` took the network away."""
+        return self._is_held
+
     def start(self) -> None:
         """Dial, and from now on dial again whenever the link is lost. Without effect on a link that was started."""
         if not self._is_wanted:

@@ -226,6 +226,13 @@ class ControlSection:
     port: Annotated[int | None, Bounds(0, 65_535), Help("8080 if not given; 0 is a free one.", "8080")] = None
     token_file: Annotated[Path | None, Help("Holds the token that opens the door.", "control.token")] = None
     names: Annotated[tuple[str, ...], Help("Further host names that lead here.", "[wallbox.local]")] = ()
+    start_link: Annotated[
+        str | None,
+        Help(
+            "Starts a charge by app or payment page, as the QR code of /display; {id} and {connector} are filled in.",
+            '"https://pay.example/{id}/{connector}"',
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

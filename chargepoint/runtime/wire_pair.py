@@ -43,7 +43,6 @@ class WirePair:
         "_answer_timeout_s",
         "_central",
         "_connection",
-        "_is_held",
         "_is_wanted",
         "_listener",
         "_mailbox",
@@ -52,6 +51,7 @@ class WirePair:
         "_timers",
         "_utc_s",
         "identity",
+        "is_held",
         "is_idle",
         "is_open",
         "loss",
@@ -87,7 +87,8 @@ class WirePair:
         self._connection = 0
         """Number of the connection: frames of another one, which were under way when it ended, are lost."""
         self._is_wanted = False
-        self._is_held = False
+        self.is_held = False
+        """Whether `hold` took the network away."""
 
     def start(self) -> None:
         """Connect, and from now on connect again whenever the connection is lost."""
@@ -115,7 +116,7 @@ class WirePair:
 
     def hold(self, network_down: bool) -> None:
         """Take the network away, or give it back: then it connects after the back-off."""
-        self._is_held = network_down
+        self.is_held = network_down
         self._disarm()
         if network_down:
             self.drop()
@@ -161,7 +162,7 @@ class WirePair:
         self._mailbox.append(self._open)
 
     def _dial_later(self) -> None:
-        if self._is_wanted and not self._is_held and self._timer is None:
+        if self._is_wanted and not self.is_held and self._timer is None:
             self._timer = self._timers.after_wire(self._retry_minimum_s, self._waited)
 
     def _waited(self, _now_s: float) -> None:
@@ -175,7 +176,7 @@ class WirePair:
 
     def _open(self) -> None:
         # Two dials may be under way, or one that nobody wants any more.
-        if self.is_open or self._is_held or not self._is_wanted:
+        if self.is_open or self.is_held or not self._is_wanted:
             return
         self._disarm()
         self._connection += 1

@@ -66,6 +66,16 @@ class SimulatedHands(_View):
         return self._circuit.cable.is_in_box and self._circuit.cable.is_in_car
 
     @property
+    def broken(self) -> Sequence[str]:
+        """What of `causes` is broken now."""
+        car = self._circuit.car
+        quirks = frozenset() if car is None else car.quirks
+        return [
+            *(cause.value for cause in Cause if self._circuit.has_cause(cause)),
+            *(quirk.value for quirk in Quirk if quirk in quirks),
+        ]
+
+    @property
     def soc(self) -> float:
         """The car's state of charge, 0..1: for pages and tests, a charger cannot know it."""
         return self._circuit.car.soc if self._circuit.car is not None else 0.0

@@ -243,6 +243,7 @@ OTHERS = {
     "require_subprotocol": "false",
     "token_file": "control.token, port: 8080",
     "names": "[wallbox.local], port: 8080",
+    "start_link": '"https://pay.example/{id}", port: 8080',
     "port": "1234",
     "prefix": "other",
     "discovery_prefix": "other",

@@ -35,6 +35,7 @@ class Desk:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.ids: list[str] = []
         self.is_idle = True
+        self.is_held = False
         self.stops: list[tuple[int, str]] = []
         self._is_wanted = False
 

@@ -205,6 +205,13 @@ def test_files_lie_beside_the_file_that_names_them(written: Path, tmp_path: Path
     assert found.central_system.tls.ca_file == tmp_path / "ca.pem"
 
 
+def test_a_display_may_show_where_a_charge_is_started(written: Path) -> None:
+    written.write_text("control: {port: 8081, start_link: 'https://pay.example.com/{id}/{connector}'}\n")
+    control = read(written).control
+    assert control is not None
+    assert control.link_to("CP 1", 2) == "https://pay.example.com/CP%201/2"
+
+
 def test_absolute_paths_stay(written: Path, tmp_path: Path) -> None:
     """A service keeps its data where the system wants it."""
     written.write_text(f"data: {tmp_path / 'elsewhere'}\n")
@@ -226,6 +233,8 @@ SYSTEM = "central_system: {url: ws://localhost/ocpp"
         ("simulation:\n  sead: 1\n", "2:3: unknown key 'sead' in simulation; did you mean 'seed'?"),
         ("clock: {sped: 2}\n", "1:9: unknown key 'sped' in clock; did you mean 'speed'?"),
         ("station: {vender: x}\n", "1:11: unknown key 'vender' in station; did you mean 'vendor'?"),
+        ("control: {start_lnk: x}\n", "1:11: unknown key 'start_lnk' in control; did you mean 'start_link'?"),
+        ("control:\n  start_link: https://x/{outlet}\n", "2:15: start_link: in braces stand only {id} and {connector}"),
         # values that cannot be
         ("identity: 0\n", "1:11: identity must be a text in quotes, got 0"),
         ("central_system: ws://localhost\n", "1:17: central_system must be a mapping, got 'ws://localhost'"),

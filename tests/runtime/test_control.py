@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,6 +92,50 @@ def test_the_state_says_why_no_more_is_offered(bench: Bench) -> None:
     assert outlet["bounds"][0]["amps"] == 6.0
     told = bench.do("charging-profiles")["profiles"]
     assert [(each["id"], each["periods"]) for each in told] == [(3, [{"start_s": 0.0, "limit": 6.0, "phases": None}])]
+
+
+def test_a_profile_for_nobody_yet_is_no_obstacle(bench: Bench) -> None:
+    """While a charging profile waits for a transaction, the state of the idle outlet is told as ever."""
+    profile = {
+        "chargingProfileId": 3,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.0}, {"startPeriod": 3600, "limit": 10.0}],
+        },
+    }
+    assert bench.world.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {"status": "Accepted"}
+    assert bench.outlet()["bounds"] == []
+    bench.do("plug-in", 5)
+    bench.do("swipe", 60, tag="A1")
+    outlet = bench.outlet()
+    (bound,) = outlet["bounds"]
+    started = datetime.fromisoformat(outlet["charge"]["started"])
+    assert datetime.fromisoformat(bound["until"]) - started == pytest.approx(
+        timedelta(hours=1), abs=timedelta(seconds=1)
+    )
+
+
+def test_what_is_broken_is_told(bench: Bench) -> None:
+    assert bench.outlet()["broken"] == []
+    bench.do("fault", what="GroundFailure")
+    bench.do("fault", what="never_c")
+    assert bench.outlet()["broken"] == ["ground_fault", "never_c"]
+    bench.do("mend", what="ground_fault")
+    assert bench.outlet()["broken"] == ["never_c"]
+
+
+def test_a_network_that_was_taken_away_is_no_network_that_fails(bench: Bench) -> None:
+    bench.do("network", state="down")
+    assert [bench.do("state")[name] for name in ("is_network_up", "is_connected")] == [False, False]
+    bench.do("network", state="up")
+    assert bench.do("state")["is_network_up"]
+
+
+def test_the_state_and_the_events_tell_one_time(bench: Bench) -> None:
+    assert bench.do("state", 0.0)["at_s"] == bench.world.now_s
 
 
 def test_a_car_that_only_stands_there(bench: Bench) -> None:

@@ -56,6 +56,8 @@ CALLS: dict[str, tuple[dict[str, Any], int]] = {
     "swipe": ({"tag": "A1"}, 200),
     "fault": ({"what": "GroundFailure"}, 200),
     "mend": ({"what": "GroundFailure"}, 200),
+    "limit": ({"connector": 1, "amps": 10.5}, 200),
+    "resume": ({"connector": 1}, 200),
     "network": ({"state": "up"}, 200),
     "power-cut": ({"seconds": 1}, 200),
     "key-set": ({"key": "HeartbeatInterval", "value": "77"}, 200),

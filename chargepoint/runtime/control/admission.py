@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from string import Formatter
+from urllib.parse import quote, urlsplit
 
 DEFAULT_PORT = 8080
 SHORTEST_TOKEN = 16
+LINK_NAMES = ("id", "connector")
+LONGEST_LINK = 500
+"""A QR code of more is too fine for a camera at a wallbox."""
 
 
 def is_loopback(host: str) -> bool:
@@ -20,6 +24,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_link(template: str) -> None:
+    """Raises ValueError for a template that makes no link, or names anything but {id} and {connector}."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"start_link: {error}") from error
+    for _text, name, form, conversion in parts:
+        if name is not None and (name not in LINK_NAMES or form or conversion):
+            raise ValueError("start_link: in braces stand only {id} and {connector}")
+    if not urlsplit(template).scheme or len(template) > LONGEST_LINK:
+        raise ValueError(
+            f"start_link: not a link such as https://example.com/{{id}} of at most {LONGEST_LINK} characters"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Where we listen, and what opens the door. ``names``: further host names that lead here, such as a proxy's."""
@@ -28,6 +47,8 @@ class Admission:
     port: int = DEFAULT_PORT
     token: str | None = None
     names: tuple[str, ...] = ()
+    start_link: str | None = None
+    """Where a charge is started by app or payment: a link with {id} and {connector}, shown as a QR code on a display."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for an address beyond loopback without a token."""
@@ -35,6 +56,14 @@ class Admission:
             raise ValueError(f"{self.host} can be reached by others: give a token_file, or listen on 127.0.0.1")
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
             raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters")
+        if self.start_link is not None:
+            check_link(self.start_link)
+
+    def link_to(self, identity: str, connector: int) -> str | None:
+        """Return where a charge at an outlet is started; None: there is no such place."""
+        if self.start_link is None:
+            return None
+        return self.start_link.format(id=quote(identity, safe=""), connector=connector)
 
     def admits(self, host: str) -> bool:
         """Whether a Host header is one of ours."""

@@ -22,6 +22,7 @@ class Bound(Document):
 
     amps: float
     reason: str
+    until: str | None = Field(None, description="when it may become another one")
 
 
 class Fault(Document):
@@ -113,7 +114,9 @@ class Connector(Document):
     meter: Meter
     charge: Charge | None
     cost: Cost | None = Field(description="None: this charger shows no costs (CustomDisplayCostAndPrice)")
+    has_reader: bool = Field(description="a card can be held to a reader that serves it")
     can_break: list[str] = Field(description="what `fault` takes here; empty on real hardware")
+    broken: list[str] = Field(description="what of `can_break` is broken now")
 
 
 class Charger(Document):
@@ -127,8 +130,10 @@ class Charger(Document):
     model: str
     firmware_version: str | None
     is_connected: bool
+    is_network_up: bool = Field(description="False: `network` took it away")
     registration: str
     time: str
+    at_s: float = Field(description="the same instant as events tell theirs: charge time")
     speed: float
     waiting_messages: int = Field(description="transaction messages that the central system has not answered yet")
     undelivered_messages: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from chargepoint.model.outbox import Ref
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger, Phase
-from chargepoint.runtime.deeds import causes_of
 from hw.errors import HardwareError
 from hw.ports import Board
 from profiles.core.local_limit import LocalLimit
@@ -57,8 +57,10 @@ def charger(of: Charger, clock: RunningClock) -> documents.Charger:
         model=host.station.model,
         firmware_version=host.station.firmware_version,
         is_connected=host.session.is_open,
+        is_network_up=not of.link.is_held,
         registration=host.session.registration.value,
         time=utc_text(host.calendar.utc_s(now_s)),
+        at_s=now_s,
         speed=clock.speed,
         waiting_messages=len(host.queue),
         undelivered_messages=len(host.queue.undelivered),
@@ -160,7 +162,7 @@ def _connector(of: Charger, connector: model.Connector, now_s: float) -> documen
         light=light,
         limit_a=connector.offer.amps,
         why=connector.offer.reason,
-        bounds=[documents.Bound(amps=limit.amps, reason=limit.reason) for limit in bounds],
+        bounds=[_bound(limit) for limit in bounds],
         most_a=connector.outlet.most_a,
         local_limit_a=of.model.feature(LocalLimit).at(connector),
         pilot=documents.Pilot(
@@ -172,8 +174,15 @@ def _connector(of: Charger, connector: model.Connector, now_s: float) -> documen
         meter=_meter(connector),
         charge=_charge(of.model, connector, now_s),
         cost=_cost(of.model, connector, now_s),
-        can_break=list(causes_of(of.board)),
+        has_reader=any(connector.number in reader.connectors for reader in of.board.readers),
+        can_break=[] if ports.hands is None else list(ports.hands.causes),
+        broken=[] if ports.hands is None else list(ports.hands.broken),
     )
+
+
+def _bound(limit: model.Limit) -> documents.Bound:
+    until = None if limit.until_utc_s == math.inf else utc_text(limit.until_utc_s)
+    return documents.Bound(amps=limit.amps, reason=limit.reason, until=until)
 
 
 def _meter(connector: model.Connector) -> documents.Meter:

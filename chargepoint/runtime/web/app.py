@@ -26,12 +26,13 @@ from chargepoint.runtime.control.events import Events
 from chargepoint.runtime.control.lines import read_json
 from chargepoint.runtime.control.live import Bundle, Follower
 from chargepoint.runtime.control.verbs import VERBS, BadArguments, Verb
-from chargepoint.runtime.deeds import DeedError
+from chargepoint.runtime.deeds import DeedError, check_connector
 
 from .answers import refusal, refused, told
 from .guard import COOKIE, Guard
 from .metrics import exposition
 from .openapi import description
+from .qr import svg
 
 BUNDLE_S = 0.5
 """Pause between two bundles of a stream, in wall time."""
@@ -46,9 +47,8 @@ class Web:
     def __init__(self, desk: Desk, events: Events, admission: Admission) -> None:
         self._desk = desk
         self._events = events
+        self._admission = admission
         self.closing = asyncio.Event()
-        static = files("chargepoint.runtime.web").joinpath("static")
-        self._static = str(static)
         self.app = Starlette(
             routes=[
                 Route("/api/v1/chargers", self._chargers),
@@ -59,7 +59,8 @@ class Web:
                 Route("/readyz", self._ready),
                 Route("/metrics", self._metrics),
                 *(Route(path, self._page) for path in PAGES),
-                Mount("/static", StaticFiles(directory=self._static)),
+                Route("/display/qr.svg", self._qr),
+                Mount("/static", _Files(directory=str(files("chargepoint.runtime.web").joinpath("static")))),
             ],
             middleware=[Middleware(Guard, admission=admission)],
             exception_handlers={HTTPException: _http_refusal, DeedError: _deed_refusal},
@@ -143,11 +144,34 @@ class Web:
         token = request.query_params.get("token")
         if token is not None:
             # Out of the address, where histories and shoulders see it.
-            response: Response = RedirectResponse(request.url.path, HTTPStatus.SEE_OTHER)
+            rest = request.url.remove_query_params("token")
+            target = f"{rest.path}?{rest.query}" if rest.query else rest.path
+            response: Response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
             response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
             return response
         page = files("chargepoint.runtime.web").joinpath("static", PAGES[request.url.path])
         return Response(page.read_bytes(), media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+    async def _qr(self, request: Request) -> Response:
+        """The link that starts a charge at an outlet, as a QR code; no content where there is none."""
+        charger = self._desk.charger(request.query_params.get("charger"))
+        number = request.query_params.get("connector", "1")
+        if not (number.isascii() and number.isdigit() and len(number) < 3):
+            raise BadArguments("connector is a number")
+        check_connector(charger.board, int(number))
+        link = self._admission.link_to(charger.identity, int(number))
+        if link is None:
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+        return Response(svg(link), media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
+
+
+class _Files(StaticFiles):
+    """The files of the page. A browser asks each time whether its copy is still good: they change together."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def _query(request: Request, verb: Verb) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+// The verbs over HTTP, and the live events.
+
+export class Refused extends Error {}
+
+async function asked(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Refused("the charger does not answer");
+  }
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(body.error?.reason ?? `${answer.status} ${answer.statusText}`);
+  return body;
+}
+
+const verbPath = (charger, verb) => `/api/v1/chargers/${encodeURIComponent(charger)}/${verb}`;
+
+/** Ask a charger something. Rejects with Refused. */
+export const ask = (charger, verb) => asked(verbPath(charger, verb));
+
+/** Do something to a charger. Rejects with Refused. */
+export const tell = (charger, verb, told = {}) =>
+  asked(verbPath(charger, verb), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(told),
+  });
+
+export const chargers = async () => (await asked("/api/v1/chargers")).chargers;
+
+/** Return the names of the questions and deeds that this charger knows. */
+export async function verbs() {
+  const { paths } = await asked("/openapi.json");
+  const before = "/api/v1/chargers/{charger}/";
+  return new Set(Object.keys(paths).filter((path) => path.startsWith(before)).map((path) => path.slice(before.length)));
+}
+
+/** Listen to one charger, or to all (null): `on` has a function for each kind of event, and `live` for true or false. */
+export function follow(charger, on) {
+  // The browser tells the last event's id when it comes back; `after=0` is for the first time: what happened before.
+  const query = charger === null ? "" : `?charger=${encodeURIComponent(charger)}&after=0`;
+  const source = new EventSource(`/api/v1/events${query}`);
+  source.addEventListener("open", () => on.live?.(true));
+  source.addEventListener("error", () => on.live?.(false));
+  for (const kind of ["journal", "state", "fleet", "missed"]) {
+    if (on[kind]) source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
+  }
+  return () => source.close();
+}

@@ -1,0 +1,80 @@
+// How numbers, times and names are written.
+
+const pad = (number) => String(Math.floor(number)).padStart(2, "0");
+
+export const kilo = (value, digits) => (value / 1000).toFixed(digits);
+
+/** `16` or `6.5`: no zeros that say nothing. */
+export const short = (value, digits = 1) => String(Number(Number(value).toFixed(digits)));
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const hours = Math.floor(whole / 3600);
+  return `${hours ? `${hours}:` : ""}${hours ? pad((whole / 60) % 60) : Math.floor(whole / 60)}:${pad(whole % 60)}`;
+}
+
+/** Hours and minutes, for long times. */
+export const hours = (seconds) => `${Math.floor(seconds / 3600)} h ${pad((seconds / 60) % 60)} min`;
+
+/** The clock part of an ISO instant, UTC. */
+export const clock = (iso) => iso.slice(11, 19);
+export const date = (iso) => iso.slice(0, 10);
+export const moment = (iso) => `${date(iso)} ${clock(iso)}`;
+
+/** SuspendedEV → Suspended by the car, as people call it. */
+const STATUSES = {
+  SuspendedEV: "Paused by the car",
+  SuspendedEVSE: "Paused by the charger",
+};
+export const statusText = (status) => STATUSES[status] ?? status;
+
+export const statusClass = (status) => `is-${(status ?? "unknown").toLowerCase()}`;
+
+/** Of several connectors the one that matters most to somebody who looks at many. */
+const URGENCY = ["Faulted", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing", "Preparing", "Reserved", "Unavailable"];
+export const loudest = (statuses) => URGENCY.find((status) => statuses.includes(status)) ?? statuses[0] ?? "Unknown";
+
+const CAUSES = {
+  cp_short: "Pilot shorted to earth",
+  diode_short: "Diode shorted in the car",
+  protective_earth: "Protective earth lost",
+  residual_current_test: "Residual current test fails",
+  controller_silent: "Controller silent",
+  meter_silent: "Meter silent",
+  reader_silent: "Card reader silent",
+  internal: "Internal error",
+  welded_contactor: "Contactor welded",
+  contactor_stuck: "Contactor stuck open",
+  lock_jammed: "Cable lock jammed",
+  half_plugged: "Plug only half in",
+  holds_c: "Keeps asking (never leaves C)",
+  no_diode: "Has no diode",
+  state_d: "Asks for ventilation (state D)",
+  never_c: "Never asks for energy",
+  overdraw: "Draws more than offered",
+  c_when_full: "Asks although full",
+  simplified: "Simplified pilot, no PWM",
+  late_c: "Asks late",
+  slow_follow: "Follows the limit slowly",
+  f_locks_up: "Locks up after state F",
+  needs_30s_cp: "Needs a long pilot break to wake",
+};
+
+/** A cause as people say it; one that is not known yet still reads. */
+export const causeText = (cause) => {
+  const text = CAUSES[cause] ?? cause.replaceAll("_", " ");
+  return text[0].toUpperCase() + text.slice(1);
+};
+
+const VOLTS = { A: "+12 V", B: "+9 V", C: "+6 V", D: "+3 V", E: "0 V", F: "−12 V" };
+export const pilotVolts = (state) => VOLTS[state[0]] ?? "";
+export const dutyText = (percent) => (percent === 0 || percent === 100 ? "steady" : `${percent.toFixed(1)} %`);
+
+/** Pretty JSON, or the text itself where it is none. */
+export function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

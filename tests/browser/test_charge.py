@@ -1,0 +1,202 @@
+"""What one does at the box, by mouse and by keyboard, and what the page then shows."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Page, expect
+
+from chargepoint.runtime.control.admission import Admission
+from tests.browser.hall import hall
+from tests.browser.hands import TAG, Open, button, limit_for, shows, start_charge
+from tests.runtime.desk import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MOST_STEPS = 60
+"""Of the Tab key, through the whole page."""
+
+
+async def test_a_whole_charge_by_clicking(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await shows(page, "Available")
+        await expect(page.locator("#reason")).to_have_text("Nothing offered, no transaction")
+        await start_charge(page)
+        await expect(page.locator("#power")).to_have_text("11.04")
+        await expect(page.locator("#pilot")).to_have_text("C2")
+        await expect(page.locator("#reason")).to_have_text("16 A offered, rated current of the outlet")
+        await expect(page.locator("#energy")).not_to_have_text("0.000 kWh")
+        await expect(page.get_by_text(TAG, exact=True)).to_be_visible()
+        await expect(page.get_by_role("img", name="Now 11.04 kW, limit 11.04 kW")).to_be_visible()
+        await button(page, "Swipe card").click()
+        await shows(page, "Finishing")
+        await button(page, "Unplug").click()
+        await shows(page, "Available")
+        await expect(page.locator("#energy")).to_have_text("–")
+        await until(lambda: not place.transactions()[0].is_running, "the end of the transaction")
+        (transaction,) = place.transactions()
+        assert (transaction.id_tag, transaction.reason) == (TAG, "Local")
+        assert transaction.energy_wh > 0
+
+
+async def test_only_what_is_possible_now_can_be_clicked(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await expect(button(page, "Plug in")).to_be_visible()
+        await expect(button(page, "Unplug")).to_have_count(0)
+        await expect(page.get_by_role("group", name="The car")).to_have_count(0)
+        await button(page, "Plug in").click()
+        await expect(button(page, "Unplug")).to_be_visible()
+        await expect(button(page, "Plug in")).to_have_count(0)
+        await expect(page.get_by_role("group", name="The car")).to_be_visible()
+
+
+async def test_real_hardware_pretends_nothing(show: Open) -> None:
+    async with hall() as place:
+        for ports in place.charger.board.outlets:
+            ports.hands = None
+        place.charger.board.is_simulated = False
+        page = await show(place.url)
+        await expect(button(page, "Swipe card")).to_be_visible()
+        await expect(button(page, "Network down")).to_be_visible()
+        for name in ("Plug in", "Unplug", "Power cut"):
+            await expect(button(page, name)).to_have_count(0)
+        await expect(page.get_by_role("tab", name="Faults")).to_have_count(0)
+
+
+async def test_the_car_rests_and_takes_less(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await start_charge(page)
+        await page.get_by_text("Bound what it takes").click()
+        await page.get_by_label("At most, A").fill("8")
+        await page.get_by_label("Phases").select_option("1")
+        await button(page, "Apply").click()
+        await expect(page.locator("#power")).to_have_text(re.compile(r"^1\.8\d$"))
+        await button(page, "B Rest").click()
+        await shows(page, "Paused by the car")
+
+
+async def test_network_and_mains_go_and_come_back(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        connection = page.get_by_role("banner").get_by_role("status")
+        await expect(connection).to_have_text("Connected")
+        await button(page, "Network down").click()
+        await expect(connection).to_have_text("Network down")
+        await button(page, "Network up").click()
+        await expect(connection).to_have_text("Connected")
+        lives = place.central.chargers["CP1"].connections
+        await button(page, "Power cut").click()
+        await until(lambda: place.central.chargers["CP1"].connections > lives, "the next life")
+        await expect(connection).to_have_text("Connected")
+
+
+async def test_why_no_more_is_offered_and_until_when(show: Open) -> None:
+    async with hall() as place:
+        limit_for(place, 6.0, 3600)
+        page = await show(place.url)
+        await start_charge(page)
+        reason = page.locator("#reason")
+        await expect(reason).to_contain_text("Limited to 6 A by TxDefaultProfile 3 until ")
+        bound = (await state_of(page))["connectors"][0]["bounds"][0]
+        assert (await reason.inner_text()).endswith(bound["until"][11:16])
+        await expect(page.locator("#power")).to_have_text(re.compile(r"^4\.1"))
+
+
+async def state_of(page: Page) -> dict[str, list[dict[str, list[dict[str, str]]]]]:
+    found: dict[str, list[dict[str, list[dict[str, str]]]]] = await page.evaluate(
+        "fetch('/api/v1/chargers/CP1/state').then((answer) => answer.json())"
+    )
+    return found
+
+
+async def test_connectors_are_chosen(show: Open) -> None:
+    async with hall("ac22-sim-duo") as place:
+        page = await show(place.url)
+        await page.get_by_role("button", name="Connector 2").click()
+        await button(page, "Plug in").click()
+        await shows(page, "Preparing")
+        assert (place.status(1), place.status(2)) == ("Available", "Preparing")
+        await page.get_by_role("button", name="Connector 1").click()
+        await shows(page, "Available")
+
+
+async def test_the_page_says_when_it_hears_nothing_and_comes_back(show: Open) -> None:
+    """The browser takes the stream up where it was: no message is missing, none is there twice."""
+    async with hall() as place:
+        page = await show(place.url)
+        connection = page.get_by_role("banner").get_by_role("status")
+        await expect(button(page, "BootNotification")).to_have_count(1)
+        await place.front.close()
+        await expect(connection).to_have_text("Page offline")
+        place.call("TriggerMessage", requestedMessage="Heartbeat")
+        await until(lambda: "Heartbeat" in [action for action, _ in place.heard], "a message that nobody sees")
+        await place.front.listen(Admission(port=urlsplit(place.url).port or 0))
+        await expect(connection).to_have_text("Connected")
+        await expect(button(page, "Heartbeat")).to_have_count(1)
+        await expect(button(page, "BootNotification")).to_have_count(1)
+
+
+async def test_a_token_opens_the_page_and_leaves_the_address(show: Open) -> None:
+    async with hall(admission=Admission(port=0, token="0123456789abcdef")) as place:
+        page = await show(f"{place.url}/?token=0123456789abcdef")
+        await shows(page, "Available")
+        assert "token" not in page.url
+        await start_charge(page)
+
+
+# --- without a mouse --------------------------------------------------------------------------------------------------
+
+FOCUSED = """() => {
+    const element = document.activeElement;
+    const style = getComputedStyle(element);
+    return { name: element.ariaLabel || element.labels?.[0]?.innerText || element.innerText,
+             isMarked: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 };
+}"""
+
+
+async def tab_to(page: Page, name: str) -> None:
+    """Press Tab until something of this name has the focus; it must show that it has."""
+    for _ in range(MOST_STEPS):
+        await page.keyboard.press("Tab")
+        focused = await page.evaluate(FOCUSED)
+        if (focused["name"] or "").strip() == name:
+            assert focused["isMarked"], f"nothing shows that {name} has the focus"
+            return
+    raise AssertionError(f"Tab does not lead to {name}")
+
+
+async def test_a_whole_charge_by_keyboard_alone(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await shows(page, "Available")
+        await tab_to(page, "Plug in")
+        await page.keyboard.press("Enter")
+        await shows(page, "Preparing")
+        await tab_to(page, "Card number")
+        await page.keyboard.press("ControlOrMeta+a")
+        await page.keyboard.type(TAG)
+        await page.keyboard.press("Enter")
+        await shows(page, "Charging")
+        await page.keyboard.press("Enter")
+        await shows(page, "Finishing")
+        await tab_to(page, "Unplug")
+        await page.keyboard.press("Space")
+        await shows(page, "Available")
+        await until(lambda: not place.transactions()[0].is_running, "the end of the transaction")
+
+
+async def test_tabs_are_walked_with_arrows(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await page.get_by_role("tab", name="Messages").focus()
+        await page.keyboard.press("ArrowRight")
+        await expect(page.get_by_role("tab", name="Keys")).to_be_focused()
+        await expect(page.get_by_role("tab", name="Keys")).to_have_attribute("aria-selected", "true")
+        await page.keyboard.press("Home")
+        await page.keyboard.press("ArrowLeft")
+        await expect(page.get_by_role("tab", name="Statistics")).to_be_focused()
