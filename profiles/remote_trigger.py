@@ -29,8 +29,9 @@ class RemoteTrigger(FeatureProfile):
             lowest = 0 if requested == MessageTrigger.status_notification else 1
             if not lowest <= connector <= len(host.connectors):
                 return call_result.TriggerMessage(status=TriggerMessageStatus.rejected)
-        if requested == MessageTrigger.boot_notification and host.session.registration is Registration.ACCEPTED:
-            # Erratum: once accepted, a new BootNotification is for the next boot.
+        is_accepted = host.session.registration is Registration.ACCEPTED and host.session.is_confirmed
+        if requested == MessageTrigger.boot_notification and is_accepted:
+            # Erratum 3.35: once accepted, a new BootNotification is for the next boot or reconnect.
             return call_result.TriggerMessage(status=TriggerMessageStatus.rejected)
         host.features[index].trigger(requested, connector, now_s)
         return call_result.TriggerMessage(status=TriggerMessageStatus.accepted)

@@ -30,6 +30,8 @@ RESERVE_CONNECTOR_ZERO_SUPPORTED = boolean(
     effect="any connector can be reserved, by reserving connector 0",
 )
 
+_OUT_OF_USE = (ChargePointStatus.unavailable, ChargePointStatus.faulted)
+
 
 @dataclass(frozen=True, slots=True)
 class Booking:
@@ -117,7 +119,7 @@ class Reservation(FeatureProfile):
         concerned = (host.connector(number),) if number else host.connectors
         if all(connector.has_fault for connector in concerned):
             return ReservationStatus.faulted
-        if not any(connector.is_operative and not connector.has_fault for connector in concerned):
+        if all(connector.status in _OUT_OF_USE for connector in concerned):
             return ReservationStatus.unavailable
         others = [each for each in self.bookings.values() if each.reservation_id != booking.reservation_id]
         spare = self._spare(others)

@@ -28,7 +28,8 @@ from chargepoint.model.connector import Connector, Limit
 from chargepoint.model.errors import ErrorCode, PeerError
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import Access, boolean, integer, items
-from chargepoint.model.timebase import Appointment, utc_text
+from chargepoint.model.pilot import MINIMUM_A
+from chargepoint.model.timebase import Alarm, Appointment, utc_text
 from chargepoint.model.transaction import Transaction
 from hw.ports import Reading
 
@@ -71,6 +72,8 @@ LONGEST_S = 31_536_000
 """A year: no composite schedule is longer."""
 _FRACTION_S = 1e-3
 """What sums of floats may lack of the second at which something is due."""
+YIELD_S = 600.0
+"""A car that is offered current and takes none gives its place to one that waits for it, after so long."""
 _MAXIMUM = ChargingProfilePurposeType.charge_point_max_profile
 _TX_PROFILE = ChargingProfilePurposeType.tx_profile
 
@@ -78,7 +81,7 @@ _TX_PROFILE = ChargingProfilePurposeType.tx_profile
 class SmartCharging(FeatureProfile):
     """Keeps charging profiles and bounds what connectors offer by them."""
 
-    __slots__ = ("_installed", "_next", "_takers")
+    __slots__ = ("_idle_since_s", "_installed", "_next", "_takers", "_yield", "_yielded_s")
 
     name = "SmartCharging"
     keys = (
@@ -97,6 +100,11 @@ class SmartCharging(FeatureProfile):
         self._next: Appointment | None = None
         self._takers: tuple[tuple[int, float], ...] = ()
         """Who shared at the last look, and the most each can bear in A."""
+        self._idle_since_s: dict[int, float] = {}
+        """Connectors whose car takes nothing of what it is offered."""
+        self._yielded_s: dict[int, float] = {}
+        """Connectors that have let others go before them: they come last, the latest at the end."""
+        self._yield = Alarm(host.timers, self._let_others_go_first)
 
     @property
     def installed(self) -> tuple[Profile, ...]:
@@ -268,6 +276,7 @@ class SmartCharging(FeatureProfile):
 
     def transaction_ending(self, connector: Connector, transaction: Transaction, now_s: float) -> None:
         """A TxProfile is deleted with its transaction (3.13.1)."""
+        self._yielded_s.pop(connector.number, None)
         self._remove([profile for profile in self.installed if profile.transaction == transaction.key])
 
     # --- what may be offered ------------------------------------------------------------------------------------------
@@ -302,6 +311,30 @@ class SmartCharging(FeatureProfile):
         if takers != self._takers:
             self._takers = takers
             self._reconsider(now_s)
+        self._watch_idle(now_s)
+
+    def _watch_idle(self, now_s: float) -> None:
+        """A full car stays plugged all night: nobody else may have to wait for it that long."""
+        here = self._charging()
+        if len(here) < 2 and not self._idle_since_s:
+            return
+        idle = [each.number for each in here if each.offered_a >= MINIMUM_A and not each.supply.car_asks]
+        self._idle_since_s = {number: self._idle_since_s.get(number, now_s) for number in idle}
+        if idle and any(self._waits_for_share(each, now_s) for each in here):
+            self._yield.set(min(self._idle_since_s.values()) + YIELD_S)
+        else:
+            self._yield.clear()
+
+    def _waits_for_share(self, connector: Connector, now_s: float) -> bool:
+        """Whether a connector is offered nothing though its own profiles would let it."""
+        own = self._stack(connector, self._utc_s(now_s), ChargingRateUnitType.amps, is_offer=True)
+        return connector.offered_a < MINIMUM_A <= cut(own.at(self._utc_s(now_s))[0].limit)
+
+    def _let_others_go_first(self, now_s: float) -> None:
+        for number, since_s in self._idle_since_s.items():
+            if now_s >= since_s + YIELD_S:
+                self._yielded_s[number] = now_s
+        self._reconsider(now_s)
 
     def clock_stepped(self, now_s: float) -> None:
         self._reconsider(now_s)
@@ -316,15 +349,16 @@ class SmartCharging(FeatureProfile):
 
     def _charging(self) -> list[Connector]:
         """Connectors with a running transaction that may be given energy, in order of arrival."""
+        yielded_s = self._yielded_s
         here = [
-            (connector.transaction.started_utc_s, connector.number, connector)
+            (yielded_s.get(connector.number, 0.0), connector.transaction.started_utc_s, connector.number, connector)
             for connector in self.host.connectors
             if connector.is_charging
             and connector.transaction is not None
             and not connector.is_withheld
             and not self.host.is_energy_blocked(connector)
         ]
-        return [connector for _, _, connector in sorted(here)]
+        return [connector for *_, connector in sorted(here)]
 
     def _wait_until(self, utc_s: float) -> None:
         if self._next is not None:

@@ -314,7 +314,7 @@ class Moody(Peer):
         self.send([4, answer[1], self._rng.choice(CODES), "made for a test", {}])
 
     def _wrong(self, answer: Frame, action: str, payload: dict[str, Any]) -> None:
-        self.send([3, answer[1], {"wrong": True}])
+        self.send([3, answer[1], ["wrong"]])
 
     def _garbage(self, answer: Frame, action: str, payload: dict[str, Any]) -> None:
         self.send(self._rng.choice((*GARBAGE, json.dumps(answer)[:-2])))

@@ -26,7 +26,7 @@ EPOCH_UTC_S = 1767225600.0  # 2026-01-01T00:00:00Z
 
 Frame = list[Any]
 Answerer = Callable[[dict[str, Any]], Any]
-"""Makes the payload of a CALLRESULT; `ERROR` answers with a CALLERROR, `SILENCE` not at all."""
+"""Makes the payload of a CALLRESULT; `ERROR` or the name of a code answers with a CALLERROR, `SILENCE` not at all."""
 ERROR = object()
 SILENCE = object()
 
@@ -88,8 +88,9 @@ class Peer:
         wire.validate_outgoing(action, json.dumps(payload))
         answerer = self.answers.get(action)
         answer = answerer(payload) if answerer else self.ordinary(action, payload)
-        if answer is ERROR:
-            self.send([4, message_id, "InternalError", "made for a test", {}])
+        if answer is ERROR or isinstance(answer, str):
+            code = "InternalError" if answer is ERROR else answer
+            self.send([4, message_id, code, "made for a test", {}])
         elif answer is not SILENCE:
             self.send([3, message_id, answer])
 

@@ -162,6 +162,7 @@ class ChargePoint:
                 connector.is_operative = body["operative"]
                 connector.inoperative_is_scheduled = body["scheduled"]
         self._tell("restored", snapshot, now_s)
+        self.queue.begin_life()
         for connector in self.connectors:
             connector.settle_availability(now_s)
 
@@ -520,10 +521,22 @@ class ChargePoint:
     def call_sent(self, action: str, now_s: float) -> None:
         self._tell("call_sent", action, now_s)
 
+    def forgotten(self, now_s: float) -> None:
+        """The central system does not know any more that it has accepted this charger."""
+        self._tell("forgotten", now_s)
+
     def registered(self, now_s: float) -> None:
         """BootNotification was accepted: tell everybody."""
         self.link_is_good()
         self._tell("registered", now_s)
+
+    def clock_found(self, step_s: float, now_s: float) -> None:
+        """The calendar was set for the first time, by ``step_s``: what was stamped before moves with it."""
+        self.queue.move_stamps(step_s)
+        for connector in self.connectors:
+            if connector.is_in_transaction:
+                connector.meter.save(now_s)
+        self._tell("clock_found", step_s, now_s)
 
     def clock_stepped(self, step_s: float, now_s: float) -> None:
         """The calendar was set by ``step_s``."""

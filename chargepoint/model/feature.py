@@ -90,6 +90,9 @@ class FeatureProfile:
     def registered(self, now_s: float) -> None:
         """BootNotification was accepted."""
 
+    def forgotten(self, now_s: float) -> None:
+        """The central system has forgotten that it accepted us."""
+
     def call_sent(self, action: str, now_s: float) -> None:
         """A call of ours left."""
 
@@ -161,6 +164,9 @@ class FeatureProfile:
 
     def stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
         """The store took all of a `TrySave`, perhaps one of its own, or nothing of it."""
+
+    def clock_found(self, step_s: float, now_s: float) -> None:
+        """The calendar was never set before: what it has shown in this life was ``step_s`` too early."""
 
     def clock_stepped(self, now_s: float) -> None:
         """The calendar was set: what waits for an instant of the day may wait for another one now."""

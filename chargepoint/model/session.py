@@ -135,6 +135,7 @@ class SessionHost(Protocol):
     def delivered(self, message: Message, result: Any, now_s: float) -> None: ...
     def undelivered(self, message: Message, reason: str, now_s: float) -> None: ...
     def call_sent(self, action: str, now_s: float) -> None: ...
+    def forgotten(self, now_s: float) -> None: ...
     def setting(self, key: Key[Any]) -> Any: ...
     def refuses(self, action: str) -> PeerError | None: ...
 
@@ -154,6 +155,7 @@ class Session:
         "_normal",
         "_queue_turn",
         "_retry",
+        "is_confirmed",
         "is_open",
         "queue",
         "registration",
@@ -162,6 +164,8 @@ class Session:
     def __init__(self, host: SessionHost, queue: TransactionQueue) -> None:
         self.is_open = False
         self.registration = Registration.UNKNOWN
+        self.is_confirmed = False
+        """The central system has accepted us on this very socket: it cannot have forgotten us since."""
         self.queue = queue
         self._host = host
         self._boot: list[_Waiting] = []
@@ -205,6 +209,7 @@ class Session:
     def opened(self, now_s: float) -> None:
         """A socket is open. Ids and answers of the last one mean nothing on it."""
         self.is_open = True
+        self.is_confirmed = False
         self._answered.clear()
         self._earlier_ids.clear()
         self._retry.clear()
@@ -399,7 +404,7 @@ class Session:
         self._finish(flying)
         is_raw = flying.message is None and flying.about is None
         try:
-            result = None if is_raw else wire.decode_result(flying.action, frame.payload)
+            result = None if is_raw else wire.understood_result(flying.action, frame.payload)
         except PeerError as error:
             self._fail(flying, Failure.INVALID, str(error), now_s)
             return
@@ -418,7 +423,7 @@ class Session:
             self._host.journal.write(now_s, FrameRefused(frame.id, "an answer nobody waits for"))
             return
         try:
-            result = wire.decode_result(message.action, frame.payload)
+            result = wire.understood_result(message.action, frame.payload)
         except PeerError as error:
             self._host.journal.write(now_s, FrameRefused(frame.id, f"a late answer nobody can use: {error}"))
             return
@@ -434,7 +439,24 @@ class Session:
             self._host.journal.write(now_s, FrameRefused(frame.id, "an error nobody waits for"))
             return
         self._finish(flying)
-        self._fail(flying, Failure.ERROR, f"{frame.code}: {frame.description}", now_s)
+        if frame.code == ErrorCode.SECURITY_ERROR and self.registration is Registration.ACCEPTED and not self.is_confirmed:
+            self._be_forgotten(flying, frame.description, now_s)
+        else:
+            self._fail(flying, Failure.ERROR, f"{frame.code}: {frame.description}", now_s)
+
+    def _be_forgotten(self, flying: _InFlight, detail: str, now_s: float) -> None:
+        """A central system that has lost its memory says SecurityError to all but BootNotification (J erratum 3.10).
+
+        It has looked at nothing, so this is no attempt, and for everybody else as if there were no link. Once it has
+        accepted us on this socket, the same error is one.
+        """
+        self.registration = Registration.UNKNOWN
+        self._tell(flying, False, f"{ErrorCode.SECURITY_ERROR}: {detail}", now_s)
+        if flying.message is not None:
+            self.queue.renew(flying.message)
+        elif flying.about is not None:
+            self._host.answered(flying.action, flying.about, Outcome(None, Failure.LINK_LOST, detail), now_s)
+        self._host.forgotten(now_s)
 
     def _on_timeout(self, now_s: float) -> None:
         flying = self._in_flight

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+from . import wire
 from .composite import Profile
 from .outbox import Effect, Save
 
@@ -148,12 +149,15 @@ class TransactionQueue:
     Everything is stored before it can be sent: every change emits its `Save` first.
     """
 
-    __slots__ = ("_messages", "_next", "_owed", "_owner", "transactions", "undelivered")
+    __slots__ = ("_first", "_messages", "_next", "_owed", "_owner", "_requeued", "transactions", "undelivered")
 
     def __init__(self, owner: QueueOwner) -> None:
         self._owner = owner
         self._messages: deque[Message] = deque()
-        self._next = 1
+        self._next = self._first = 1
+        """The number of the next message, and that of the first of this life."""
+        self._requeued: set[int] = set()
+        """Numbers of messages that were sent before, under another one."""
         self._owed: Counter[str] = Counter()
         """How many messages of each transaction are in the queue or undelivered."""
         self.transactions: dict[str, Transaction] = {}
@@ -177,6 +181,27 @@ class TransactionQueue:
         kept = (*self._messages, *self.undelivered.values())
         self._next = 1 + max((message.number for message in kept), default=0)
         self._owed = Counter(message.transaction for message in kept if message.transaction is not None)
+
+    def begin_life(self) -> None:
+        """What earlier lives have left is complete: all that comes now bears the time of this one."""
+        self._first = self._next
+
+    def move_stamps(self, step_s: float) -> None:
+        """Move what this life has stamped, of which nothing was sent yet, because its clock was set only now.
+
+        Else whoever began offline, after a start with a wrong clock, would be billed for the step as well.
+        """
+        for message in self._messages:
+            if message.number >= self._first and message.number not in self._requeued:
+                message.payload = wire.with_stamps_moved(message.payload, step_s)
+                self._owner.emit(Save("queue", message.key, message.body()))
+        for transaction in self.transactions.values():
+            if not transaction.is_ended:
+                transaction.started_utc_s += step_s
+                if transaction.ending is not None:
+                    transaction.ending.at_utc_s += step_s
+                self.save(transaction)
+                self.keep_samples(transaction, [wire.with_stamps_moved(each, step_s) for each in transaction.samples])
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -257,8 +282,7 @@ class TransactionQueue:
         """
         message.attempts += 1
         if message.attempts < max(1, attempts_allowed):
-            message.message_id = self._owner.new_message_id()
-            self._owner.emit(Save("queue", message.key, message.body()))
+            self.renew(message)
             return False
         self._owner.emit(Save("undelivered", message.key, message.body()))
         self.undelivered[message.key] = message
@@ -270,6 +294,11 @@ class TransactionQueue:
                 transaction.transaction_id = NO_TRANSACTION_ID
                 self.save(transaction)
         return True
+
+    def renew(self, message: Message) -> None:
+        """Store a message for its next transmission: on the same socket that has another id (OCPP-J 4.1.4)."""
+        message.message_id = self._owner.new_message_id()
+        self._owner.emit(Save("queue", message.key, message.body()))
 
     def _make_room(self) -> None:
         """Of undelivered meter values the oldest go when there are too many; starts and stops never."""
@@ -288,6 +317,7 @@ class TransactionQueue:
         """Send an undelivered message again: stored payload, tail of the queue, attempts from 0. Raises KeyError."""
         lost = self.undelivered.pop(key)
         message = self.put(lost.action, lost.payload, lost.transaction)
+        self._requeued.add(message.number)
         self._owner.emit(Save("undelivered", key, None))
         self._is_over(lost)
         return message

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from json.encoder import encode_basestring_ascii as quote
+from typing import Any
 
 from ocpp.v16 import call, call_result
 from ocpp.v16.datatypes import MeterValue
@@ -31,6 +32,7 @@ from ocpp.v16.enums import Action
 from chargepoint.model.errors import ErrorCode, FrameError, PeerError
 from chargepoint.model.schemas import outgoing_problems, shape_of
 from chargepoint.model.shapes import DESCRIPTION_LENGTH, Many, Misfit, Record, Shape, json_type, judge, shortened, shown
+from chargepoint.model.timebase import utc_seconds, utc_text
 
 MESSAGE_ID_LENGTH = 36
 """Longest message id: a UUID fits exactly (OCPP-J 1.6, 4.1.4)."""
@@ -220,6 +222,22 @@ def decode_result(action: str, payload: object) -> object:
     return _decoded(_confirmation_shape(action), payload)
 
 
+def understood_result(action: str, payload: object) -> object:
+    """Return a confirmation as `decode_result` does, without fields that are not of this standard, or are null.
+
+    Whoever sends them has processed our call all the same: to repeat a StartTransaction for their sake would open a
+    second transaction, and bill the driver for neither. Raises PeerError for what cannot be understood.
+    """
+    try:
+        return decode_result(action, payload)
+    except PeerError as refusal:
+        shape = _confirmation_shape(action)
+        try:
+            return shape.decode(shape.trimmed(payload))
+        except Misfit:
+            raise refusal from None
+
+
 def _decoded(shape: Record, payload: object) -> object:
     if payload is None:
         payload = {}
@@ -297,6 +315,28 @@ def with_transaction_in_data(payload_text: str, transaction_id: int) -> str:
 def with_transaction_data(payload_text: str, values: list[str]) -> str:
     """Return an encoded StopTransaction with MeterValue elements that were encoded, and stored, one by one."""
     return f'{payload_text[:-1]},"transactionData":[{",".join(values)}]}}' if values else payload_text
+
+
+def with_stamps_moved(text: str, step_s: float) -> str:
+    """Return an encoded transaction message, or MeterValue, whose timestamps are ``step_s`` later.
+
+    It was stored while the charger's clock was not set. Those in the data of a DataTransfer, an object in a JSON text,
+    move too.
+    """
+    moved = _moved(json.loads(text), step_s)
+    if "data" in moved:
+        moved["data"] = _encode(_moved(json.loads(moved["data"]), step_s))
+    return _encode(moved)
+
+
+def _moved(value: Any, step_s: float) -> Any:
+    if isinstance(value, list):
+        return [_moved(each, step_s) for each in value]
+    if not isinstance(value, dict):
+        return value
+    stamped = value.get("timestamp")
+    moved = {name: _moved(each, step_s) for name, each in value.items()}
+    return moved if stamped is None else {**moved, "timestamp": utc_text(utc_seconds(stamped) + step_s)}
 
 
 def call_frame(message_id: str, action: str, payload_text: str) -> str:

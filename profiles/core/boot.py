@@ -98,6 +98,11 @@ class Boot(FeatureProfile):
     def link_closed(self, now_s: float) -> None:
         self._heartbeat.clear()
 
+    def forgotten(self, now_s: float) -> None:
+        self.host.log.warning("the central system has forgotten this charger, which registers again")
+        self._heartbeat.clear()
+        self._boot(now_s)
+
     def _boot(self, now_s: float) -> None:
         host = self.host
         if not host.session.is_open or host.session.has_waiting(BOOT):
@@ -125,6 +130,7 @@ class Boot(FeatureProfile):
                 self.was_accepted = True
                 host.save("registration", "accepted", {"at": host.calendar.utc_s(now_s)})
             host.session.registration = Registration.ACCEPTED
+            host.session.is_confirmed = True
             self._arm_heartbeat(now_s)
             host.registered(now_s)
         else:
@@ -169,8 +175,12 @@ class Boot(FeatureProfile):
         if not 0.0 <= utc_s < LATEST_UTC_S:
             self.host.log.warning("the clock stays as it is: the central system says it is %s", current_time)
             return
+        # Until somebody accepts us nothing stamped has left, so that it can still be put right.
+        is_first = not self.host.calendar.is_set and self.host.session.registration is not Registration.ACCEPTED
         step_s = self.host.calendar.set(utc_s, now_s, CLOCK_TOLERANCE_S)
         if step_s:
+            if is_first:
+                self.host.clock_found(step_s, now_s)
             self.host.clock_stepped(step_s, now_s)
 
     # --- triggers -----------------------------------------------------------------------------------------------------

@@ -214,7 +214,10 @@ class Metering(FeatureProfile):
 
     def meter_read(self, connector: Connector, ref: Ref, reading: Reading | None, now_s: float) -> None:
         if reading is None:
-            return  # the value is left out; the connector has raised PowerMeterFailure
+            # The value is left out; the connector has raised PowerMeterFailure. Who asked gets the last one, as it was.
+            if ref.kind == TRIGGERED and connector.meter.reading is not None:
+                self._send_triggered(connector, connector.meter.reading, now_s)
+            return
         rhythm = self._rhythms[connector.number - 1]
         if ref.kind == SAMPLE:
             self._take_sample(connector, rhythm, ref.key, reading, now_s)
@@ -292,7 +295,7 @@ class Metering(FeatureProfile):
         host = self.host
         sample = self._look(connector, reading, self._rhythms[connector.number - 1].sampled_wh)
         wanted = host.setting(METER_VALUES_SAMPLED_DATA)
-        value = meter_value(wanted, sample, ReadingContext.trigger, host.stamp(now_s))
+        value = meter_value(wanted, sample, ReadingContext.trigger, host.stamp(reading.at_s))
         if value is None:
             return
         transaction = connector.transaction

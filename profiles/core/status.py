@@ -139,6 +139,10 @@ class Status(FeatureProfile):
     def _lasted(self, number: int, now_s: float) -> None:
         self._report(number, now_s)
 
+    def clock_found(self, step_s: float, now_s: float) -> None:
+        for report in self._reports:
+            report.since_utc_s += step_s if report.since_utc_s else 0.0
+
     # --- what is told -------------------------------------------------------------------------------------------------
 
     def registered(self, now_s: float) -> None:

@@ -52,7 +52,7 @@ class _Owed:
 class IdleFee(FeatureProfile):
     """Tells when the plug is out after a transaction, if that was promised."""
 
-    __slots__ = ("_owed",)
+    __slots__ = ("_earlier", "_owed")
 
     name = "Core"
     keys = (CUSTOM_IDLE_FEE_AFTER_STOP,)
@@ -61,6 +61,8 @@ class IdleFee(FeatureProfile):
         super().__init__(host)
         self._owed: dict[str, _Owed] = {}
         """By the key of the transaction, oldest first."""
+        self._earlier: frozenset[str] = frozenset()
+        """Those that ended in an earlier life."""
 
     def runs(self, key: str) -> bool:
         """Whether an idle fee may still be due for a transaction that is over."""
@@ -76,6 +78,7 @@ class IdleFee(FeatureProfile):
             for key, body in snapshot.get("transaction", {}).items():
                 if not body["ended"] and key not in self._owed:
                     self._owe(key, body["connector"], body.get("id"), self.host.calendar.utc_s(now_s))
+        self._earlier = frozenset(self._owed)
         for key, owed in list(self._owed.items()):
             if not self.host.has_connector(owed.connector):
                 self._tell(key, owed, now_s)  # it is no longer fitted
@@ -89,6 +92,12 @@ class IdleFee(FeatureProfile):
     def _owe(self, key: str, connector: int, transaction_id: int | None, ended_utc_s: float) -> None:
         owed = self._owed[key] = _Owed(connector, transaction_id, ended_utc_s)
         self.host.save(STORED, key, owed.body())
+
+    def clock_found(self, step_s: float, now_s: float) -> None:
+        for key, owed in self._owed.items():
+            if key not in self._earlier:
+                owed.ended_utc_s += step_s
+                self.host.save(STORED, key, owed.body())
 
     def transaction_answered(self, message: Message, result: Any, now_s: float) -> None:
         owed = self._owed.get(message.transaction or "")
@@ -110,7 +119,10 @@ class IdleFee(FeatureProfile):
 
     def _tell(self, key: str, owed: _Owed, now_s: float) -> None:
         """Both records change in one commit: the message is stored exactly if it is no longer owed."""
-        out_utc_s = max(self.host.calendar.utc_s(now_s), owed.ended_utc_s)
+        out_utc_s = self.host.calendar.utc_s(now_s)
+        if self.host.calendar.is_set:
+            # Else it is moved when the time is found, and it may be earlier than what an earlier life knew.
+            out_utc_s = max(out_utc_s, owed.ended_utc_s)
         data: Mapping[str, object] = {"timestamp": utc_text(out_utc_s)}
         transaction = self.host.queue.transactions.get(key)
         transaction_id = owed.transaction_id if transaction is None else transaction.transaction_id

@@ -26,7 +26,7 @@ def answers_not(_: dict[str, Any]) -> Any:
 
 
 def answers_nonsense(_: dict[str, Any]) -> Any:
-    return {"wrong": True}
+    return ["wrong"]
 
 
 FAILURES = pytest.mark.parametrize("fails", [answers_error, answers_not, answers_nonsense])

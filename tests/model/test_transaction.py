@@ -197,3 +197,31 @@ def test_a_message_is_stored_as_it_will_be_sent(owner: Owner, queue: Transaction
     """ "Same payload, never changed timestamp or values in a retry"."""
     message = queue.put("MeterValues", '{"connectorId":1}', None)
     assert Message.restored(message.key, owner.records["queue"][message.key]) == message
+
+
+# --- a clock that is set late -----------------------------------------------------------------------------------------
+
+STAMPED = '{"timestamp":"2026-01-01T00:00:00.000Z","sampledValue":[{"value":"7"}]}'
+
+
+def test_what_this_life_has_stamped_moves_when_the_time_is_found(owner: Owner, queue: TransactionQueue) -> None:
+    """Begin, end, samples and messages keep their distances; all of it is stored (4.8, 4.10)."""
+    lost = queue.put("MeterValues", f'{{"meterValue":[{STAMPED}]}}', None)
+    queue.failed(lost, 1)
+    old = queue.put("MeterValues", f'{{"meterValue":[{STAMPED}]}}', None)
+    queue = owner.reborn()
+    queue.begin_life()
+    sent_before = queue.requeue(lost.key)
+    transaction = begun(queue)
+    transaction.ending = Ending("Local", 1500.0)
+    queue.add_sample(transaction, STAMPED)
+    new = queue.put("MeterValues", f'{{"meterValue":[{STAMPED}]}}', transaction.key)
+    queue.move_stamps(3600.0)
+    later = STAMPED.replace("T00", "T01")
+    again = owner.reborn()
+    payloads = {message.key: message.payload for message in again}
+    assert payloads[sent_before.key] == f'{{"meterValue":[{STAMPED}]}}'
+    assert payloads[old.key] == f'{{"meterValue":[{STAMPED}]}}'
+    assert payloads[new.key] == f'{{"meterValue":[{later}]}}'
+    kept = again.transactions[transaction.key]
+    assert (kept.started_utc_s, kept.ending, kept.samples) == (4600.0, Ending("Local", 5100.0), [later])

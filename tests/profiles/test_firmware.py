@@ -156,6 +156,18 @@ def test_connectors_not_in_use_become_unavailable_meanwhile() -> None:
     assert world.calls("StartTransaction") == []
 
 
+def test_what_waits_for_an_installation_cannot_be_reserved() -> None:
+    """If the Charge Point or connector is Unavailable, ReserveNow.conf says Unavailable, not Occupied (5.13)."""
+    world = update(box("ac22-sim-duo").charge("A1", 1)).run(30)
+    assert (world.told(1), world.told(2)) == ("Charging", "Unavailable")
+    later = utc_text(EPOCH_UTC_S + world.now_s + 600)
+    answers = [
+        world.ask("ReserveNow", connectorId=number, expiryDate=later, idTag="B1", reservationId=1)["status"]
+        for number in (1, 2, 0)
+    ]
+    assert answers == ["Occupied", "Unavailable", "Occupied"]
+
+
 def test_what_the_central_system_made_inoperative_stays_so() -> None:
     """connectors go back to their former state (handbook, messages 5)."""
     world = box()

@@ -63,6 +63,17 @@ def test_meter_values_are_sent(world: World) -> None:
     assert [p["connectorId"] for p in world.run(1).calls("MeterValues")] == [1]
 
 
+def test_a_silent_meter_has_told_something_before(world: World) -> None:
+    """It SHALL return the most recent measurements (erratum 3.46), and what was accepted is sent (5.17)."""
+    world.charge().run(60)
+    trigger(world, "MeterValues", connectorId=1)
+    (before,) = [p["meterValue"][0] for p in world.run(1).calls("MeterValues") if "Trigger" in str(p)]
+    world.cause("meter_silent").forget()
+    assert trigger(world, "MeterValues", connectorId=1) == "Accepted"
+    (told,) = [p["meterValue"][0] for p in world.run(10).calls("MeterValues")]
+    assert told == before
+
+
 @pytest.mark.parametrize("connector", [2, 99, -1])
 @pytest.mark.parametrize("requested", ["MeterValues", "StatusNotification"])
 def test_an_unknown_connector_is_rejected(world: World, requested: str, connector: int) -> None:
@@ -119,3 +130,11 @@ def test_without_the_feature_profile_the_call_is_not_supported() -> None:
     """Known action of a profile we lack: NotSupported (OCPP-J table 7)."""
     world = World(plan={"feature_profiles": ("Core",)})
     assert world.ask("TriggerMessage", requestedMessage="Heartbeat") == "NotSupported"
+
+
+def test_boot_notification_can_be_asked_for_after_a_reconnect(world: World) -> None:
+    """Once accepted, until the next reset/reboot/reconnect, it is RECOMMENDED to reject it (erratum 3.35)."""
+    world.network(False).network(True).forget()
+    assert trigger(world, "BootNotification") == "Accepted"
+    assert world.run(1).story() == ["BootNotification", "StatusNotification 0 Available", "StatusNotification 1 Available"]
+    assert trigger(world, "BootNotification") == "Rejected"

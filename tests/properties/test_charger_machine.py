@@ -180,7 +180,7 @@ class ChargerMachine(RuleBasedStateMachine):
             if manner == "silence":
                 return SILENCE
             if manner == "wrong":
-                return {"wrong": True}
+                return ["wrong"]
             result = peer.ordinary(action, payload)
             if manner == "refuses" and "idTagInfo" in result:
                 result["idTagInfo"] = {"status": "Invalid"}

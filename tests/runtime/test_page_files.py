@@ -25,8 +25,7 @@ TOKEN = "0123456789abcdef"
 def client(admission: Admission, identity: str = "CP1") -> httpx.AsyncClient:
     """Return a client of the page of one charger, which dials nobody."""
     site = Site(Store(None, Durability.RELAXED))
-    charger, link = seat(site, identity)
-    link.hold(True)
+    charger, _link = seat(site, identity)
     charger.start()
     front = FrontDesk(site)
     web = Web(front.desk, front.events, admission)
