@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -62,7 +62,9 @@ class Hall:
 
 
 @asynccontextmanager
-async def hall(board: str = "ac11-sim", count: int = 1, admission: Admission = ANY_PORT) -> AsyncIterator[Hall]:
+async def hall(
+    board: str = "ac11-sim", count: int = 1, admission: Admission = ANY_PORT, keys: Mapping[str, str] | None = None
+) -> AsyncIterator[Hall]:
     """Open a hall and its page."""
     store = Store(None, Durability.RELAXED)
     site = Site(store, SPEED, seed=1)
@@ -73,7 +75,7 @@ async def hall(board: str = "ac11-sim", count: int = 1, admission: Admission = A
     async with serve(central, path_prefix="/ocpp", utc_s=site.utc_s) as centre:
         for number in range(1, count + 1):
             identity = f"CP{number}"
-            plan = ChargerPlan(identity=identity, board=plan_board(board), keys=KEYS, seed=number)
+            plan = ChargerPlan(identity=identity, board=plan_board(board), keys={**KEYS, **(keys or {})}, seed=number)
             charger = site.add(plan, Address(url=centre.url, identity=identity), PROMPT)
             front.watch(charger)
             charger.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -40,6 +41,23 @@ async def test_a_whole_charge_by_clicking(show: Open) -> None:
         (transaction,) = place.transactions()
         assert (transaction.id_tag, transaction.reason) == (TAG, "Local")
         assert transaction.energy_wh > 0
+
+
+async def test_what_a_charge_costs_is_shown_as_it_is_told(show: Open) -> None:
+    """California pricing: the amount of the last RunningCost, on the page and on the box's own screen."""
+    async with hall(keys={"CustomDisplayCostAndPrice": "true"}) as place:
+        page = await show(place.url)
+        await start_charge(page)
+        await expect(page.locator("#cost")).to_have_count(0)
+        number = place.charger.model.connector(1).transaction
+        assert number is not None
+        await until(lambda: number.transaction_id is not None, "the number of the transaction")
+        told = json.dumps({"transactionId": number.transaction_id, "cost": 1.5, "state": "Charging"})
+        vendor = "org.openchargealliance.costmsg"
+        place.call("DataTransfer", vendorId=vendor, messageId="RunningCost", data=told)
+        await expect(page.locator("#cost")).to_have_text("1.500 so far")
+        screen = await show(f"{place.url}/display")
+        await expect(screen.locator("#cost")).to_have_text("1.500 so far")
 
 
 async def test_only_what_is_possible_now_can_be_clicked(show: Open) -> None:

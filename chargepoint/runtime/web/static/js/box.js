@@ -1,6 +1,6 @@
 // The box as one sees it: its light, its figures, and why it does not give more.
 import { html } from "./dom.js";
-import { date, duration, dutyText, kilo, pilotVolts, short, statusClass, statusText } from "./words.js";
+import { costText, date, duration, dutyText, kilo, pilotVolts, short, statusClass, statusText } from "./words.js";
 
 /** Say what is offered, and what it is limited by. */
 export function reason({ limit_a: limit, why, bounds }, now) {
@@ -30,6 +30,7 @@ export function Box({ connector, now }) {
         <div><dt>Time</dt><dd>${charge ? duration(charge.duration_s) : "–"}</dd></div>
         <div><dt>Card</dt><dd class="code">${charge ? charge.id_tag : "–"}</dd></div>
         <div><dt>Transaction</dt><dd>${charge ? (charge.transaction_id ?? "not numbered yet") : "–"}</dd></div>
+        ${costText(connector.cost) && html`<div class="wide"><dt>Cost</dt><dd id="cost">${costText(connector.cost)}</dd></div>`}
       </dl>
       <dl class="facts">
         <div><dt>Pilot</dt><dd><b class="letter" id="pilot">${pilot.state}</b> ${pilotVolts(pilot.state)}, ${dutyText(pilot.duty_percent)}</dd></div>

@@ -1,7 +1,7 @@
 // The wallbox's own small screen: state, power, energy, and a code to start a charge by app.
 import { html, render, useEffect, useState } from "./dom.js";
 import { chargers, follow } from "./api.js";
-import { duration, kilo, short, statusClass } from "./words.js";
+import { costText, duration, kilo, short, statusClass } from "./words.js";
 
 const INVITING = ["Available", "Preparing"];
 const TEXTS = {
@@ -49,6 +49,7 @@ function Screen({ state, connector, isOne, live }) {
       ? html`<p class="power"><span id="power">${kilo(meter.power_w ?? 0, 1)}</span><small>kW</small></p>
           <dl><div><dt>Energy</dt><dd id="energy">${kilo(charge.energy_wh, 2)} kWh</dd></div><div><dt>Time</dt><dd>${duration(charge.duration_s)}</dd></div></dl>`
       : html`<p class="invite">${isInviting ? (connector.is_car_connected ? "The car is connected." : "Connect your car.") : connector.info}</p>`}
+    ${costText(connector.cost) && html`<p class="hint" id="cost">${costText(connector.cost)}</p>`}
     ${isInviting && html`<${Code} charger=${state.id} connector=${connector.connector} />`}
     ${!isInviting && charge && connector.limit_a > 0 && html`<p class="hint">up to ${short(connector.limit_a)} A · ${connector.why}</p>`}
   </div></div></section>`;

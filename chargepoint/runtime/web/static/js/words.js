@@ -78,3 +78,11 @@ export function pretty(text) {
     return text;
   }
 }
+
+/** What a charge costs, as the central system told it last; "" when nothing was told. */
+export function costText(cost) {
+  if (cost === null) return "";
+  if (cost.state === "Follows") return "told once online again";
+  if (cost.amount !== null) return cost.state === "Finished" ? `${cost.amount} in all` : `${cost.amount} so far`;
+  return cost.text;
+}
