@@ -136,5 +136,5 @@ async def test_whatever_comes_over_the_socket_is_answered_or_ends_it_with_the_ri
                         await asyncio.wait_for(connection.wait_closed(), PATIENCE_S)
                         assert connection.close_code == code
                         connection = await sender.connection()
-                assert box.charger.model.session.is_online
+                await until(lambda: box.charger.model.session.is_online, "a charger that is back")
         assert logged == []
