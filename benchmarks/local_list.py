@@ -24,7 +24,8 @@ from benchmarks.wire import plain_read
 from chargepoint.model import wire
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import Roster
-from chargepoint.model.outbox import Save
+from chargepoint.model.outbox import TrySave
+from chargepoint.model.session import Later
 from chargepoint.model.timebase import Calendar, Scheduler, Timers
 from chargepoint.runtime.store import Store
 
@@ -68,11 +69,14 @@ def take(model: ChargePoint, text: str, keep: Callable[[list[Any]], None] | None
     """Let a charger take one message, from text to what it stores."""
     call = wire.read_frame(text)
     assert isinstance(call, wire.Call)
-    status = model.serve(wire.decode_call(call.action, call.payload), 0.0).status
-    assert status == "Accepted", status
-    saves = [("CP1", effect) for effect in model.take_effects() if type(effect) is Save]
-    if keep is not None:
-        keep(saves)
+    response = model.serve(wire.decode_call(call.action, call.payload), 0.0)
+    assert isinstance(response, Later), response  # the answer waits for the store
+    for effect in model.take_effects():
+        if isinstance(effect, TrySave):
+            if keep is not None:
+                keep([("CP1", save) for save in effect.saves])
+            model.on_stored(effect.ref, True, 0.0)
+    model.take_effects()
 
 
 Plain = dict[str, dict[str, Any]]
