@@ -292,6 +292,11 @@ class ChargePoint:
         self.queue.put(wire.action_of(request), payload, transaction)
         self.session.pump(self.timers.charge_s)
 
+    def requeue(self, key: str, now_s: float) -> None:
+        """Send a message that was given up once more, as soon as its turn comes. Raises KeyError."""
+        self.queue.requeue(key)
+        self.session.pump(now_s)
+
     def setting(self, key: Key[Any]) -> Any:
         """Return the value in force of a key that this charger has."""
         return self.settings.get(key)

@@ -316,6 +316,10 @@ class Charger:
         """Allow at a connector what was allowed before its local limit was 0."""
         self.model.feature(LocalLimit).resume(self.model.connector(connector), self._shore.tell_time())
 
+    def requeue(self, key: str) -> None:
+        """Send a message that was given up once more. Raises KeyError."""
+        self.model.requeue(key, self._shore.tell_time())
+
     def send_raw(self, action: str, payload: str) -> None:
         """Send a call as it is written, right or wrong (encoded JSON). Raises ConnectionError without a socket."""
         self.model.session.send_raw(action, payload, self._shore.tell_time())

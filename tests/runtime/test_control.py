@@ -19,7 +19,7 @@ from chargepoint.runtime.control.verbs import VERBS, BadArguments, NotFound
 from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError, PretendedElectricity
 from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
-from tests.world import World
+from tests.world import ERROR, World
 
 SOCKET = "ac11-sim-socket"
 
@@ -290,6 +290,37 @@ def test_the_queue_shows_what_waits_for_the_central_system(bench: Bench) -> None
     assert messages[0]["payload"]["idTag"] == "A1"
     with pytest.raises(NotFound, match="no message 7 was given up"):
         bench.do("requeue", key="7")
+
+
+def given_up() -> tuple[Bench, str]:
+    """A charger whose StopTransaction was refused for good, and the key of that message; the next one is accepted."""
+    bench = Bench(World(keys={"TransactionMessageAttempts": "1", "HeartbeatInterval": "0"}))
+    bench.world.peer.answers["StopTransaction"] = lambda _payload: ERROR
+    bench.do("plug-in", 5)
+    bench.do("swipe", 60, tag="A1")
+    bench.do("swipe", 30, tag="A1")
+    (message,) = bench.do("queue")["messages"]
+    assert (message["action"], message["is_undelivered"]) == ("StopTransaction", True)
+    del bench.world.peer.answers["StopTransaction"]
+    bench.world.forget()
+    return bench, message["key"]
+
+
+def test_what_was_given_up_is_sent_again_at_once() -> None:
+    """It waits for nothing else to happen: money may depend on it, and the box may stand idle for days."""
+    bench, key = given_up()
+    bench.do("requeue", 1, key=key)
+    assert [row["reason"] for row in bench.world.calls("StopTransaction")] == ["Local"]
+    assert bench.do("queue")["messages"] == []
+
+
+def test_what_was_given_up_is_dismissed_for_good() -> None:
+    bench, key = given_up()
+    bench.do("dismiss", 60, key=key)
+    assert bench.world.calls("StopTransaction") == []
+    assert bench.do("queue")["messages"] == []
+    with pytest.raises(NotFound):
+        bench.do("dismiss", key=key)
 
 
 @pytest.mark.parametrize(

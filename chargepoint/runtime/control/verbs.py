@@ -332,20 +332,20 @@ class KeptMessage(Arguments):
 @deed
 def requeue(charger: Charger, clock: RunningClock, told: KeptMessage) -> Done:
     """Send a message that was given up once more."""
-    deeds.check_running(charger)
-    try:
-        charger.model.queue.requeue(told.key)
-    except KeyError as error:
-        raise NotFound(f"no message {told.key} was given up") from error
+    _settle(charger, told.key, charger.requeue)
     return Done(done=f"message {told.key} waits again")
 
 
 @deed
 def dismiss(charger: Charger, clock: RunningClock, told: KeptMessage) -> Done:
     """Give a message that could not be delivered up for good."""
+    _settle(charger, told.key, charger.model.queue.dismiss)
+    return Done(done=f"message {told.key} is gone")
+
+
+def _settle(charger: Charger, key: str, deed: Callable[[str], None]) -> None:
     deeds.check_running(charger)
     try:
-        charger.model.queue.dismiss(told.key)
+        deed(key)
     except KeyError as error:
-        raise NotFound(f"no message {told.key} was given up") from error
-    return Done(done=f"message {told.key} is gone")
+        raise NotFound(f"no message {key} was given up") from error
