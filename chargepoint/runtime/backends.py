@@ -46,7 +46,7 @@ class Backend:
     url: str
     """As on this machine with its default port; ``{id}`` stands for the identity."""
     source: str
-    """The public document that says so."""
+    """The public document to hold it against."""
     tried: str | None = None
     """What was tried with this program; None: nothing."""
     password: Password = Password.OPTIONAL

@@ -1,6 +1,6 @@
-"""What Home Assistant makes of MQTT messages, written down from its documentation: nothing of the program is used here.
+"""What Home Assistant makes of MQTT messages, as its documentation is known to say: nothing of the program is used here.
 
-Sources, as published for release 2025.11: "MQTT" (discovery topic, payload, availability, birth and last will), "MQTT
+Written from memory, not beside the pages. They are "MQTT" (discovery topic, payload, availability, birth and last will), "MQTT
 Sensor", "MQTT binary sensor", "MQTT Number", "MQTT Switch", "Sensor" and "Binary sensor" (device classes), "Sensor entity"
 (state classes).
 """
