@@ -1,8 +1,8 @@
 """What Home Assistant makes of MQTT messages, as its documentation is known to say: nothing of the program is used here.
 
-Written from memory, not beside the pages. They are "MQTT" (discovery topic, payload, availability, birth and last will), "MQTT
-Sensor", "MQTT binary sensor", "MQTT Number", "MQTT Switch", "Sensor" and "Binary sensor" (device classes), "Sensor entity"
-(state classes).
+Written from memory, not beside the pages. They are "MQTT" (discovery topic, payload, availability, birth and last
+will), "MQTT Sensor", "MQTT binary sensor", "MQTT Number", "MQTT Switch", "Sensor" and "Binary sensor" (device
+classes), "Sensor entity" (state classes).
 """
 
 from __future__ import annotations
