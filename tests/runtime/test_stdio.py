@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from chargepoint.runtime.clock import RunningClock
+from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control.events import Events
 from chargepoint.runtime.control.lines import LONGEST, Lines
 from chargepoint.runtime.control.stdio import serve
 from tests.runtime.desk import PATIENCE_S, until
 from tests.runtime.web import Office, office
+from tests.world import World
 
 
 class Pipe:
@@ -68,16 +72,21 @@ async def test_who_does_not_read_its_answers_holds_up_nobody_else(requests: Pipe
 
 
 async def test_events_that_nobody_read_are_counted(requests: Pipe, answers: Pipe) -> None:
-    async with office() as desk:
-        desk.front.events._kept = 5
-        serving = begin(desk, requests.read_end.fileno(), answers.write_end.fileno())
-        requests.write_end.write(b'{"verb": "events"}\n')
-        requests.write_end.close()
-        await asyncio.wait_for(serving, PATIENCE_S)
-        answers.write_end.close()
-        told = answers.lines()
-        assert told[0] == {"id": None, "result": {"after": 0}}
-        assert [line["event"]["id"] for line in told[2:]] == list(range(told[1]["missed"] + 1, told[1]["missed"] + 6))
+    """A stepped clock: nothing happens between the request and the answer that the test did not write."""
+    world, ring = World(), Events(kept=5)
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    missed = ring.last - 5
+    assert missed > 0
+    lines = Lines(Desk({"CP1": world.charger}, RunningClock()))
+    requests.write_end.write(b'{"verb": "events"}\n')
+    requests.write_end.close()
+    await asyncio.wait_for(serve(lines, ring, requests.read_end.fileno(), answers.write_end.fileno()), PATIENCE_S)
+    answers.write_end.close()
+    told = answers.lines()
+    assert told[:2] == [{"id": None, "result": {"after": 0}}, {"missed": missed}]
+    assert [line["event"]["id"] for line in told[2:]] == list(range(missed + 1, ring.last + 1))
 
 
 async def test_who_is_gone_ends_it(requests: Pipe, answers: Pipe) -> None:
