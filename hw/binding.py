@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -33,9 +33,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The words a text may be: ``Annotated[str, OneOf(("sdm120", "sdm630"))]``."""
+    """The words a text may be: ``Annotated[str, OneOf(("sdm120", "sdm630"))]``.
 
-    words: tuple[str, ...]
+    They are looked at when one is read, not before: they may come from a file of their own.
+    """
+
+    words: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,10 @@ class Declared:
         return self.note(Bounds) or Bounds()
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The words a text, or each text of a list, is one of; () for any."""
+    def words(self) -> Collection[str] | None:
+        """The words a text, or each text of a list, is one of; None for any."""
         one_of = self.note(OneOf)
-        return () if one_of is None else one_of.words
+        return None if one_of is None else one_of.words
 
     @property
     def section(self) -> type[DataclassInstance] | None:
@@ -217,7 +220,7 @@ def _read_number(section: Section, key: str, what: Declared) -> float:
 def _read_text(section: Section, key: str, what: Declared) -> str:
     if what.written is Written.PLAIN:
         return section.plain(key)
-    if what.words:
+    if what.words is not None:
         return section.one_of(key, what.words)
     text = section.text(key)
     length, matches = what.note(Length), what.note(Matches)
@@ -234,4 +237,4 @@ def _read_tuple(section: Section, key: str, what: Declared, items: Declared) -> 
     if items.choices is not None:
         kind = items.choices
         return tuple(kind(word) for word in section.texts(key, choices=[str(member.value) for member in kind]))
-    return section.texts(key, choices=what.words)
+    return section.texts(key, choices=what.words or ())

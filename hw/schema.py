@@ -96,7 +96,7 @@ def _number(what: Declared) -> Schema:
 def _text(what: Declared) -> Schema:
     if what.written is Written.PLAIN:
         return {"type": ["string", "number", "boolean", "null"]}
-    if what.words:
+    if what.words is not None:
         return {"enum": list(what.words)}
     schema: Schema = {"type": "string"}
     length, matches = what.note(Length), what.note(Matches)

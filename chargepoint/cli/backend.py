@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from chargepoint.cli.common import output_option, print_record, print_table
-from chargepoint.runtime.backends import Backend, backends, find
+from chargepoint.runtime.backends import BACKENDS, Backend, find
 
 
 @click.group(name="backend")
@@ -17,7 +17,7 @@ def command() -> None:
 @output_option
 def list_command(output: str) -> int:
     """Show the central systems with the shape of their URL."""
-    rows = [{name: value for name, value in _row(each).items() if name in _COLUMNS} for each in backends().values()]
+    rows = [{name: value for name, value in _row(each).items() if name in _COLUMNS} for each in BACKENDS.values()]
     print_table(rows, output)
     return 0
 

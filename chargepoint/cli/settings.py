@@ -88,6 +88,18 @@ def configuration_options(*, without: Collection[str] = ()) -> Callable[[F], F]:
     return add
 
 
+class _Words(click.Choice[str]):
+    """A choice whose words are looked at when a value is given, or help: they may come from a file."""
+
+    def __init__(self, words: Collection[str]) -> None:
+        self._words = words
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]  # click's is filled at once
+        return tuple(self._words)
+
+
 def _option(setting: Setting) -> Callable[[F], F]:
     note = setting.what.note(Help)
     default = setting.default.value if isinstance(setting.default, Enum) else setting.default
@@ -105,8 +117,8 @@ def _option(setting: Setting) -> Callable[[F], F]:
 def _type(what: Declared) -> click.ParamType[Any]:
     if what.choices is not None:
         return click.Choice([str(member.value) for member in what.choices])
-    if what.words:
-        return click.Choice(what.words)
+    if what.words is not None:
+        return _Words(what.words)
     if what.kind is float:
         return click.FloatRange(what.bounds.minimum, what.bounds.maximum)
     if what.kind is int:

@@ -6,10 +6,10 @@ dial. Host and password are always the user's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cached_property
 from importlib.resources import as_file, files
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,7 +26,7 @@ class UnknownBackendError(ChargePointError):
     """No central system is known by this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(unknown(f"no back end {name!r}", name, backends()))
+        super().__init__(unknown(f"no back end {name!r}", name, BACKENDS))
 
 
 class Password(StrEnum):
@@ -84,18 +84,10 @@ def _has_no_port(netloc: str) -> bool:
 
 def find(name: str) -> Backend:
     """Return the central system of this name. Raises UnknownBackendError."""
-    found = backends().get(name)
+    found = BACKENDS.get(name)
     if found is None:
         raise UnknownBackendError(name)
     return found
-
-
-@cache
-def backends() -> Mapping[str, Backend]:
-    """Return all central systems known by name, in the order of the file."""
-    with as_file(files("chargepoint.runtime").joinpath("backends.yaml")) as path:
-        root = load(path, error=BackendFileError).mapping()
-    return {name: _backend(name, Section(entry.node, BackendFileError)) for name, entry in root.items()}
 
 
 def _backend(name: str, section: Section) -> Backend:
@@ -115,3 +107,26 @@ def _backend(name: str, section: Section) -> Backend:
     )
     section.finish()
     return backend
+
+
+class _Presets(Mapping[str, Backend]):
+    """The presets by name, in the order of the file; read when somebody looks, which most starts do not."""
+
+    @cached_property
+    def _read(self) -> Mapping[str, Backend]:
+        with as_file(files("chargepoint.runtime").joinpath("backends.yaml")) as path:
+            root = load(path, error=BackendFileError).mapping()
+        return {name: _backend(name, Section(entry.node, BackendFileError)) for name, entry in root.items()}
+
+    def __getitem__(self, name: str) -> Backend:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+
+BACKENDS: Mapping[str, Backend] = _Presets()
+"""All central systems known by name."""

@@ -24,7 +24,7 @@ from hw.loader import SUFFIXES, UnknownBoardError, plan_board
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
-from .backends import Backend, backends
+from .backends import BACKENDS, Backend
 from .connection import LinkSettings
 from .control.admission import Admission, check_link
 from .mqtt.broker import NO_MQTT, PLAIN_PORT, TLS_PORT, Broker, has_mqtt, is_topic
@@ -181,7 +181,7 @@ def _address(told: CentralSystemSection, identity: str, root: Section) -> Addres
     if told.url is None and told.backend is None:
         return None
     # What the configuration says itself counts; a back end known by name fills in the rest.
-    known = Backend(name="", title="", url="", source="") if told.backend is None else backends()[told.backend]
+    known = Backend(name="", title="", url="", source="") if told.backend is None else BACKENDS[told.backend]
     try:
         return Address(
             url=known.url_for(told.url),

@@ -15,7 +15,7 @@ import profiles
 from hw.binding import Bounds, Declared, Help, Length, Matches, OneOf, Plain, Seconds, Secret, declared
 from profiles.firmware.update import INSTALL_LIMIT_S
 
-from .backends import backends
+from .backends import BACKENDS
 from .connection import LinkSettings
 from .mqtt.broker import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
 from .porter import FilePlan
@@ -69,7 +69,7 @@ class CentralSystemSection:
     backend: Annotated[
         str | None,
         Option("backend"),
-        OneOf(tuple(backends())),
+        OneOf(BACKENDS),
         Help("Central system by name: fills in what is left out here (`chargepoint backend list`).", "steve"),
     ] = None
     append_identity: Annotated[

@@ -259,6 +259,7 @@ def other_than(default: object, what: Declared, name: str) -> str:
         return str(not default).lower()
     if isinstance(default, int | float):
         return f"{default + 1:g}"
+    assert what.words is not None, name
     assert "ok" in what.words, name
     return "ok"
 

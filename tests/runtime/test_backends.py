@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chargepoint.runtime.address import Address
-from chargepoint.runtime.backends import Backend, Password, UnknownBackendError, backends, find
+from chargepoint.runtime.backends import BACKENDS, Backend, Password, UnknownBackendError, find
 from chargepoint.runtime.configuration import ConfigurationError, read
 from tests.wire.independent import Csms, wallbox
 
@@ -16,7 +16,7 @@ def preset(url: str) -> Backend:
     return Backend(name="x", title="X", url=url, source="-")
 
 
-@pytest.mark.parametrize("backend", backends().values(), ids=lambda backend: backend.name)
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda backend: backend.name)
 def test_every_preset_can_be_dialled_and_names_its_source(backend: Backend) -> None:
     """Each with its public source; whether it was tried is told."""
     address = Address(url=backend.url_for(None), identity="CP 1", append_identity=backend.append_identity)
@@ -29,7 +29,7 @@ def test_every_preset_can_be_dialled_and_names_its_source(backend: Backend) -> N
 
 def test_preset_that_says_it_was_tried_was_tried() -> None:
     """The others say nothing; see tests/cli/test_doctor.py and tests/wire."""
-    assert [each.name for each in backends().values() if each.tried] == ["chargepoint", "mobilityhouse-ocpp"]
+    assert [each.name for each in BACKENDS.values() if each.tried] == ["chargepoint", "mobilityhouse-ocpp"]
 
 
 @pytest.mark.parametrize(
