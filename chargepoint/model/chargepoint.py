@@ -38,7 +38,7 @@ from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
 from .journal import ClockSet, FaultChanged, Journal, LinkChanged, Restarting, TagPresented
 from .keys import Access, Key, Settings
-from .outbox import CloseLink, Effect, LinkIsGood, Ref, Restart, Save
+from .outbox import CloseLink, Command, Effect, LinkIsGood, Ref, Restart, Save, SetLock, SetRelay
 from .session import Lane, Later, Outcome, Session
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
@@ -205,6 +205,15 @@ class ChargePoint:
             self._tell("tag_presented", seen.tag, seen.connectors, now_s)
         else:
             self._on_fault(seen, now_s)
+
+    def on_commanded(self, command: Command, now_s: float) -> None:
+        """The board has been given a command: at once, or when the store had taken what was decided before it."""
+        if isinstance(command, SetRelay):
+            self.connector(command.connector).supply.on_ordered(command.closed, now_s)
+        elif isinstance(command, SetLock):
+            lock = self.connector(command.connector).lock
+            if lock is not None:
+                lock.on_ordered(command.locked, now_s)
 
     def on_transfer(self, ref: Ref, ended: Transferred, now_s: float) -> None:
         """A file was moved or firmware installed, or it failed."""

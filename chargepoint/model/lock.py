@@ -47,7 +47,7 @@ class CableLock:
             return
         self._goal = locked
         self._tries = 0
-        self._command(now_s)
+        self._command()
 
     def on_lock(self, locked: bool, jammed: bool, now_s: float) -> None:
         """Take the feedback of a movement."""
@@ -60,17 +60,22 @@ class CableLock:
         else:
             self._alarm.set(now_s + PAUSE_S)
 
-    def _command(self, now_s: float) -> None:
+    def on_ordered(self, locked: bool, now_s: float) -> None:
+        """The motor has its order, which the store may have held up: from now on the feedback is missed."""
+        if self._goal == locked:
+            self._alarm.set(now_s + MOVEMENT_S)
+
+    def _command(self) -> None:
         assert self._goal is not None
         self._tries += 1
-        self._alarm.set(now_s + MOVEMENT_S)
+        self._alarm.clear()
         self._owner.emit(SetLock(self._connector, self._goal))
 
     def _try_again(self, now_s: float) -> None:
         if self._goal is None:
             return
         if self._tries < TRIES:
-            self._command(now_s)
+            self._command()
         else:
             self._settle(self._goal, False, now_s)
 

@@ -153,6 +153,13 @@ class Supply:
             self._feedback.set(now_s + FEEDBACK_S)
         self.owner.supply_changed(now_s)
 
+    def on_ordered(self, closed: bool, now_s: float) -> None:
+        """The contactor has its order, which the store may have held up: from now on the feedback is missed."""
+        if closed != self.is_ordered_closed or self.is_closed == closed or not self.outlet.has_feedback:
+            return
+        if self.outlet.relay is RelayKind.DIRECT and (closed or not self._relay_tries):
+            self._feedback.set(now_s + FEEDBACK_S)
+
     def _lost(self, now_s: float) -> None:
         """The pilot shows no state for too long: as good as a short circuit."""
         self._candidate = PilotState.E
@@ -230,12 +237,11 @@ class Supply:
         self._reclose.clear()
         if not closed and (self.car_asks or self.car is PilotState.E):
             self._reclose_from_s = now_s + RECLOSE_S
+        self._feedback.clear()
         self.owner.emit(SetRelay(self.outlet.connector, closed))
         if not self.outlet.has_feedback:
             self.is_closed = closed
             self.owner.supply_changed(now_s)
-        elif self.is_closed != closed and self.outlet.relay is RelayKind.DIRECT:
-            self._feedback.set(now_s + FEEDBACK_S)
 
     def _open_under_load(self, now_s: float) -> None:
         if self.is_ordered_closed and not self._may_close():
@@ -245,11 +251,11 @@ class Supply:
         if self.is_closed == self.is_ordered_closed:
             return
         if self.is_closed:
+            self._relay_tries = 1  # opened once more, and not judged again
             self.owner.trouble(Trouble.CONTACTOR_WELDED, True, now_s)
             self.owner.emit(SetRelay(self.outlet.connector, False))
         elif self._relay_tries == 0:
             self._relay_tries = 1
             self.owner.emit(SetRelay(self.outlet.connector, True))
-            self._feedback.set(now_s + FEEDBACK_S)
         else:
             self.owner.trouble(Trouble.CONTACTOR_STUCK, True, now_s)

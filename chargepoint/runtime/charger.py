@@ -501,6 +501,8 @@ class Charger:
                 self._mailbox.append(MeterRead(effect.connector, effect.ref, None))
             else:
                 self._mailbox.append(FaultSeen(effect.connector, Fault.CONTROLLER_SILENT, True, str(error)))
+        # Also of one that failed: what should have opened and did not is to be missed.
+        self.model.on_commanded(effect, now_s)
         self._advance_board(now_s)
 
     def _obey(self, effect: Command, now_s: float) -> None:

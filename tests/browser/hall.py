@@ -31,6 +31,7 @@ KEYS = {
     "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import",
     "LocalAuthorizeOffline": "true",
     "AllowOfflineTxForUnknownId": "true",
+    "ConnectionTimeOut": "3600",  # a minute is a second here, and a click may take longer
 }
 
 

@@ -197,7 +197,7 @@ async def test_step_that_cannot_be_done_ends_the_run_in_order(tmp_path: Path, sc
     """A script's error is the user's: exit code 2 and one line; the transaction is ended like by any other end."""
     async with Csms() as csms:
         options = ("run", "--url", csms.url, "--speed", 300)
-        line = f"plug_in; swipe A1; wait 1 min; {script}"
+        line = f"plug_in; swipe A1; wait_until 50 Wh; {script}"
         async with chargepoint(*options, "--do", line, cwd=tmp_path) as run:
             assert await run.exit_code() == 2
         assert "Traceback" not in run.text

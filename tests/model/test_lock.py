@@ -13,11 +13,19 @@ class Bench:
         self.timers = Timers(self.scheduler)
         self.commands: list[tuple[float, bool]] = []
         self.settled: list[tuple[bool, bool]] = []
+        self.store_takes_s = 0.0
+        """How long a command waits until what was decided before it is stored."""
         self.lock = CableLock(self, 1)
 
     def emit(self, effect: Effect) -> None:
         assert isinstance(effect, SetLock)
         self.commands.append((self.scheduler.charge_s, effect.locked))
+        if self.store_takes_s:
+            self.timers.at(
+                self.scheduler.charge_s + self.store_takes_s, lambda now_s: self.lock.on_ordered(effect.locked, now_s)
+            )
+        else:
+            self.lock.on_ordered(effect.locked, self.scheduler.charge_s)
 
     def lock_settled(self, locked: bool, succeeded: bool, now_s: float) -> None:
         self.settled.append((locked, succeeded))
@@ -75,6 +83,17 @@ def test_a_motor_that_says_nothing_is_tried_three_times_too() -> None:
     bench.run(10 * MOVEMENT_S)
     assert len(bench.commands) == 3
     assert bench.settled == [(True, False)]
+
+
+def test_a_motor_that_was_not_told_yet_has_not_failed() -> None:
+    """An SD card takes its time; feedback is missed from when the motor was told, not from the decision."""
+    bench = Bench()
+    bench.store_takes_s = 30.0
+    bench.move(True)
+    bench.run(30.0 + MOVEMENT_S / 2)
+    assert (len(bench.commands), bench.settled) == (1, [])
+    bench.run(MOVEMENT_S)
+    assert len(bench.commands) == 2
 
 
 def test_a_second_try_may_succeed() -> None:

@@ -27,6 +27,8 @@ class Outlet:
 
     def __init__(self) -> None:
         self.left: list[Any] = []
+        self.commanded: list[Effect] = []
+        """Commands that the model heard to have been given."""
         self.batches: list[list[Save]] = []
         self.committed = 0
         self.effects: list[Effect] = []
@@ -47,7 +49,12 @@ class Outlet:
         )
         self.charger.porter = cast("Any", SimpleNamespace(stop=lambda: None))
         self.charger.model = cast(
-            "Any", SimpleNamespace(take_effects=self.take_effects, timers=SimpleNamespace(close=lambda: None))
+            "Any",
+            SimpleNamespace(
+                take_effects=self.take_effects,
+                on_commanded=lambda command, now_s: self.commanded.append(command),
+                timers=SimpleNamespace(close=lambda: None),
+            ),
         )
         self.charger.phase = Phase.RUNNING
 
@@ -113,6 +120,15 @@ def test_what_follows_a_save_waits_for_its_commit_but_off_never_waits(
     assert box.decide(*decided) == at_once
     assert len(box.batches) == any(isinstance(effect, Save) for effect in decided)
     assert box.commit(1) == after_commit
+
+
+def test_the_model_hears_of_a_command_when_it_was_given() -> None:
+    """What it waits for begins then, not with the decision."""
+    box = Outlet()
+    box.decide(SAVE, CLOSE)
+    assert box.commanded == []
+    box.commit(1)
+    assert box.commanded == [CLOSE]
 
 
 def test_a_save_with_nothing_behind_it_holds_up_the_next_decisions() -> None:

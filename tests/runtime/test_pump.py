@@ -108,6 +108,35 @@ async def test_switching_off_does_not_wait_for_the_disk(tmp_path: Path) -> None:
         await until(lambda: desk.heard("StopTransaction"), "StopTransaction")
 
 
+async def test_a_contactor_that_waits_for_the_disk_is_not_taken_for_stuck(tmp_path: Path) -> None:
+    """An SD card that hangs costs the driver the time that it hangs, not the charge."""
+    store = Slow(tmp_path / "cp.sqlite3", "test")
+    async with site_with(store) as site:
+        charger, desk = seat(site)
+        hands = charger.board.outlet(1).hands
+        assert hands is not None
+        charger.start()
+        await until(lambda: desk.heard("StatusNotification"), "the boot")
+        plug_in(charger)
+        charger.act(lambda _board, now_s: hands.wants_energy(False, now_s))
+        swipe(charger)
+        await until(lambda: desk.heard("StartTransaction"), "StartTransaction")
+        await until(lambda: status(charger) == "SuspendedEV", "the offer")
+        store.gate.clear()
+        save(charger, "1")
+        await until(lambda: store.is_waiting, "the disk to hang")
+        charger.act(lambda _board, now_s: hands.wants_energy(True, now_s))
+        supply = charger.model.connector(1).supply
+        await until(lambda: supply.is_ordered_closed, "the decision to close")
+        decided_s = site.clock.charge_s()
+        await until(lambda: site.clock.charge_s() > decided_s + 5.0, "more than contactor and feedback need")
+        assert store.is_waiting
+        assert not supply.is_closed
+        store.gate.set()
+        await until(lambda: supply.is_closed and status(charger) == "Charging", "the charge")
+        assert not charger.model.connector(1).troubles
+
+
 @pytest.mark.parametrize("durability", list(Durability))
 async def test_store_that_fails_holds_back_what_depends_on_it_until_it_works(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, durability: Durability
