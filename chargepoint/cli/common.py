@@ -54,11 +54,13 @@ def logging_options(command: F) -> F:
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        utc_s = getattr(record, "charger_utc_s", None)
         entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "charger": getattr(record, "charger", None),
+            "charger_time": None if utc_s is None else datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="seconds"),
             "message": record.getMessage(),
         }
         if record.exc_info:
@@ -71,7 +73,9 @@ class _TextFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         charger = getattr(record, "charger", None)
         level = "" if record.levelno == logging.INFO else f"{record.levelname} "
-        text = f"{at} {charger + ' ' if charger else ''}{level}{record.getMessage()}"
+        utc_s = getattr(record, "charger_utc_s", None)  # its own clock runs faster than the wire's
+        clock = "" if utc_s is None else f"{datetime.fromtimestamp(utc_s, UTC):%H:%M:%S} "
+        text = f"{at} {clock}{charger + ' ' if charger else ''}{level}{record.getMessage()}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 

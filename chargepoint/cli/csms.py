@@ -74,7 +74,7 @@ async def _serve(
     ending = Ending()
 
     def tell(exchange: Exchange) -> None:
-        log.info("%s %s", exchange.identity, exchange_text(exchange))
+        log.info("%s", exchange_text(exchange), extra={"charger": exchange.identity})
 
     central = CentralSystem(
         Random(),

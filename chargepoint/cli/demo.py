@@ -12,7 +12,7 @@ import click
 
 from chargepoint.cli import EXIT_FAILED
 from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
-from chargepoint.cli.story import Story
+from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry, TransactionEnded
 from chargepoint.runtime.address import Address
 from chargepoint.runtime.assembly import ChargerPlan
@@ -97,7 +97,9 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
     async with serve(CentralSystem(Random(plan.seed)), path_prefix="/ocpp", utc_s=site.utc_s) as centre:
         charger = site.add(plan, Address(url=centre.url, identity=IDENTITY))
         lines: list[str] = []
-        story = Story(lines.append, lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
+        story = Story(
+            lambda *line: lines.append(line_text(*line)), lambda _identity, now_s: charger.model.calendar.utc_s(now_s)
+        )
 
         def remember(_identity: str, _now_s: float, entry: Entry) -> None:
             if isinstance(entry, TransactionEnded):

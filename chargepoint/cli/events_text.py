@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from chargepoint.cli.story import Story
+from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry
 
 _KINDS = {kind.__name__: kind for kind in get_args(Entry)}
@@ -18,7 +18,7 @@ def teller(output: str) -> Callable[[Mapping[str, Any]], None]:
     """Return what prints an event, in the form asked for."""
     if output != "table":
         return lambda event: click.echo(json.dumps(event))
-    story = Story(click.echo)
+    story = Story(lambda *line: click.echo(line_text(*line)))
 
     def tell(event: Mapping[str, Any]) -> None:
         kind = _KINDS.get(event["kind"])

@@ -68,7 +68,11 @@ def command(
     address = dialled(settings)
     steps = parse(script) if script else ()
     for name in settings.unknown_keys():
-        log.warning("configuration key %s is not one of this charger's: kept as a custom key", name)
+        log.warning(
+            "configuration key %s is not one of this charger's: kept as a custom key",
+            name,
+            extra={"charger": settings.identity},
+        )
     return asyncio.run(_run(settings, address, steps, trace, duration, takes_lines=stdio))
 
 
@@ -93,7 +97,7 @@ async def _run(
     plan = replace(settings.plan(), recollection=recollection)
     charger = site.add(plan, address if trace is None else _traced(trace, site, address, settings), settings.link)
     is_real = site.clock.is_real
-    story = Story(log.info, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
+    story = Story(_log_line, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
     accepted = asyncio.Event()
 
     def remember(_identity: str, _now_s: float, entry: Entry) -> None:
@@ -109,7 +113,11 @@ async def _run(
     if desk is not None:
         desk.watch(charger)
     log.info(
-        "%s: board %s, dials %s as %s", settings.identity, settings.board, address.target(), address.user or "nobody"
+        "board %s, dials %s as %s",
+        settings.board,
+        address.target(),
+        address.user or "nobody",
+        extra={"charger": settings.identity},
     )
     try:
         if desk is not None and settings.control is not None:
@@ -131,7 +139,7 @@ async def _run(
             trace.close()
         logging.getLogger().removeHandler(recollection)
     if ending.signal is None and not accepted.is_set():
-        log.error("%s never accepted this charger", address.target())
+        log.error("%s never accepted this charger", address.target(), extra={"charger": settings.identity})
         return EXIT_UNREACHABLE
     return ending.exit_code
 
@@ -175,13 +183,18 @@ def _traced(
     return link
 
 
+def _log_line(identity: str, utc_s: float | None, text: str) -> None:
+    log.info("%s", text, extra={"charger": identity, "charger_utc_s": utc_s})
+
+
 def _frames(charger: Charger) -> None:
     """At -v every frame is told as well."""
     if not log.isEnabledFor(logging.DEBUG):
         return
 
-    def listen(_identity: str, _now_s: float, entry: object) -> None:
+    def listen(identity: str, _now_s: float, entry: object) -> None:
         if isinstance(entry, CallSent | CallServed):
-            log.debug("%s %s %s", entry.message_id, entry.action, masked_text(entry.payload))
+            frame = (entry.message_id, entry.action, masked_text(entry.payload))
+            log.debug("%s %s %s", *frame, extra={"charger": identity})
 
     charger.model.journal.listen(listen)

@@ -13,7 +13,13 @@ from chargepoint.model.journal import Entry
 from chargepoint.runtime.central_system import Exchange
 from chargepoint.runtime.secrecy import masked
 
-Line = Callable[[str], None]
+Write = Callable[[str, float | None, str], None]
+"""Takes a line: the charger, its UTC in s or None, and what is told."""
+
+
+def line_text(identity: str, utc_s: float | None, text: str) -> str:
+    """Return a line as it stands by itself, where no log puts time and charger before it."""
+    return f"{identity} {text}" if utc_s is None else f"{clock_text(utc_s)} {identity} {text}"
 
 
 def clock_text(utc_s: float) -> str:
@@ -27,7 +33,7 @@ class Story:
     ``utc_s`` maps charge time to the charger's UTC; None where the two clocks are one and the log has it already.
     """
 
-    def __init__(self, write: Line, utc_s: Callable[[str, float], float] | None = None) -> None:
+    def __init__(self, write: Write, utc_s: Callable[[str, float], float] | None = None) -> None:
         self._write = write
         self._utc_s = utc_s
         self._sent: dict[str, journal.CallSent] = {}
@@ -39,8 +45,7 @@ class Story:
             return
         text = self._told(identity, entry)
         if text:
-            clock = "" if self._utc_s is None else f"{clock_text(self._utc_s(identity, now_s))} "
-            self._write(f"{clock}{identity} {text}")
+            self._write(identity, None if self._utc_s is None else self._utc_s(identity, now_s), text)
 
     def _told(self, identity: str, entry: Entry) -> str:
         if isinstance(entry, journal.CallAnswered):

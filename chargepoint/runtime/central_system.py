@@ -212,7 +212,7 @@ class CentralSystem:
     def _ignore(self, line: _Line, why: str) -> None:
         """Nothing can be answered by the rules (OCPP-J 1.6, 4.1.3 and 4.2): only a CALL with an id may be."""
         line.charger.bad_frames += 1
-        _LOG.warning("%s: a frame was ignored: %s", line.charger.identity, why)
+        _LOG.warning("a frame was ignored: %s", why, extra={"charger": line.charger.identity})
 
     # Our calls
 
@@ -344,7 +344,7 @@ class CentralSystem:
         charger.registration = status
         accepted = status is RegistrationStatus.accepted
         vendor, model = request.charge_point_vendor, request.charge_point_model
-        _LOG.info("%s: booted, %s %s: %s", charger.identity, vendor, model, status.value)
+        _LOG.info("booted, %s %s: %s", vendor, model, status.value, extra={"charger": charger.identity})
         interval_s = self.heartbeat_interval_s if accepted else self.retry_interval_s
         return call_result.BootNotification(utc_text(utc_s), interval_s, status)
 
@@ -382,7 +382,7 @@ class CentralSystem:
             return call_result.StartTransaction(former.id, former.id_tag_info)
         if former is not None:
             # One transaction at a time: the stop of the former one is not going to come (OCPP 1.6, 3.7.1: in order).
-            _LOG.warning("%s: transaction %d was never stopped", charger.identity, former.id)
+            _LOG.warning("transaction %d was never stopped", former.id, extra={"charger": charger.identity})
             self._charges_no_longer(former)
         info = self.cards.judged(request.id_tag, utc_s)
         tag = request.id_tag.lower()
@@ -420,13 +420,17 @@ class CentralSystem:
         transaction = charger.transactions.get(request.transaction_id)
         if transaction is None:
             # Also -1, for a transaction whose StartTransaction was never delivered (erratum 3.18).
-            _LOG.warning("%s: stopped transaction %d, which is unknown", charger.identity, request.transaction_id)
+            _LOG.warning(
+                "stopped transaction %d, which is unknown", request.transaction_id, extra={"charger": charger.identity}
+            )
             return answer
         stopped_utc_s = utc_seconds(request.timestamp)
         if not transaction.is_running:
             charger.repeated += 1
             if (transaction.meter_stop_wh, transaction.stopped_utc_s) != (request.meter_stop, stopped_utc_s):
-                _LOG.warning("%s: stopped transaction %d twice, differently", charger.identity, transaction.id)
+                _LOG.warning(
+                    "stopped transaction %d twice, differently", transaction.id, extra={"charger": charger.identity}
+                )
             return answer
         if request.transaction_data:
             _sampled(transaction, request.transaction_data)

@@ -101,7 +101,7 @@ class Centre:
             _LOG.warning("a request for %r names no charge point", request.path)
             return connection.respond(HTTPStatus.NOT_FOUND, "The path ends with the charge point identity.\n")
         if not self._is_authentic(identity, request):
-            _LOG.warning("%s: wrong or missing credentials", identity)
+            _LOG.warning("wrong or missing credentials", extra={"charger": identity})
             response = connection.respond(HTTPStatus.UNAUTHORIZED, "Wrong or missing credentials.\n")
             response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
             return response
@@ -149,7 +149,7 @@ class Centre:
         self._sockets[identity] = connection
         # One identity, one socket: the former is most likely dead, and its end must not be waited for.
         self.central.connected(identity, partial(self._send, identity, connection))
-        _LOG.info("%s: %s", identity, "connected" if former is None else "connected anew")
+        _LOG.info("%s", "connected" if former is None else "connected anew", extra={"charger": identity})
         try:
             if former is not None:
                 former.transport.abort()
@@ -158,7 +158,7 @@ class Centre:
             if self._sockets.get(identity) is connection:
                 del self._sockets[identity]
                 self.central.disconnected(identity)
-                _LOG.info("%s: disconnected", identity)
+                _LOG.info("disconnected", extra={"charger": identity})
 
     async def _receive(self, identity: str, connection: ServerConnection) -> None:
         try:
@@ -177,7 +177,7 @@ class Centre:
         # The library's way to write at once; `send` waits, and the order of two tasks that wait is not ours to say.
         broadcast([connection], text)
         if connection.transport.get_write_buffer_size() > LARGEST_BACKLOG:
-            _LOG.warning("%s: does not read what it is sent", identity)
+            _LOG.warning("does not read what it is sent", extra={"charger": identity})
             connection.transport.abort()
         message_id = self.central.awaited(identity) if text.startswith("[2,") else None
         if message_id is not None:

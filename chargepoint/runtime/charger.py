@@ -215,9 +215,9 @@ class Charger:
         """A programming mistake: this charger goes dark and comes back from the store; the others go on."""
         now_s = self._shore.tell_time()
         if self.phase is Phase.STOPPED:
-            log.error("%s failed after its end", self.identity, exc_info=error)
+            log.error("failed after its end", exc_info=error, extra={"charger": self.identity})
             return
-        log.error("%s failed and restarts in %.0f s", self.identity, FAILED_DOWN_S, exc_info=error)
+        log.error("failed and restarts in %.0f s", FAILED_DOWN_S, exc_info=error, extra={"charger": self.identity})
         self._make_dead(now_s)
         self.model.timers.close()
         self.phase = Phase.CLOSING
@@ -238,7 +238,7 @@ class Charger:
         try:
             deed()
         except Exception:
-            log.exception("%s: the board failed while it was switched off", self.identity)
+            log.exception("the board failed while it was switched off", extra={"charger": self.identity})
 
     def _restart(self, now_s: float) -> None:
         self._make_dead(now_s)
@@ -496,7 +496,7 @@ class Charger:
         try:
             self._obey(effect, now_s)
         except HardwareError as error:
-            log.error("%s: %s", self.identity, error)
+            log.error("%s", error, extra={"charger": self.identity})
             if isinstance(effect, ReadMeter):
                 self._mailbox.append(MeterRead(effect.connector, effect.ref, None))
             else:

@@ -204,7 +204,7 @@ class Link:
         else:
             wait_s = self._wait_s()
             self._waits += 1
-            _LOG.info("%s: dials again in %.1f s", self.address.identity, wait_s)
+            _LOG.info("dials again in %.1f s", wait_s, extra={"charger": self.address.identity})
             self._arm(wait_s, self._waited)
 
     def _wait_s(self) -> float:
@@ -231,11 +231,11 @@ class Link:
     def opened(self, connection: Connection, subprotocol: str | None) -> None:
         self._ping_later()
         _LOG.info(
-            "%s: connected to %s (%s, %s)",
-            self.address.identity,
+            "connected to %s (%s, %s)",
             connection.destination.url,
             subprotocol or "no subprotocol",
             "no password" if connection.destination.user is None else f"user {connection.destination.user}",
+            extra={"charger": self.address.identity},
         )
         self._listener.on_open(subprotocol)
 
@@ -262,10 +262,12 @@ class Link:
         if connection.was_open:
             closed = connection.closed()
             level = logging.INFO if closed.cause in _PEACEFUL else logging.WARNING
-            _LOG.log(level, "%s: link closed: %s", identity, closed)
+            _LOG.log(level, "link closed: %s", closed, extra={"charger": identity})
             self._listener.on_closed(closed)
         elif connection.failure is not None:
-            _LOG.warning("%s: no connection to %s: %s", identity, connection.destination.url, connection.failure)
+            _LOG.warning(
+                "no connection to %s: %s", connection.destination.url, connection.failure, extra={"charger": identity}
+            )
             self._listener.on_dial_failed(connection.failure)
         self._next()
 

@@ -246,7 +246,11 @@ class RealPorter:
         try:
             self._file(ref).unlink(missing_ok=True)
         except OSError as error:
-            log.warning("%s: a file that has served cannot be removed: %s", self._charger.identity, error.strerror)
+            log.warning(
+                "a file that has served cannot be removed: %s",
+                error.strerror,
+                extra={"charger": self._charger.identity},
+            )
 
     def _sweep(self, *patterns: str) -> None:
         for pattern in patterns:
@@ -274,7 +278,7 @@ class RealPorter:
         def broken(error: Exception) -> Transferred:
             # The message may hold the URL, and that a password.
             if not is_unwanted.is_set():
-                log.error("%s: %s ended with %s", self._charger.identity, ref.kind, type(error).__name__)
+                log.error("%s ended with %s", ref.kind, type(error).__name__, extra={"charger": self._charger.identity})
             return failed(f"internal error: {type(error).__name__}")
 
         def run(work: Work) -> None:
@@ -285,7 +289,7 @@ class RealPorter:
             try:
                 self._loop.call_soon_threadsafe(self._arrive, ref, is_unwanted, ended)
             except RuntimeError:
-                log.debug("%s: the program ended before %s did", self._charger.identity, ref.kind)
+                log.debug("the program ended before %s did", ref.kind, extra={"charger": self._charger.identity})
 
         self._slots.take(begin)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,16 @@ async def test_trace_without_acceleration_has_one_clock(tmp_path: Path) -> None:
 
 
 async def test_json_logs_are_one_object_a_line(tmp_path: Path) -> None:
-    """`--log-format json`: time, level, logger, message; one line for each exchange, arrows seen from the charger."""
+    """`--log-format json`: time, level, logger, charger, message, and the charger's own time where it runs faster; one
+    line for each exchange, arrows seen from the charger.
+    """
     async with Csms() as csms:
         arguments = ("run", "--url", csms.url, "--speed", 300, "--log-format", "json", "--do", "plug_in; wait 1 min")
         async with chargepoint(*arguments, cwd=tmp_path) as run:
             assert await run.exit_code() == 0, run.text
     entries = [json.loads(line) for line in run.lines]
     assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries)
-    assert any("CP001 → BootNotification" in each["message"] and "← Accepted" in each["message"] for each in entries)
+    assert all(entry["charger"] == "CP001" for entry in entries)
+    boot = next(each for each in entries if each["message"].startswith("→ BootNotification"))
+    assert "← Accepted" in boot["message"]
+    assert datetime.fromisoformat(boot["charger_time"]).utcoffset() == timedelta(0)

@@ -40,6 +40,6 @@ async def test_whoever_ends_is_offline(tmp_path: Path) -> None:
             again.send(signal.SIGTERM)
             await home.hears("chargepoint/CP001/availability", "offline")
             assert await again.exit_code() == 128 + signal.SIGTERM, again.text
-    assert f"CP001: on the MQTT broker at 127.0.0.1:{broker.port}" in run.text
+    assert f"CP001 on the MQTT broker at 127.0.0.1:{broker.port}" in run.text
     assert "geheim" not in run.text
     assert "Traceback" not in run.text + again.text

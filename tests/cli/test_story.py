@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chargepoint.cli.story import Story
+from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import CallAnswered, CallSent, CallServed, CostShown, Entry
 
 START = '{"connectorId":1,"idTag":"04A1B2C3D4","meterStart":0,"timestamp":"2026-01-01T12:03:11Z"}'
@@ -15,7 +15,7 @@ STARTED = '{"transactionId":4711,"idTagInfo":{"status":"Accepted"}}'
 
 def told(*entries: Entry) -> list[str]:
     lines: list[str] = []
-    story = Story(lines.append)
+    story = Story(lambda *line: lines.append(line_text(*line)))
     for entry in entries:
         story.listen("CP001", 0.0, entry)
     return lines
@@ -43,7 +43,7 @@ def test_call_that_was_lost_is_not_mixed_up_with_the_next() -> None:
 
 def test_lost_calls_are_forgotten() -> None:
     """Bounded, for a firmware that runs for years."""
-    story = Story(lambda _line: None)
+    story = Story(lambda *_line: None)
     for number in range(100):
         story.listen("CP001", 0.0, CallSent(str(number), "Heartbeat", "{}"))
     assert len(story._sent) == 1

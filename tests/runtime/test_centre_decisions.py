@@ -240,7 +240,7 @@ def test_a_second_different_stop_changes_nothing(peer: Peer, caplog: pytest.LogC
     peer.ask("StopTransaction", STOP)
     peer.ask("StopTransaction", STOP | {"meterStop": 9000})
     assert peer.known.energy_wh == 2500
-    assert "CP1: stopped transaction 1 twice, differently" in caplog.messages
+    assert "stopped transaction 1 twice, differently" in caplog.messages
 
 
 def test_a_start_where_one_runs_leaves_the_former_behind(peer: Peer) -> None:

@@ -337,7 +337,7 @@ async def test_the_log_tells_url_and_user_and_never_the_password(
         one.link.send_text("hello")
         await one.record.next()
     own = "\n".join(record.getMessage() for record in caplog.records if record.name == link_module.__name__)
-    assert f"CP001: connected to {central.url}/CP001 (ocpp1.6, user CP001)" in own
+    assert f"connected to {central.url}/CP001 (ocpp1.6, user CP001)" in own
     assert "hunter2" not in own
     assert base64.b64encode(b"CP001:hunter2").decode() not in own
 

@@ -256,7 +256,7 @@ async def test_orders_that_cannot_be_obeyed_change_nothing(tmp_path: Path, caplo
             await home.hears("chargepoint/CP1/1/limit", "12")
             assert home.last["chargepoint/CP1/1/charging"] == "ON"
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [text.removeprefix("CP1: ") for text in said] == [
+    assert said == [
         "a retained message at chargepoint/CP1/1/charging/set is no order",
         "refused over MQTT: connector 1 bears 16 A, not 40 A",
         "refused over MQTT: limit: amps: Input should be a finite number",
@@ -348,7 +348,7 @@ async def test_a_wrong_password_is_said_clearly(tmp_path: Path, caplog: pytest.L
             await until(lambda: status(charger) == "Preparing", "a charger that is not disturbed")
         problems = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
         place = f"127.0.0.1:{broker.port}"
-        assert problems == [f"CP1: the MQTT broker at {place} refuses 'home': wrong user or password; trying again"]
+        assert problems == [f"the MQTT broker at {place} refuses 'home': wrong user or password; trying again"]
         assert "falsch" not in caplog.text
         async with published(Broker("127.0.0.1", broker.port)):
             await until(lambda: "refuses nobody: give user and password_file" in caplog.text, "who is refused")
@@ -372,7 +372,7 @@ async def test_tls_with_an_own_root(tmp_path: Path, caplog: pytest.LogCaptureFix
             await until(lambda: "certificate verify failed" in caplog.text, "what is wrong")
         caplog.set_level(logging.INFO)
         async with published(Broker("127.0.0.1", broker.port, ca_file=tmp_path / "root.pem")):
-            await until(lambda: f"CP1: on the MQTT broker at 127.0.0.1:{broker.port}" in caplog.text, "a connection")
+            await until(lambda: f"on the MQTT broker at 127.0.0.1:{broker.port}" in caplog.text, "a connection")
 
 
 async def test_a_broker_that_says_nothing_disturbs_nobody(

@@ -135,7 +135,9 @@ class Bridge:
         for topic in (*self._topics.orders(), self._topics.birth):
             for code in await client.subscribe(topic, qos=1):
                 if isinstance(code, ReasonCode) and code.is_failure:
-                    log.warning("%s: the MQTT broker does not let us listen at %s", self._charger.identity, topic)
+                    log.warning(
+                        "the MQTT broker does not let us listen at %s", topic, extra={"charger": self._charger.identity}
+                    )
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or until we are to close."""
@@ -154,7 +156,7 @@ class Bridge:
         """Say what is wrong, once and not at every attempt."""
         if problem != self._problem:
             self._problem = problem
-            log.warning("%s: %s; trying again", self._charger.identity, problem, exc_info=error)
+            log.warning("%s; trying again", problem, exc_info=error, extra={"charger": self._charger.identity})
 
     # --- what goes out ------------------------------------------------------------------------------------------------
 
@@ -162,7 +164,7 @@ class Bridge:
         await self._tell_changes(client)
         await self._publish(client, self._topics.availability, ONLINE)
         broker = self._broker
-        log.info("%s: on the MQTT broker at %s:%d", self._charger.identity, broker.host, broker.port)
+        log.info("on the MQTT broker at %s:%d", broker.host, broker.port, extra={"charger": self._charger.identity})
         while not self._closing.is_set():
             await self._pause(TELL_EVERY_S)
             await self._tell_changes(client)
@@ -195,7 +197,7 @@ class Bridge:
                 self._is_asked_for_all = True
         elif message.retain:
             # What somebody once wanted is no order for now: it would come again with every connection.
-            log.warning("%s: a retained message at %s is no order", self._charger.identity, topic)
+            log.warning("a retained message at %s is no order", topic, extra={"charger": self._charger.identity})
         else:
             self._obey(topic, payload)
 
@@ -205,6 +207,6 @@ class Bridge:
             verb = self._desk.verb(name)
             self._desk.do(verb, self._charger, verb.judge(arguments))
         except (ChargePointError, UnknownOrder) as error:
-            log.warning("%s: refused over MQTT: %s", self._charger.identity, error)
+            log.warning("refused over MQTT: %s", error, extra={"charger": self._charger.identity})
         else:
-            log.info("%s: over MQTT: %s %s", self._charger.identity, name, arguments)
+            log.info("over MQTT: %s %s", name, arguments, extra={"charger": self._charger.identity})
