@@ -266,6 +266,8 @@ def events(asked: Asked, after: int | None, count: int | None) -> int:
     identity = None if asked.prefix is None else asked.client.identities(asked.prefix, takes_many=False)[0]
     teller = events_text.teller(asked.output)
     for kind, body in asked.client.events(identity, after):
+        if kind == "restarted":
+            click.echo("the other side has been started anew since that event: what it still knows", err=True)
         if kind == "missed":
             click.echo(f"{body['missed']} events were missed", err=True)
         for event in body if kind == "journal" else ():

@@ -461,7 +461,7 @@ def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> No
     world.run(60)
     desk = Desk({"CP1": world.charger}, WorldClock(world))
     for charger in (None, "CP1"):
-        follower = live.Follower(desk, ring, charger, ring.last)
+        follower = live.Follower(desk, ring, charger, str(ring.last))
         for number in range(500):
             world.model.journal.write(0.0, CallSent(str(number), "Heartbeat", "{}"))
         bundles = {bundle.kind: bundle for bundle in follower.bundles() if bundle is not None}
@@ -469,6 +469,25 @@ def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> No
         assert bundles["journal"].number == ring.last
         assert [each["message_id"] for each in bundles["journal"].body] == [str(number) for number in range(300, 500)]
         assert not {"journal", "missed"} & {bundle.kind for bundle in follower.bundles() if bundle is not None}
+
+
+def test_a_follower_of_an_earlier_run_is_told_all_that_is_kept_of_this_one() -> None:
+    """Numbers begin at 1 in every run of the program: what was known of another run says nothing about this one."""
+    world = World()
+    ring = events.Events()
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    assert ring.last > 3
+    desk = Desk({"CP1": world.charger}, WorldClock(world))
+    for known in ("0-3", str(ring.last + 1), "9" * 17):
+        bundles = [each for each in live.Follower(desk, ring, "CP1", known).bundles() if each is not None]
+        assert [each.kind for each in bundles] == ["restarted", "journal", "state"]
+        assert bundles[0].body == {"run": ring.run}
+        assert [each["id"] for each in bundles[1].body] == list(range(1, ring.last + 1))
+    bundles = [each for each in live.Follower(desk, ring, "CP1", ring.mark(3)).bundles() if each is not None]
+    assert [each.kind for each in bundles] == ["journal", "state"]
+    assert bundles[0].body[0]["id"] == 4
 
 
 def test_events_are_bounded_by_what_they_hold() -> None:

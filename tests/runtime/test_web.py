@@ -368,7 +368,9 @@ async def test_a_stream_goes_on_where_it_was() -> None:
         await desk.do("plug-in")
         await desk.comes_to("Preparing")
         again = await Stream.open(desk, "?after=0", f"Last-Event-ID: {stream.last_id}")
-        assert (await again.next("journal"))[0]["id"] == int(stream.last_id or 0) + 1
+        known = first[-1]["id"]
+        assert stream.last_id == desk.front.events.mark(known)
+        assert (await again.next("journal"))[0]["id"] == known + 1
         again.close()
 
 
@@ -384,7 +386,17 @@ async def test_who_was_away_too_long_is_told_how_much_was_missed(monkeypatch: py
         stream.close()
 
 
-@pytest.mark.parametrize("last", ["x", "-1", "1" * 18, "²"])
+@pytest.mark.usefixtures("_quickly")
+async def test_who_comes_back_after_a_restart_is_told_so() -> None:
+    """The page that was open meanwhile: what it knew is no part of this run."""
+    async with office() as desk:
+        stream = await Stream.open(desk, "?charger=CP1", "Last-Event-ID: 19d3a1b2c3d-7")
+        assert await stream.next("restarted") == {"run": desk.front.events.run}
+        assert (await stream.next("journal"))[0]["id"] == 1
+        stream.close()
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1" * 18, "²", "x-1", "1-", "1-x", "1-1-1"])
 async def test_an_event_that_has_no_number_is_refused(last: str) -> None:
     async with office() as desk:
         answer = await desk.http.get("/api/v1/events", headers=[(b"Last-Event-ID", last.encode("latin-1"))])

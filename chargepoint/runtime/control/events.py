@@ -6,6 +6,8 @@ is slower than the ring is told how much it missed. Nothing here can make a char
 
 from __future__ import annotations
 
+import re
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -39,6 +41,8 @@ class Event:
 _Kept = tuple[int, str, float, str, tuple[Any, ...], int]
 """An event as the ring has it. Plain tuples of plain values are none of the garbage collector's business; as objects,
 20,000 of them would stop everybody for 30 ms at each full collection."""
+
+_MARK = re.compile(r"(?:([0-9a-f]{1,16})-)?([0-9]{1,17})")
 
 _NAMES: dict[str, tuple[str, ...]] = {
     kind.__name__: tuple(field.name for field in fields(kind)) for kind in get_args(Entry)
@@ -83,6 +87,8 @@ class Events:
         self._characters = 0
         self.last = 0
         """The number of the latest event."""
+        self.run = f"{time.time_ns() // 1_000_000:x}"
+        """Names this ring: numbers of another run of the program mean nothing here."""
 
     def watch(self, charger: Charger) -> None:
         """Follow a charger through all its lives. Call it before `Charger.start`."""
@@ -110,6 +116,21 @@ class Events:
         for kept in islice(self._ring, skipped, None):
             if charger is None or kept[1] == charger:
                 yield Event(*kept)
+
+    def mark(self, number: int) -> str:
+        """Return what an onlooker keeps to take up behind an event, in this run or in another."""
+        return f"{self.run}-{number}"
+
+    def number(self, mark: str) -> int | None:
+        """Return the number of the event that an onlooker knows: as `mark` made it, or plain. None: not of this run.
+
+        Raises ValueError for what is neither.
+        """
+        found = _MARK.fullmatch(mark)
+        if found is None:
+            raise ValueError(f"{mark!r} is no id of an event")
+        run, number = found[1], int(found[2])
+        return number if run in (None, self.run) and number <= self.last else None
 
     def missed(self, number: int) -> int:
         """Return how many events after a number are gone already."""

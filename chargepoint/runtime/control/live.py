@@ -20,8 +20,8 @@ MOST_EVENTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One thing to tell: its kind (``journal``, ``state``, ``fleet`` or ``missed``), plain JSON values, and the number of
-    the last event it holds, if any."""
+    """One thing to tell: its kind (``journal``, ``state``, ``fleet``, ``missed`` or ``restarted``), plain JSON values, and
+    the number of the last event it holds, if any."""
 
     kind: str
     body: Any
@@ -31,16 +31,24 @@ class Bundle:
 class Follower:
     """What one onlooker has been told so far. ``charger`` None: all of them, in a line each."""
 
-    def __init__(self, desk: Desk, events: Events, charger: str | None = None, after: int | None = None) -> None:
-        """``after``: the number of the last event that is known already; None: what happens from now on."""
+    def __init__(self, desk: Desk, events: Events, charger: str | None = None, after: str | None = None) -> None:
+        """``after``: the last event that is known already, see `Events.number`; None: what happens from now on.
+
+        Who knows an event of an earlier run is told so, and then all that is kept of this one. Raises ValueError.
+        """
         self._desk = desk
         self._events = events
         self._charger = charger
-        self._after = min(events.last if after is None else after, events.last)
+        number = events.last if after is None else events.number(after)
+        self._has_restarted = number is None
+        self._after = number or 0
         self._told: dict[str, Any] = {}
 
     def bundles(self) -> Iterator[Bundle | None]:
         """Yield what is new since the last call; None is a moment at which others may work, as after every bundle."""
+        if self._has_restarted:
+            self._has_restarted = False
+            yield Bundle("restarted", {"run": self._events.run})
         yield from self._journal()
         if self._charger is None:
             yield from self._fleet()

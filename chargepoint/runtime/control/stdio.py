@@ -58,6 +58,8 @@ async def serve(lines: Lines, events: Events, source: int, sink: int) -> None:
 async def _tell(lines: Lines, events: Events, output: _Output) -> None:
     if lines.follows is None:
         return
+    if lines.follows > events.last:
+        lines.follows = 0  # of an earlier run of the program
     texts = []
     missed = events.missed(lines.follows)
     if missed:

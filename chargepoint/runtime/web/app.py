@@ -93,12 +93,13 @@ class Web:
         charger = request.query_params.get("charger")
         identity = None if charger is None else self._desk.charger(charger).identity
         last = request.headers.get("last-event-id") or request.query_params.get("after")
-        if last is not None and not (last.isascii() and last.isdigit() and len(last) < 18):
-            raise BadArguments("the last event's id is a number")
+        try:
+            follower = Follower(self._desk, self._events, identity, last)
+        except ValueError as error:
+            raise BadArguments(str(error)) from error
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
-        follower = Follower(self._desk, self._events, identity, None if last is None else int(last))
         return StreamingResponse(self._bundles(follower), media_type="text/event-stream", headers=headers)
 
     async def _bundles(self, follower: Follower) -> AsyncIterator[str]:
@@ -109,7 +110,7 @@ class Web:
             for bundle in follower.bundles():
                 if bundle is not None:
                     silent_s = 0.0
-                    yield _sse(bundle)
+                    yield self._sse(bundle)
                 await asyncio.sleep(0)  # chargers go first
             if silent_s >= KEEP_ALIVE_S:
                 silent_s = 0.0
@@ -118,6 +119,10 @@ class Web:
                 await asyncio.wait_for(self.closing.wait(), BUNDLE_S)
             except TimeoutError:
                 continue
+
+    def _sse(self, bundle: Bundle) -> str:
+        mark = "" if bundle.number is None else f"id: {self._events.mark(bundle.number)}\n"
+        return f"{mark}event: {bundle.kind}\ndata: {json.dumps(bundle.body, separators=(',', ':'))}\n\n"
 
     # --- for supervisors ----------------------------------------------------------------------------------------------
 
@@ -199,11 +204,6 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadArguments("the body must be a JSON object")
     return body
-
-
-def _sse(bundle: Bundle) -> str:
-    number = "" if bundle.number is None else f"id: {bundle.number}\n"
-    return f"{number}event: {bundle.kind}\ndata: {json.dumps(bundle.body, separators=(',', ':'))}\n\n"
 
 
 async def _deed_refusal(_request: Request, error: Exception) -> Response:

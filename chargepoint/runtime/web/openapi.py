@@ -51,8 +51,8 @@ _EVENTS = {
         {
             "name": "Last-Event-ID",
             "in": "header",
-            "schema": {"type": "string"},
-            "description": "as `after`, and before it",
+            "schema": {"type": "string", "pattern": "^(?:[0-9a-f]{1,16}-)?[0-9]{1,17}$"},
+            "description": "the id of the last event, as the stream told it; goes before `after`",
         },
     ],
     "responses": {

@@ -43,7 +43,7 @@ export function follow(charger, on) {
   const source = new EventSource(`/api/v1/events${query}`);
   source.addEventListener("open", () => on.live?.(true));
   source.addEventListener("error", () => on.live?.(false));
-  for (const kind of ["journal", "state", "fleet", "missed"]) {
+  for (const kind of ["journal", "state", "fleet", "missed", "restarted"]) {
     if (on[kind]) source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
   }
   return () => source.close();

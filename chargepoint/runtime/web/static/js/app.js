@@ -41,6 +41,7 @@ function known(before, { kind, body }) {
     case "live": return { ...before, live: body };
     case "state": return { ...before, state: body };
     case "missed": return { ...before, journal: { ...before.journal, missed: before.journal.missed + body.missed } };
+    case "restarted": return { ...before, journal: nothing };
     case "journal": return { ...before, journal: folded(before.journal, body) };
     default: return before;
   }
@@ -52,7 +53,8 @@ function useCharger(id) {
     dispatch({ kind: "other" });
     if (id === null) return undefined;
     const on = (kind) => (body) => dispatch({ kind, body });
-    return follow(id, { live: on("live"), state: on("state"), journal: on("journal"), missed: on("missed") });
+    return follow(id, { live: on("live"), state: on("state"), journal: on("journal"), missed: on("missed"),
+      restarted: on("restarted") });
   }, [id]);
   return seen;
 }
