@@ -7,10 +7,12 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from select import select
 from typing import Any
 
 import pytest
 
+from chargepoint.model.journal import CallSent
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control.desk import Desk
 from chargepoint.runtime.control.events import Events
@@ -19,6 +21,9 @@ from chargepoint.runtime.control.stdio import serve
 from tests.runtime.desk import PATIENCE_S, until
 from tests.runtime.web import Office, office
 from tests.world import World
+
+PIPE_HOLDS = 65_536
+"""Bytes; what is more waits until somebody reads."""
 
 
 class Pipe:
@@ -87,6 +92,30 @@ async def test_events_that_nobody_read_are_counted(requests: Pipe, answers: Pipe
     told = answers.lines()
     assert told[:2] == [{"id": None, "result": {"after": 0}}, {"missed": missed}]
     assert [line["event"]["id"] for line in told[2:]] == list(range(missed + 1, ring.last + 1))
+
+
+async def test_a_request_that_comes_while_events_are_told_is_answered(requests: Pipe, answers: Pipe) -> None:
+    """Nobody reads, so that telling takes as long as the test wants; a stepped clock, so that nothing else is told."""
+    world, ring = World(), Events()
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    lines = Lines(Desk({"CP1": world.charger}, RunningClock()))
+    serving = asyncio.create_task(serve(lines, ring, requests.read_end.fileno(), answers.write_end.fileno()))
+    requests.write_end.write(b'{"id": 1, "verb": "events", "arguments": {"after": %d}}\n' % ring.last)
+    await until(lambda: lines.follows is not None, "somebody who wants events")
+    for _ in range(10):
+        world.model.journal.write(0.0, CallSent("1", "DataTransfer", "x" * PIPE_HOLDS))
+    await until(lambda: lines.follows == ring.last, "the events on their way")
+    requests.write_end.write(b'{"id": 2, "verb": "keys"}\n')
+    await until(lambda: not select([requests.read_end], [], [], 0)[0], "the request to be taken")
+    for _turn in range(20):
+        await asyncio.sleep(0)
+    reading = asyncio.create_task(asyncio.to_thread(answers.lines))
+    requests.write_end.close()
+    await asyncio.wait_for(serving, PATIENCE_S)
+    answers.write_end.close()
+    assert [line["id"] for line in await reading if "id" in line] == [1, 2]
 
 
 async def test_who_is_gone_ends_it(requests: Pipe, answers: Pipe) -> None:

@@ -40,14 +40,14 @@ async def serve(lines: Lines, events: Events, source: int, sink: int) -> None:
     waiting = asyncio.create_task(requests.line())
     try:
         while True:
-            await asyncio.wait({waiting}, timeout=LOOK_S if lines.follows is not None else None)
-            line = waiting.result() if waiting.done() else ""
+            arrived, _ = await asyncio.wait({waiting}, timeout=LOOK_S if lines.follows is not None else None)
+            line = waiting.result() if arrived else ""
             if line and line.strip():
                 await output.write(lines.answer(line) + "\n")
             await _tell(lines, events, output)
             if line is None:
                 return
-            if waiting.done():
+            if arrived:  # not one that has arrived since: its line has still to be answered
                 waiting = asyncio.create_task(requests.line())
     except OSError as error:
         log.info("nobody reads the answers any more: %s", error)
