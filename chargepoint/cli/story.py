@@ -13,6 +13,8 @@ from chargepoint.model.journal import Entry
 from chargepoint.runtime.central_system import Exchange
 from chargepoint.runtime.secrecy import masked
 
+LONGEST_VALUE = 80
+"""Characters of a value that are told; `--trace` has all of them."""
 Write = Callable[[str, float | None, str], None]
 """Takes a line: the charger, its UTC in s or None, and what is told."""
 
@@ -137,7 +139,10 @@ def _words(payload: dict[str, Any]) -> str:
 
 
 def _short(key: str, value: Any) -> str:
-    return short_tag(str(value)) if key in ("idTag", "parentIdTag", "idToken") else str(value)
+    if key in ("idTag", "parentIdTag", "idToken"):
+        return short_tag(str(value))
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _values(payload: dict[str, Any]) -> str:
@@ -158,7 +163,7 @@ def _answer(text: str) -> str:
 def _loaded(text: str) -> dict[str, Any]:
     try:
         payload = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     hidden = masked(payload)
     return hidden if isinstance(hidden, dict) else {}

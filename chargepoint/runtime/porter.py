@@ -103,7 +103,7 @@ class Limits:
 def version_in(url: str) -> str | None:
     """Return the version that the name of a firmware file tells, None when it tells none."""
     name = re.split(r"[?#]", url)[0].rsplit("/", 1)[-1]
-    found = re.search(r"\d+(?:\.\d+)+(?:[-+][0-9A-Za-z]+)?", name)
+    found = re.search(r"\d{1,9}(?:\.\d{1,9})+(?:[-+][0-9A-Za-z]+)?", name)
     return None if found is None else found[0][:50]
 
 

@@ -471,6 +471,21 @@ def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> No
         assert not {"journal", "missed"} & {bundle.kind for bundle in follower.bundles() if bundle is not None}
 
 
+def test_long_frames_are_told_in_portions() -> None:
+    """Between two bundles chargers go first; every event is told once, in order."""
+    world = World()
+    ring = events.Events()
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, "CP1", ring.mark(ring.last))
+    lengths = [10, live.PORTION // 2, live.PORTION // 2, 10, 3 * live.PORTION, 10, 20]
+    for length in lengths:
+        world.model.journal.write(0.0, CallSent("1", "DataTransfer", "x" * length))
+    told = [each.body for each in follower.bundles() if each is not None and each.kind == "journal"]
+    assert [[len(event["payload"]) for event in bundle] for bundle in told] == [lengths[:3], lengths[3:5], lengths[5:]]
+
+
 def test_a_follower_of_an_earlier_run_is_told_all_that_is_kept_of_this_one() -> None:
     """Numbers begin at 1 in every run of the program: what was known of another run says nothing about this one."""
     world = World()

@@ -60,3 +60,21 @@ def test_escaped_name_is_no_hiding_place() -> None:
 
 def test_text_that_is_no_json_is_hidden_by_its_looks() -> None:
     assert HASH not in masked_text(f'{{"key":"AuthorizationKey","value":"{HASH}"')
+
+
+@pytest.mark.parametrize(
+    "part", ["a.", "token", "value:", '"value":"', "sig ", "http://", "password,", 'token""""""""""', "private", "\\u0041-"]
+)
+def test_a_megabyte_of_anything_takes_no_time(part: str) -> None:
+    """A central system may send what it likes, and all chargers of the process wait meanwhile. Where the search takes a
+    time that grows with the square of the text, this test takes hours.
+    """
+    text = "token ://" + part * (1_000_000 // len(part))
+    masked_text(text)
+    masked({"data": text})
+
+
+@pytest.mark.parametrize("depth", [50, 100, 500, 900, 5_000, 100_000])
+def test_what_is_nested_deeply_is_hidden_and_nothing_breaks(depth: int) -> None:
+    """No message is as deep; a secret at the bottom is not told, however deep it lies."""
+    assert HASH not in masked_text('{"a":' * depth + json.dumps({"password": HASH}) + "}" * depth)

@@ -6,16 +6,18 @@ in between is one bundle, and what no longer fits is counted as missed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import portrait
 from .desk import Desk
-from .events import Events, told
+from .events import Event, Events, told
 
 MOST_EVENTS = 200
-"""Events in one bundle; of more only the latest are told, and how many were left out."""
+"""Events told in one go; of more only the latest are told, and how many were left out."""
+PORTION = 100_000
+"""Characters of frames in one bundle, but for the last event in it: between two bundles others may work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Follower:
         missed += left_out
         if missed:
             yield Bundle("missed", {"missed": missed})
-        if latest:
-            yield Bundle("journal", [told(event) for event in latest], latest[-1].number)
+        for some in _portions(latest):
+            yield Bundle("journal", [told(event) for event in some], some[-1].number)
 
     def _state(self, identity: str) -> Iterator[Bundle]:
         charger = self._desk.charger(identity)
@@ -86,3 +88,12 @@ class Follower:
             self._told.update((each.id, each) for each in changed)
             body = {"chargers": [each.model_dump(mode="json") for each in changed]}
             yield Bundle("fleet", body) if changed else None
+
+
+def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    first, characters = 0, 0
+    for position, event in enumerate(events, 1):
+        characters += event.length
+        if characters >= PORTION or position == len(events):
+            yield events[first:position]
+            first, characters = position, 0
