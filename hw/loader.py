@@ -129,6 +129,9 @@ def _connector(section: Section, number: int) -> ConnectorPlan:
         car=_optional(section, "car", registry.CARS),
     )
     section.finish()
+    if plan.car is not None and plan.real_electricity is not None:
+        why = f"a simulated car cannot charge here: the {plan.real_electricity} is real; leave it out"
+        raise BoardFileError(section.mark_of("car"), f"{section.field}.car: {why}")
     return plan
 
 

@@ -52,6 +52,12 @@ class ConnectorPlan:
         fitted = (self.pilot, self.relay, self.meter, self.lock, self.indicator)
         return all(driver.is_simulated for driver in fitted if driver is not None)
 
+    @property
+    def real_electricity(self) -> str | None:
+        """The first of pilot, relay and meter that is real, None if none is."""
+        fitted = {"pilot": self.pilot, "relay": self.relay, "meter": self.meter}
+        return next((name for name, driver in fitted.items() if not driver.is_simulated), None)
+
     def build(self, place: Place) -> OutletPorts:
         """Return the ports at ``place``."""
         if self.mains is not None:

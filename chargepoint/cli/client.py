@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
@@ -90,8 +91,10 @@ class Client:
                         kind = value
                     elif name == "data":
                         yield kind, json.loads(value)
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 raise Unreachable(f"{self._url} has gone silent ({error}): is it still running?") from error
+            if isinstance(stream, HTTPResponse) and not stream.isclosed():
+                raise Unreachable(f"{self._url} broke off in the middle: is it still running?")
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         with self._open(method, path, body, ANSWER_S) as answer:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from chargepoint.cli import EXIT_BUG
 from chargepoint.runtime.control.admission import Admission
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,6 +98,7 @@ class Ending:
         self.event = asyncio.Event()
         self.signal: signal.Signals | None = None
         self._work: asyncio.Task[None] | None = None
+        self._has_failed = False
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
@@ -125,6 +127,7 @@ class Ending:
 
         def over(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and task.exception() is not None:
+                self._has_failed = True
                 logging.getLogger(__name__).error("ended by a failure", exc_info=task.exception())
             self.event.set()
 
@@ -133,6 +136,8 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
+        if self._has_failed:
+            return EXIT_BUG
         return 0 if self.signal is None else 128 + self.signal
 
 

@@ -112,11 +112,26 @@ def _parameter(name: str, body: Mapping[str, Any], is_required: bool) -> click.P
     return click.Option([f"--{dashed}", name], type=_type(body), help=shown)
 
 
+_NONE = object()
+"""What the word ``none`` stands for, where JSON has null: click takes None for a word that was not given."""
+
+
+class _OrNone(click.ParamType[Any]):
+    """A word of another type, or ``none``."""
+
+    def __init__(self, other: click.ParamType[Any]) -> None:
+        self.other = other
+        self.name = other.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return _NONE if value == "none" else self.other.convert(value, param, ctx)
+
+
 def _type(body: Mapping[str, Any]) -> Any:
     """Return what click shall make of a word; bounds are the verb's own business."""
     for each in body.get("anyOf", ()):
         if each.get("type") != "null":
-            return _type(each)
+            return _OrNone(_type(each))
     if "enum" in body:
         return click.Choice(body["enum"])
     kinds = {
@@ -143,7 +158,7 @@ def _read_object(context: click.Context, parameter: click.Parameter, value: str 
 
 def _do(verb: Verb, asked: Asked, given: Mapping[str, Any]) -> int:
     arguments = {
-        name: list(value) if isinstance(value, tuple) else value
+        name: None if value is _NONE else list(value) if isinstance(value, tuple) else value
         for name, value in given.items()
         if value is not None and value != ()
     }
@@ -277,4 +292,4 @@ def events(asked: Asked, after: int | None, count: int | None) -> int:
                 if count == 0:
                     return 0
     click.echo("the other side has ended", err=True)
-    return 0
+    return 0 if count is None else EXIT_FAILED

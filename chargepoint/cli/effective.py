@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chargepoint.runtime.configuration import Configuration
+from chargepoint.runtime.secrecy import is_secret_name, without_secrets
 from chargepoint.runtime.sections import File
 from hw.binding import Declared, Secret, Written, bind, declared
 from hw.document import Section, scalar, written
@@ -16,8 +17,6 @@ from hw.document import Section, scalar, written
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-SECRET_KEYS = ("authorizationkey",)
-"""Configuration keys whose values are not shown, in lower case."""
 _COLUMN = 48
 
 
@@ -58,10 +57,11 @@ def _mapping(
     name: str, values: Mapping[str, str], section: Section | None, depth: int, *, is_secret: bool
 ) -> Iterator[_Line]:
     """Yield a mapping whose keys are data."""
-    secret = {key for key in values if is_secret or key.lower() in SECRET_KEYS}
+    secret = {key for key in values if is_secret or is_secret_name(key)}
     yield _Line(depth, f"{name}:" if set(values) - secret else f"{name}: {{}}", "" if values else "default")
     for key, value in values.items():
-        text = f"# {written(key)}: not shown" if key in secret else f"{written(key)}: {_as_it_looks(value)}"
+        shown = "not shown" if key in secret else _as_it_looks(without_secrets(value))
+        text = f"{'# ' if key in secret else ''}{written(key)}: {shown}"
         yield _Line(depth + 1, text, _origin(section, key))
 
 
@@ -76,7 +76,8 @@ def text_of(value: Any, what: Declared) -> str:
         return f"{written(float(value)).removesuffix('.0')}s"
     if isinstance(value, tuple):
         return written(tuple(_word(each) for each in value))
-    return written(_word(value))
+    word = _word(value)
+    return written(without_secrets(word) if isinstance(word, str) else word)
 
 
 def _word(value: Any) -> Any:

@@ -23,7 +23,7 @@ from chargepoint.runtime.charger import Charger, LinkPort
 from chargepoint.runtime.configuration import Configuration
 from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.script import Step, parse, play
-from chargepoint.runtime.secrecy import masked_text
+from chargepoint.runtime.secrecy import masked_text, without_secrets
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.trace import Trace, TracedLink
 
@@ -115,7 +115,7 @@ async def _run(
     log.info(
         "board %s, dials %s as %s",
         settings.board,
-        address.target(),
+        without_secrets(address.target()),
         address.user or "nobody",
         extra={"charger": settings.identity},
     )
@@ -139,7 +139,7 @@ async def _run(
             trace.close()
         logging.getLogger().removeHandler(recollection)
     if ending.signal is None and not accepted.is_set():
-        log.error("%s never accepted this charger", address.target(), extra={"charger": settings.identity})
+        log.error("%s never accepted this charger", without_secrets(address.target()), extra={"charger": settings.identity})
         return EXIT_UNREACHABLE
     return ending.exit_code
 

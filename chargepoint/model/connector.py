@@ -252,6 +252,11 @@ class Connector:
         )
         return status, ChargePointErrorCode.no_error.value, "", "EV side disconnected" if is_car_away else ""
 
+    @property
+    def stays_until_unplugged(self) -> bool:
+        """Something is wrong that counts until the car has left, though it may be mended already."""
+        return self.supply.is_connected and any(MEANINGS[each].until is Until.UNPLUGGED for each in self.troubles)
+
     def _meaning(self, trouble: Trouble) -> Meaning:
         if trouble is Trouble.PILOT_SHORT and self.state == SessionState.IDLE and not self._was_connected:
             return IDLE_PILOT_SHORT

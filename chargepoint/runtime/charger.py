@@ -304,6 +304,10 @@ class Charger:
         self._advance_board(now_s)
         self._shore.is_dirty(self)
 
+    def act_after(self, delay_s: float, deed: Callable[[], None]) -> None:
+        """Let something happen at the board later, in s of charge time, whatever becomes of the model meanwhile."""
+        self._runtime_timers.at(self._shore.tell_time() + delay_s, lambda _now_s: deed())
+
     def change_setting(self, name: str, value: str) -> tuple[ConfigurationStatus, str]:
         """Change a configuration key as ChangeConfiguration would; return the status and the reason of a refusal."""
         return self.model.change_setting(name, value, self._shore.tell_time())

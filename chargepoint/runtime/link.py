@@ -27,6 +27,7 @@ from chargepoint.runtime.address import Address
 from chargepoint.runtime.connection import CloseCause, Closed, Connection, LinkSettings
 from chargepoint.runtime.destination import Destination
 from chargepoint.runtime.dialfailure import DialFailure
+from chargepoint.runtime.secrecy import without_secrets
 
 if TYPE_CHECKING:
     pass
@@ -232,7 +233,7 @@ class Link:
         self._ping_later()
         _LOG.info(
             "connected to %s (%s, %s)",
-            connection.destination.url,
+            without_secrets(connection.destination.url),
             subprotocol or "no subprotocol",
             "no password" if connection.destination.user is None else f"user {connection.destination.user}",
             extra={"charger": self.address.identity},
@@ -266,7 +267,10 @@ class Link:
             self._listener.on_closed(closed)
         elif connection.failure is not None:
             _LOG.warning(
-                "no connection to %s: %s", connection.destination.url, connection.failure, extra={"charger": identity}
+                "no connection to %s: %s",
+                without_secrets(connection.destination.url),
+                connection.failure,
+                extra={"charger": identity},
             )
             self._listener.on_dial_failed(connection.failure)
         self._next()

@@ -14,6 +14,11 @@ _SECRET_NAME = re.compile(r"authorizationkey|password|passwd|secret|token|privat
 # bound, or the search would take a time that grows with the square of the text.
 _GAP = r"""["'\\\s]{0,20}"""
 _USER_INFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^/\s\"']*@")
+_QUERY_SECRET = re.compile(
+    r"([?&;][\w.%-]{0,40}(?:token|signature|(?<![a-z])sig(?![a-z])|passw|secret|key|credential|auth)[\w.%-]{0,40}=)"
+    r"[^&;#\s\"'<>]+",
+    re.IGNORECASE,
+)
 _SECRET_VALUE = re.compile(
     r"((?:authorizationkey|password|passwd|secret|token|signature|\bsig)\w{0,40}"
     rf"{_GAP}[:=,]{_GAP}(?:value{_GAP}[:=]{_GAP})?)[^\s\"'\\,}}&]+",
@@ -39,7 +44,7 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= 4:
             text = text.replace(secret, HIDDEN)
-    text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
+    text = _without_url_secrets(text)
     return _VALUE_OF_SECRET.sub(rf"\1{HIDDEN}\2", _SECRET_VALUE.sub(rf"\1{HIDDEN}", text))
 
 
@@ -47,8 +52,8 @@ def masked(payload: Any, depth: int = 0) -> Any:
     """Return a JSON value with its secrets hidden: the same object if it has none. ``depth``: where it stands.
 
     Hidden are the values of secret configuration keys (ChangeConfiguration, GetConfiguration.conf), members with a
-    secret name, user and password of URLs, what looks like a secret in the free text of DataTransfer, and what stands
-    deeper than `DEEPEST`. The rest stays as it is, signed meter values too.
+    secret name, user, password and tokens of URLs, what looks like a secret in the free text of DataTransfer, and what
+    stands deeper than `DEEPEST`. The rest stays as it is, signed meter values too.
     """
     if depth > DEEPEST:
         return HIDDEN
@@ -59,7 +64,7 @@ def masked(payload: Any, depth: int = 0) -> Any:
         items = [masked(each, depth + 1) for each in payload]
         return payload if all(new is old for new, old in zip(items, payload, strict=True)) else items
     if isinstance(payload, str) and "://" in payload:
-        return _if_changed(payload, _USER_INFO.sub(rf"\1{HIDDEN}@", payload))
+        return _if_changed(payload, _without_url_secrets(payload))
     return payload
 
 
@@ -79,11 +84,15 @@ def masked_text(payload: str) -> str:
 def _member(name: str, value: Any, holder: dict[str, Any], depth: int) -> Any:
     key = holder.get("key")
     names_secret = is_secret_name(name) or (name == "value" and isinstance(key, str) and is_secret_name(key))
-    if names_secret and isinstance(value, str | int | float) and not isinstance(value, bool):
+    if names_secret and value is not None and not isinstance(value, bool):
         return HIDDEN
     if name == "data" and isinstance(value, str):
         return _if_changed(value, without_secrets(value))
     return masked(value, depth)
+
+
+def _without_url_secrets(text: str) -> str:
+    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
 
 
 def _if_changed(before: str, after: str) -> str:

@@ -7,6 +7,7 @@ the disk before anything is sent); *relaxed* survives the death of the process, 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -68,6 +69,8 @@ class Store:
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                # Cards, keys and who charged when; what SQLite puts beside it gets the same mode.
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(
                 ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=0.5
             )

@@ -7,6 +7,7 @@ import pytest
 from hw.errors import BoardFileError
 from hw.loader import check_board, list_boards, load_board, plan_board
 from hw.ports import CableKind, Limits, Rated, TagSeen
+from hw.sim.drivers import SimMeter, SimPilot, SimRelay
 
 SHIPPED = [
     # name, outlets, A, phases, cable
@@ -114,6 +115,17 @@ def test_mistake_in_a_board_file_is_named_with_its_place(tmp_path, old, new, mes
     with pytest.raises(BoardFileError) as caught:
         check_board(str(path))
     assert str(caught.value) == f"{path}:{message}"
+
+
+@pytest.mark.parametrize(("port", "driver"), [("pilot", SimPilot), ("relay", SimRelay), ("meter", SimMeter)])
+def test_no_simulated_car_at_real_hardware(tmp_path, monkeypatch, port, driver):
+    """A real contactor must not follow a pilot that somebody pretends."""
+    path = tmp_path / "board.yaml"
+    path.write_text(GOOD + "    car: {driver: sim.car}\n", encoding="utf-8")
+    check_board(str(path))
+    monkeypatch.setattr(driver, "is_simulated", False)
+    with pytest.raises(BoardFileError, match=f"connectors\\[0\\].car: .* the {port} is real; leave it out"):
+        check_board(str(path))
 
 
 def test_board_without_outlets_is_refused(tmp_path):

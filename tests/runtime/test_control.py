@@ -177,7 +177,9 @@ def test_the_current_is_limited_on_site(bench: Bench) -> None:
     assert (bench.outlet()["status"], bench.outlet()["local_limit_a"]) == ("SuspendedEVSE", 0.0)
     bench.do("resume", 20)
     assert (bench.outlet()["limit_a"], bench.outlet()["status"]) == (10.0, "Charging")
-    assert bench.do("limit") == {"done": "connector 1: no local limit"}
+    with pytest.raises(BadArguments, match="limit: amps: Field required"):
+        bench.do("limit")  # who only looks takes nothing away
+    assert bench.do("limit", amps=None) == {"done": "connector 1: no local limit"}
     assert (bench.outlet()["local_limit_a"], bench.outlet()["limit_a"]) == (None, bench.outlet()["most_a"])
     for impossible in (-1, float("nan"), float("inf")):
         with pytest.raises(BadArguments, match="limit: amps: Input should be"):
@@ -352,6 +354,59 @@ def test_what_is_not_there_is_named_with_what_is(bench: Bench) -> None:
         many.charger("XY")
 
 
+def test_a_box_that_is_down_is_not_shown_as_charging(bench: Bench) -> None:
+    """What the model saw last is no longer true: contactor open, nothing offered, no socket."""
+    bench.do("plug-in")
+    bench.do("swipe", 30, tag="A1")
+    assert bench.outlet()["meter"]["power_w"] > 1000
+    bench.do("power-cut", 1, seconds=3600)
+    state = bench.do("state")
+    (outlet,) = state["connectors"]
+    assert (state["phase"], state["is_connected"]) == ("closing", False)
+    assert (outlet["status"], outlet["limit_a"], outlet["why"]) == ("Unavailable", 0.0, "the box is down")
+    assert outlet["pilot"] == {"state": "B1", "duty_percent": 100.0, "offered_a": 0.0, "is_contactor_closed": False}
+    assert (outlet["meter"]["power_w"], outlet["meter"]["current_a"]) == (0.0, [])
+    (summary,) = bench.desk.all_summaries().model_dump()["chargers"]
+    assert (summary["is_connected"], summary["statuses"], summary["power_w"]) == (False, ["Unavailable"], 0.0)
+
+
+def test_what_was_not_so_is_not_said_to_be(bench: Bench) -> None:
+    assert bench.do("unplug") == {"done": "nothing was plugged in at connector 1"}
+    assert bench.do("ev-state", state="C") == {"done": "the car at connector 1 goes to C once it is plugged in"}
+    assert bench.do("plug-in") == {"done": "plugged in at connector 1"}
+    assert bench.do("plug-in") == {"done": "plugged in at connector 1 already"}
+    assert bench.do("unplug") == {"done": "unplugged at connector 1"}
+
+
+def test_a_fault_that_stays_after_it_was_mended_is_said_to(bench: Bench) -> None:
+    bench.do("plug-in", 5)
+    bench.do("fault", 5, what="ground_fault")
+    assert bench.outlet()["status"] == "Faulted"
+    told = bench.do("mend", 5, what="ground_fault")["done"]
+    assert told == "ground_fault at connector 1 is mended, but the fault stays until the cable is unplugged"
+    assert bench.outlet()["status"] == "Faulted"
+    bench.do("unplug", 5)
+    assert bench.outlet()["status"] == "Available"
+    bench.do("fault", 5, what="over_temperature")
+    assert bench.do("mend", what="over_temperature")["done"] == "over_temperature at connector 1 is mended"
+
+
+def test_a_fault_may_mend_itself(bench: Bench) -> None:
+    assert bench.do("fault", 20, what="over_temperature", clear_after=30)["done"].endswith(", for 30 s")
+    assert bench.outlet()["broken"] == ["over_temperature"]
+    bench.do("power-cut", 20, seconds=5)  # whatever becomes of the charger meanwhile
+    assert bench.outlet()["broken"] == []
+
+
+def test_a_key_that_holds_a_secret_is_not_told() -> None:
+    """Custom keys may be passwords, or URLs with one."""
+    keys = {"WifiPassword": "hunter2hunter2", "Feed": "https://me:hunter2@h/?token=hunter2&x=1"}
+    bench = Bench(World(keys=keys))
+    told = {each["key"]: each["value"] for each in bench.do("keys", key=["WifiPassword", "Feed"])["keys"]}
+    assert "hunter2" not in json.dumps(told)
+    assert told == {"WifiPassword": "…", "Feed": "https://…@h/?token=…&x=1"}
+
+
 def test_nobody_pretends_electricity_on_real_hardware(bench: Bench) -> None:
     for ports in bench.world.charger.board.outlets:
         ports.hands = None
@@ -394,6 +449,8 @@ def test_json_lines_do_and_answer(bench: Bench) -> None:
         ("[" * 100_000, "bad-arguments", "not JSON"),
         ("[]", "bad-arguments", "a request is a JSON object"),
         ("{}", "bad-arguments", "a request needs a verb"),
+        ('{"id": 1e999, "verb": "chargers"}', "bad-arguments", "1e999 is no number of JSON"),
+        ('{"verb": "limit", "arguments": {"amps": -1e999}}', "bad-arguments", "-1e999 is no number of JSON"),
         ('{"verb": "plug_on"}', "not-found", "is no verb"),
         ('{"verb": "state", "charger": "X"}', "not-found", "no charger 'X'"),
         ('{"verb": "state", "charger": 1}', "bad-arguments", "charger must be a text"),
@@ -462,6 +519,7 @@ def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> No
     desk = Desk({"CP1": world.charger}, WorldClock(world))
     for charger in (None, "CP1"):
         follower = live.Follower(desk, ring, charger, str(ring.last))
+        list(follower.bundles())  # it has taken up where it was
         for number in range(500):
             world.model.journal.write(0.0, CallSent(str(number), "Heartbeat", "{}"))
         bundles = {bundle.kind: bundle for bundle in follower.bundles() if bundle is not None}
@@ -469,6 +527,40 @@ def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> No
         assert bundles["journal"].number == ring.last
         assert [each["message_id"] for each in bundles["journal"].body] == [str(number) for number in range(300, 500)]
         assert not {"journal", "missed"} & {bundle.kind for bundle in follower.bundles() if bundle is not None}
+
+
+@pytest.mark.parametrize("charger", [None, "CP1"])
+def test_who_takes_up_where_it_was_is_told_all_that_is_kept(charger: str | None) -> None:
+    """In bundles: nothing that the ring still holds is left out."""
+    world = World()
+    ring = events.Events(kept=1000)
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    known = ring.last
+    for number in range(900):
+        world.model.journal.write(0.0, CallSent(str(number), "Heartbeat", "{}"))
+    follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, charger, ring.mark(known))
+    bundles = [each for each in follower.bundles() if each is not None]
+    told = [each.body for each in bundles if each.kind == "journal"]
+    assert "missed" not in {each.kind for each in bundles}
+    assert max(map(len, told)) == live.MOST_EVENTS
+    assert [event["message_id"] for bundle in told for event in bundle] == [str(number) for number in range(900)]
+
+
+def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
+    """The ring is everybody's; who looks at one charger has missed what that one did, and no more."""
+    world = World()
+    ring = events.Events(kept=10)
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    first = ring.last
+    for _ in range(50):
+        ring._listen("CP2", 0.0, CallSent("1", "Heartbeat", "{}"))
+    assert (ring.missed(0), ring.missed(0, "CP1"), ring.missed(0, "CP2")) == (first + 40, first, 40)
+    assert (ring.missed(first), ring.missed(first, "CP1"), ring.missed(first, "CP2")) == (40, 0, 40)
+    assert ring.missed(0, "CP3") == 0
 
 
 def test_long_frames_are_told_in_portions() -> None:

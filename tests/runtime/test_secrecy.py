@@ -22,6 +22,10 @@ HASH = "0123456789abcdef"
         {"location": f"ftp://box:{HASH}@host/x"},
         {"vendorId": "x", "data": json.dumps({"password": HASH})},
         {"data": {"password": HASH}},
+        {"location": f"https://host/x?sig={HASH}&v=1"},
+        {"location": f"https://host/x?X-Amz-Security-Token={HASH}"},
+        {"key": "AuthorizationKey", "value": [HASH]},
+        {"password": {"is": HASH}},
         [2, "1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": HASH}],
     ],
 )
@@ -44,6 +48,7 @@ def test_secrets_of_a_payload_are_hidden(payload: Any) -> None:
         {"configurationKey": [{"key": "AuthorizationKey", "readonly": True}], "unknownKey": []},
         {"sampledValue": [{"value": 'OCMF|{}|{"SD":"3045"}', "format": "SignedData"}]},
         {"location": "https://host/x"},
+        {"location": "https://host/x?version=2&design=3#keys"},
         None,
         [3, "1", {}],
     ],

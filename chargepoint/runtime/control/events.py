@@ -85,6 +85,8 @@ class Events:
         self._kept = kept
         self._kept_characters = kept_characters
         self._characters = 0
+        self._gone: dict[str, tuple[int, int]] = {}
+        """Of each charger: how many events are no longer there, and the number of the last of them."""
         self.last = 0
         """The number of the latest event."""
         self.run = f"{time.time_ns() // 1_000_000:x}"
@@ -103,7 +105,10 @@ class Events:
         values = tuple([getattr(entry, name) for name in _NAMES[kind]])
         ring.append((self.last, identity, now_s, kind, values, length))
         while len(ring) > self._kept or (self._characters > self._kept_characters and len(ring) > 1):
-            self._characters -= ring.popleft()[-1]
+            gone = ring.popleft()
+            self._characters -= gone[-1]
+            count, _last = self._gone.get(gone[1], (0, 0))
+            self._gone[gone[1]] = (count + 1, gone[0])
 
     @property
     def first(self) -> int:
@@ -132,6 +137,10 @@ class Events:
         run, number = found[1], int(found[2])
         return number if run in (None, self.run) and number <= self.last else None
 
-    def missed(self, number: int) -> int:
-        """Return how many events after a number are gone already."""
-        return max(0, self.first - number - 1)
+    def missed(self, number: int, charger: str | None = None) -> int:
+        """Return how many events after a number are gone already: of all, or at most how many of one charger."""
+        missed = max(0, self.first - number - 1)
+        if charger is None:
+            return missed
+        gone, last = self._gone.get(charger, (0, 0))
+        return min(missed, gone) if last > number else 0

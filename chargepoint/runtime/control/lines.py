@@ -9,6 +9,7 @@ anything and comes back, ``charger`` may be left out when there is only one. An 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from chargepoint.runtime.deeds import DeedError, PretendedElectricity
@@ -97,7 +98,14 @@ def _line(answer: dict[str, Any]) -> str:
 
 def read_json(text: str | bytes) -> Any:
     """Return the value of a JSON text. Raises ValueError, also for numbers that JSON does not have, and RecursionError."""
-    return json.loads(text, parse_constant=_no_number)
+    return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        _no_number(word)
+    return number
 
 
 def _no_number(word: str) -> None:

@@ -15,7 +15,9 @@ from .desk import Desk
 from .events import Event, Events, told
 
 MOST_EVENTS = 200
-"""Events told in one go; of more only the latest are told, and how many were left out."""
+"""Events of one bundle. Of a flood only the latest so many are told, and how many were left out; who takes up where it was
+is told all that is kept.
+"""
 PORTION = 100_000
 """Characters of frames in one bundle, but for the last event in it: between two bundles others may work."""
 
@@ -44,6 +46,7 @@ class Follower:
         number = events.last if after is None else events.number(after)
         self._has_restarted = number is None
         self._after = number or 0
+        self._is_new = True
         self._told: dict[str, Any] = {}
 
     def bundles(self) -> Iterator[Bundle | None]:
@@ -58,20 +61,20 @@ class Follower:
             yield from self._state(self._charger)
 
     def _journal(self) -> Iterator[Bundle]:
-        events, last = self._events, self._events.last
-        missed = events.missed(self._after)
-        if self._charger is None:
+        known, last = self._after, self._events.last
+        missed = self._events.missed(known, self._charger)
+        is_flood = not self._is_new and last - known > MOST_EVENTS
+        if is_flood and self._charger is None:
             # All of them count: those before the latest need not be looked at.
-            left_out = max(0, last - self._after - missed - MOST_EVENTS)
-            latest = list(events.after(self._after + missed + left_out))
-        else:
-            fresh = list(events.after(self._after, self._charger))
-            left_out, latest = max(0, len(fresh) - MOST_EVENTS), fresh[-MOST_EVENTS:]
-        self._after = last
-        missed += left_out
+            missed, known = last - known - MOST_EVENTS, last - MOST_EVENTS
+        fresh = list(self._events.after(known, self._charger))
+        if is_flood:
+            missed += max(0, len(fresh) - MOST_EVENTS)
+            fresh = fresh[-MOST_EVENTS:]
+        self._after, self._is_new = last, False
         if missed:
             yield Bundle("missed", {"missed": missed})
-        for some in _portions(latest):
+        for some in _portions(fresh):
             yield Bundle("journal", [told(event) for event in some], some[-1].number)
 
     def _state(self, identity: str) -> Iterator[Bundle]:
@@ -94,6 +97,6 @@ def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
     first, characters = 0, 0
     for position, event in enumerate(events, 1):
         characters += event.length
-        if characters >= PORTION or position == len(events):
+        if characters >= PORTION or position - first == MOST_EVENTS or position == len(events):
             yield events[first:position]
             first, characters = position, 0

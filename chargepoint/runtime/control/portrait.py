@@ -8,17 +8,20 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
+
 from chargepoint.model import connector as model
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
 from chargepoint.model.outbox import Ref
+from chargepoint.model.pilot import Pilot
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger, Phase
 from hw.errors import HardwareError
-from hw.ports import Board
+from hw.ports import PILOT_STEADY, Board
 from profiles.core.local_limit import LocalLimit
 from profiles.costs.display import Display
 
@@ -44,6 +47,24 @@ def look(charger: Charger) -> None:
     charger.act(read)
 
 
+def is_connected(of: Charger) -> bool:
+    """Whether a charger that is up has an open socket."""
+    return of.phase is Phase.RUNNING and of.model.session.is_open
+
+
+def status(of: Charger, connector: model.Connector) -> str:
+    """Return the ChargePointStatus of a connector; that of a box which is down is Unavailable, whatever it was."""
+    return connector.status.value if of.phase is Phase.RUNNING else ChargePointStatus.unavailable.value
+
+
+def power_w(of: Charger) -> float:
+    """Return the power of all connectors at the last look at each meter; a box that is down has opened its contactors."""
+    if of.phase is not Phase.RUNNING:
+        return 0.0
+    readings = [each.meter.reading for each in of.model.connectors]
+    return sum(reading.total_power_w for reading in readings if reading is not None)
+
+
 def charger(of: Charger, clock: RunningClock) -> documents.Charger:
     """Draw one charger, whole."""
     now_s = clock.charge_s()
@@ -56,7 +77,7 @@ def charger(of: Charger, clock: RunningClock) -> documents.Charger:
         vendor=host.station.vendor,
         model=host.station.model,
         firmware_version=host.station.firmware_version,
-        is_connected=host.session.is_open,
+        is_connected=is_connected(of),
         is_network_up=not of.link.is_held,
         registration=host.session.registration.value,
         time=utc_text(host.calendar.utc_s(now_s)),
@@ -65,7 +86,7 @@ def charger(of: Charger, clock: RunningClock) -> documents.Charger:
         waiting_messages=len(host.queue),
         undelivered_messages=len(host.queue.undelivered),
         faults=_faults(host),
-        connectors=[_connector(of, each, now_s) for each in host.connectors],
+        connectors=[_connector_of(of, each, now_s) for each in host.connectors],
     )
 
 
@@ -75,10 +96,10 @@ def summary(of: Charger) -> documents.Summary:
     return documents.Summary(
         id=of.identity,
         phase=of.phase.value,
-        is_connected=of.model.session.is_open,
+        is_connected=is_connected(of),
         registration=of.model.session.registration.value,
-        statuses=[connector.status.value for connector in connectors],
-        power_w=sum(each.meter.reading.total_power_w for each in connectors if each.meter.reading is not None),
+        statuses=[status(of, connector) for connector in connectors],
+        power_w=power_w(of),
         energy_wh=sum(_gained_wh(connector) for connector in connectors),
     )
 
@@ -141,6 +162,33 @@ def _faults(host: ChargePoint) -> list[documents.Fault]:
 def _gained_wh(connector: model.Connector) -> float:
     transaction = connector.transaction
     return 0.0 if transaction is None else max(0.0, connector.meter.register_wh - transaction.meter_start_wh)
+
+
+def _connector_of(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
+    drawn = _connector(of, connector, now_s)
+    return drawn if of.phase is Phase.RUNNING else _gone_dark(drawn)
+
+
+def _gone_dark(drawn: documents.Connector) -> documents.Connector:
+    """Return what is left of a connector when its box goes down: what the model saw last is no longer true."""
+    return drawn.model_copy(
+        update={
+            "status": ChargePointStatus.unavailable.value,
+            "error_code": ChargePointErrorCode.no_error.value,
+            "info": "",
+            "light": None,
+            "limit_a": 0.0,
+            "why": "the box is down",
+            "bounds": [],
+            "pilot": documents.Pilot(
+                state=(Pilot.B1 if drawn.is_car_connected else Pilot.A).value,
+                duty_percent=PILOT_STEADY,
+                offered_a=0.0,
+                is_contactor_closed=False,
+            ),
+            "meter": documents.Meter(register_wh=drawn.meter.register_wh, power_w=0.0),
+        }
+    )
 
 
 def _connector(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:

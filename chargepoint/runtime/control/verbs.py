@@ -16,12 +16,14 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chargepoint.model.keys import Entry
 from chargepoint.model.pilot import MINIMUM_A
 from chargepoint.model.usage import DAYS_KEPT, SESSIONS_KEPT
 from chargepoint.runtime import deeds
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.deeds import DeedError
+from chargepoint.runtime.secrecy import HIDDEN, is_secret_name, without_secrets
 from profiles.smart_charging import SmartCharging
 
 from . import documents, history, portrait
@@ -121,13 +123,20 @@ class WantedKeys(Arguments):
 
 @question
 def keys(charger: Charger, clock: RunningClock, told: WantedKeys) -> documents.Keys:
-    """Configuration keys with their values; write-only ones are never told."""
+    """Configuration keys with their values; write-only ones and passwords are never told."""
     settings = charger.model.settings
     found = [settings.entry(name) for name in told.key] if told.key else settings.entries()
     return documents.Keys(
-        keys=[documents.Key(key=e.key, value=e.value, readonly=e.readonly) for e in found if e is not None],
+        keys=[documents.Key(key=e.key, value=_told(e), readonly=e.readonly) for e in found if e is not None],
         unknown=[name for name in told.key if settings.entry(name) is None],
     )
+
+
+def _told(entry: Entry) -> str | None:
+    """Return the value as it may be shown: a custom key may be a password, or a URL with one."""
+    if entry.value is None:
+        return None
+    return HIDDEN if is_secret_name(entry.key) else without_secrets(entry.value)
 
 
 @question
@@ -178,8 +187,9 @@ class PlugIn(Arguments):
 @deed
 def plug_in(charger: Charger, clock: RunningClock, told: PlugIn) -> Done:
     """Connect the car at both ends of the cable."""
+    was_plugged = deeds.hands_of(charger.board, told.connector).is_plugged
     deeds.plug_in(charger, told.connector, asks=told.state == "C", cable_a=told.cable)
-    return Done(done=f"plugged in at connector {told.connector}")
+    return Done(done=f"plugged in at connector {told.connector}{' already' if was_plugged else ''}")
 
 
 class AtConnector(Arguments):
@@ -189,8 +199,9 @@ class AtConnector(Arguments):
 @deed
 def unplug(charger: Charger, clock: RunningClock, told: AtConnector) -> Done:
     """Take the cable out at both ends; a locked socket keeps its end."""
+    was_plugged = deeds.hands_of(charger.board, told.connector).is_plugged
     deeds.unplug(charger, told.connector)
-    return Done(done=f"unplugged at connector {told.connector}")
+    return Done(done=f"{'unplugged' if was_plugged else 'nothing was plugged in'} at connector {told.connector}")
 
 
 class EvState(Arguments):
@@ -204,7 +215,9 @@ class EvState(Arguments):
 def ev_state(charger: Charger, clock: RunningClock, told: EvState) -> Done:
     """Let the plugged car be in state B, C or D, and bound what it takes."""
     deeds.car_state(charger, told.connector, told.state, current_a=told.current, phases=told.phases)
-    return Done(done=f"the car at connector {told.connector} goes to {told.state} as soon as the pilot lets it")
+    is_plugged = deeds.hands_of(charger.board, told.connector).is_plugged
+    when = "as soon as the pilot lets it" if is_plugged else "once it is plugged in"
+    return Done(done=f"the car at connector {told.connector} goes to {told.state} {when}")
 
 
 class Swipe(Arguments):
@@ -222,20 +235,30 @@ def swipe(charger: Charger, clock: RunningClock, told: Swipe) -> Done:
 class Fault(Arguments):
     what: str = Field(description="a physical cause such as ground_fault, or an OCPP error code such as GroundFailure")
     connector: ConnectorNumber = 1
+    clear_after: float | None = Field(None, gt=0, le=86_400, description="mend it after so many s of charger time")
 
 
 @deed
 def fault(charger: Charger, clock: RunningClock, told: Fault) -> Done:
     """Break something, by physical cause or by the OCPP error code it leads to."""
     deeds.fault(charger, told.connector, told.what, active=True)
-    return Done(done=f"{told.what} at connector {told.connector}")
+    if told.clear_after is None:
+        return Done(done=f"{told.what} at connector {told.connector}")
+    charger.act_after(told.clear_after, lambda: deeds.fault(charger, told.connector, told.what, active=False))
+    return Done(done=f"{told.what} at connector {told.connector}, for {told.clear_after:g} s")
+
+
+class Cause(AtConnector):
+    what: str = Field(description="what `fault` broke")
 
 
 @deed
-def mend(charger: Charger, clock: RunningClock, told: Fault) -> Done:
+def mend(charger: Charger, clock: RunningClock, told: Cause) -> Done:
     """Mend what `fault` broke."""
     deeds.fault(charger, told.connector, told.what, active=False)
-    return Done(done=f"{told.what} at connector {told.connector} is mended")
+    stays = charger.model.connector(told.connector).stays_until_unplugged
+    note = ", but the fault stays until the cable is unplugged" if stays else ""
+    return Done(done=f"{told.what} at connector {told.connector} is mended{note}")
 
 
 # --- what happens to the box ------------------------------------------------------------------------------------------
@@ -268,7 +291,7 @@ def power_cut(charger: Charger, clock: RunningClock, told: PowerCut) -> Done:
 
 class Limit(AtConnector):
     amps: float | None = Field(
-        None, ge=0, le=1000, allow_inf_nan=False, description="per phase; below 6 nothing may flow; none: no local limit"
+        ge=0, le=1000, allow_inf_nan=False, description="per phase; below 6 nothing may flow; null (none): no local limit"
     )
 
 

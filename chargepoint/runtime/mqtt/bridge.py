@@ -162,7 +162,6 @@ class Bridge:
 
     async def _tell(self, client: Client) -> None:
         await self._tell_changes(client)
-        await self._publish(client, self._topics.availability, ONLINE)
         broker = self._broker
         log.info("on the MQTT broker at %s:%d", broker.host, broker.port, extra={"charger": self._charger.identity})
         while not self._closing.is_set():

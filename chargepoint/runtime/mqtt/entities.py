@@ -76,7 +76,7 @@ OF_CHARGER: tuple[Entity[documents.Charger], ...] = (
         "connected",
         "binary_sensor",
         "Central system",
-        lambda of: _switch(of.is_connected and of.phase == "running"),
+        lambda of: _switch(of.is_connected),
         _fixed(device_class="connectivity", entity_category="diagnostic"),
     ),
 )
@@ -180,7 +180,7 @@ class Topics:
         return [f"{self._base}/+/{each.key}/set" for each in OF_CONNECTOR if each.takes_orders]
 
     def messages(self, charger: documents.Charger) -> Iterator[tuple[str, str]]:
-        """Yield all that can be told of a charger, as topic and payload: what exists, and how it is."""
+        """Yield all that can be told of a charger, as topic and payload: what exists, how it is, and that it is up."""
         for box in OF_CHARGER:
             yield self._discovery(charger, box, charger, box.key, box.name)
             yield f"{self._base}/{box.key}", box.told(charger)
@@ -190,6 +190,7 @@ class Topics:
                 name = each.name if len(charger.connectors) == 1 else f"Connector {connector.connector} {each.name}"
                 yield self._discovery(charger, each, connector, path, name)
                 yield f"{self._base}/{path}", each.told(connector)
+        yield self.availability, ONLINE if charger.phase == "running" else OFFLINE
 
     def _discovery(self, charger: documents.Charger, entity: Entity[S], of: S, path: str, name: str) -> tuple[str, str]:
         """Return the message by which Home Assistant learns of an entity."""

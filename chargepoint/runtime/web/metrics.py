@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from chargepoint.runtime.control import portrait
 from chargepoint.runtime.control.desk import Desk
 from chargepoint.runtime.control.events import Events
 
@@ -26,12 +27,11 @@ class _Chargers:
         yield _by("chargepoint_chargers", "Chargers", "phase", Counter(each.phase.value for each in chargers))
         registrations = Counter(each.model.session.registration.value for each in chargers)
         yield _by("chargepoint_registrations", "Chargers by registration", "status", registrations)
-        statuses = Counter(connector.status.value for connector in connectors)
+        statuses = Counter(portrait.status(each, connector) for each in chargers for connector in each.model.connectors)
         yield _by("chargepoint_connectors", "Connectors by ChargePointStatus", "status", statuses)
-        connected = sum(each.model.session.is_open for each in chargers)
+        connected = sum(portrait.is_connected(each) for each in chargers)
         yield GaugeMetricFamily("chargepoint_connected", "Chargers with an open socket", connected)
-        readings = [connector.meter.reading for connector in connectors]
-        power_w = sum(reading.total_power_w for reading in readings if reading is not None)
+        power_w = sum(portrait.power_w(each) for each in chargers)
         yield GaugeMetricFamily("chargepoint_power_watts", "Power at the last look at each meter", power_w)
         register_wh = sum(connector.meter.register_wh for connector in connectors)
         yield GaugeMetricFamily("chargepoint_register_watt_hours", "Sum of the meter registers", register_wh)
