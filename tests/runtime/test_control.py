@@ -548,6 +548,20 @@ def test_who_takes_up_where_it_was_is_told_all_that_is_kept(charger: str | None)
     assert [event["message_id"] for bundle in told for event in bundle] == [str(number) for number in range(900)]
 
 
+@pytest.mark.parametrize(("recent", "told"), [(0, 0), (1, 1), (30, 30), (10_000, 99)])
+def test_who_comes_new_may_begin_with_the_latest(recent: int, told: int) -> None:
+    """Those of the one charger that is looked at, whatever others did meanwhile; nothing of it was missed."""
+    world, ring = World(), events.Events(kept=198)
+    for number in range(500):
+        ring._listen("CP1", 0.0, CallSent(str(number), "Heartbeat", "{}"))
+        ring._listen("CP2", 0.0, CallSent(str(number), "Heartbeat", "{}"))
+    follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, "CP1", recent=recent)
+    bundles = {each.kind: each.body for each in follower.bundles() if each is not None and each.kind != "state"}
+    assert set(bundles) == ({"journal"} if told else set())
+    numbers = [event["message_id"] for event in bundles.get("journal", ())]
+    assert numbers == [str(number) for number in range(500 - told, 500)]
+
+
 def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
     """The ring is everybody's; who looks at one charger has missed what that one did, and no more."""
     world = World()

@@ -6,6 +6,7 @@ in between is one bundle, and what no longer fits is counted as missed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,9 @@ MOST_EVENTS = 200
 """Events of one bundle. Of a flood only the latest so many are told, and how many were left out; who takes up where it was
 is told all that is kept.
 """
-PORTION = 100_000
+MOST_RECENT = 1000
+"""Events that who comes new may begin with."""
+PORTION = 500_000
 """Characters of frames in one bundle, but for the last event in it: between two bundles others may work."""
 
 
@@ -35,19 +38,26 @@ class Bundle:
 class Follower:
     """What one onlooker has been told so far. ``charger`` None: all of them, in a line each."""
 
-    def __init__(self, desk: Desk, events: Events, charger: str | None = None, after: str | None = None) -> None:
-        """``after``: the last event that is known already, see `Events.number`; None: what happens from now on.
-
-        Who knows an event of an earlier run is told so, and then all that is kept of this one. Raises ValueError.
+    def __init__(
+        self, desk: Desk, events: Events, charger: str | None = None, after: str | None = None, recent: int = 0
+    ) -> None:
+        """``after``: the last event that is known already, see `Events.number`; all after it are told, as far as they are
+        kept, and to who knows an event of an earlier run all of this one. None: what happens from now on, after so many
+        of the ``recent`` events. Raises ValueError.
         """
         self._desk = desk
         self._events = events
         self._charger = charger
-        number = events.last if after is None else events.number(after)
+        number = self._before(recent) if after is None else events.number(after)
         self._has_restarted = number is None
         self._after = number or 0
         self._is_new = True
         self._told: dict[str, Any] = {}
+
+    def _before(self, recent: int) -> int:
+        """Return the number of the event before so many recent ones."""
+        latest = deque((event.number for event in self._events.after(0, self._charger)), recent) if recent else ()
+        return latest[0] - 1 if latest else self._events.last
 
     def bundles(self) -> Iterator[Bundle | None]:
         """Yield what is new since the last call; None is a moment at which others may work, as after every bundle."""

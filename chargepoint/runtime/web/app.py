@@ -24,7 +24,7 @@ from chargepoint.runtime.control.desk import Desk
 from chargepoint.runtime.control.documents import Chargers
 from chargepoint.runtime.control.events import Events
 from chargepoint.runtime.control.lines import read_json
-from chargepoint.runtime.control.live import Bundle, Follower
+from chargepoint.runtime.control.live import MOST_RECENT, Bundle, Follower
 from chargepoint.runtime.control.verbs import VERBS, BadArguments, Verb
 from chargepoint.runtime.deeds import DeedError, check_connector
 
@@ -89,12 +89,14 @@ class Web:
     # --- live ---------------------------------------------------------------------------------------------------------
 
     async def _stream(self, request: Request) -> Response:
-        """Server-Sent Events: of one charger (``?charger=``) or of all; ``Last-Event-ID`` takes up where one was."""
+        """Server-Sent Events: of one charger (``?charger=``) or of all; ``Last-Event-ID`` takes up where one was, and
+        ``?recent=`` begins with so many of the latest.
+        """
         charger = request.query_params.get("charger")
         identity = None if charger is None else self._desk.charger(charger).identity
         last = request.headers.get("last-event-id") or request.query_params.get("after")
         try:
-            follower = Follower(self._desk, self._events, identity, last)
+            follower = Follower(self._desk, self._events, identity, last, _recent(request))
         except ValueError as error:
             raise BadArguments(str(error)) from error
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -204,6 +206,14 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadArguments("the body must be a JSON object")
     return body
+
+
+def _recent(request: Request) -> int:
+    """Raises ValueError."""
+    word = request.query_params.get("recent", "0")
+    if not (word.isascii() and word.isdigit()) or int(word[:9]) > MOST_RECENT:
+        raise ValueError(f"recent is a number of 0 to {MOST_RECENT}")
+    return int(word)
 
 
 async def _deed_refusal(_request: Request, error: Exception) -> Response:

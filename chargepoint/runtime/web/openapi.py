@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chargepoint import __version__
 from chargepoint.runtime.control import documents
+from chargepoint.runtime.control.live import MOST_RECENT
 from chargepoint.runtime.control.verbs import VERBS, Verb
 
 _REF = "#/components/schemas/{model}"
@@ -48,6 +49,12 @@ _EVENTS = {
     "parameters": [
         {"name": "charger", "in": "query", "schema": {"type": "string"}, "description": "only this one, and its state"},
         {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}, "description": "a known event"},
+        {
+            "name": "recent",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 0, "maximum": MOST_RECENT},
+            "description": "begin with so many of the latest events, unless one is known",
+        },
         {
             "name": "Last-Event-ID",
             "in": "header",
