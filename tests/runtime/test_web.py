@@ -358,6 +358,22 @@ async def test_a_stream_of_all_tells_who_changed() -> None:
 
 
 @pytest.mark.usefixtures("_quickly")
+async def test_a_stream_may_tell_states_only() -> None:
+    """A grid of a fleet draws no messages: it need not be told them, nor again when it comes back."""
+    async with office(count=2) as desk:
+        stream = await Stream.open(desk, "?journal=false&recent=100")
+        await stream.next("fleet")
+        await desk.do("plug-in", charger="CP2")
+        await stream.next("fleet")
+        assert stream.last_id is None
+        stream.close()
+        answer = await desk.http.get("/api/v1/events?journal=perhaps")
+        assert (answer.status_code, answer.json()["error"]["reason"]) == (422, "journal is true or false")
+        answer = await desk.http.get("/api/v1/events?recent=1001")
+        assert (answer.status_code, answer.json()["error"]["reason"]) == (422, "recent is a number of 0 to 1000")
+
+
+@pytest.mark.usefixtures("_quickly")
 async def test_a_stream_goes_on_where_it_was() -> None:
     """Last-Event-ID: nothing twice, nothing left out."""
     async with office() as desk:

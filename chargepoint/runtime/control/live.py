@@ -39,11 +39,18 @@ class Follower:
     """What one onlooker has been told so far. ``charger`` None: all of them, in a line each."""
 
     def __init__(
-        self, desk: Desk, events: Events, charger: str | None = None, after: str | None = None, recent: int = 0
+        self,
+        desk: Desk,
+        events: Events,
+        charger: str | None = None,
+        after: str | None = None,
+        recent: int = 0,
+        *,
+        with_journal: bool = True,
     ) -> None:
         """``after``: the last event that is known already, see `Events.number`; all after it are told, as far as they are
         kept, and to who knows an event of an earlier run all of this one. None: what happens from now on, after so many
-        of the ``recent`` events. Raises ValueError.
+        of the ``recent`` events. Without ``with_journal`` only states are told. Raises ValueError.
         """
         self._desk = desk
         self._events = events
@@ -52,6 +59,7 @@ class Follower:
         self._has_restarted = number is None
         self._after = number or 0
         self._is_new = True
+        self._with_journal = with_journal
         self._told: dict[str, Any] = {}
 
     def _before(self, recent: int) -> int:
@@ -64,7 +72,8 @@ class Follower:
         if self._has_restarted:
             self._has_restarted = False
             yield Bundle("restarted", {"run": self._events.run})
-        yield from self._journal()
+        if self._with_journal:
+            yield from self._journal()
         if self._charger is None:
             yield from self._fleet()
         else:

@@ -96,7 +96,10 @@ class Web:
         identity = None if charger is None else self._desk.charger(charger).identity
         last = request.headers.get("last-event-id") or request.query_params.get("after")
         try:
-            follower = Follower(self._desk, self._events, identity, last, _recent(request))
+            with_journal = _is_wanted(request, "journal")
+            follower = Follower(
+                self._desk, self._events, identity, last, _recent(request), with_journal=with_journal
+            )
         except ValueError as error:
             raise BadArguments(str(error)) from error
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -206,6 +209,14 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadArguments("the body must be a JSON object")
     return body
+
+
+def _is_wanted(request: Request, what: str) -> bool:
+    """Raises ValueError."""
+    word = request.query_params.get(what, "true")
+    if word not in ("true", "false"):
+        raise ValueError(f"{what} is true or false")
+    return word == "true"
 
 
 def _recent(request: Request) -> int:

@@ -56,6 +56,12 @@ _EVENTS = {
             "description": "begin with so many of the latest events, unless one is known",
         },
         {
+            "name": "journal",
+            "in": "query",
+            "schema": {"type": "boolean", "default": True},
+            "description": "false: states only, no entries of the journal",
+        },
+        {
             "name": "Last-Event-ID",
             "in": "header",
             "schema": {"type": "string", "pattern": "^(?:[0-9a-f]{1,16}-)?[0-9]{1,17}$"},

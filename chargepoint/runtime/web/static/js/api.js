@@ -39,7 +39,7 @@ export async function verbs() {
 /** Listen to one charger, or to all (null): `on` has a function for each kind of event, and `live` for true or false. */
 export function follow(charger, on) {
   // The browser tells the last event's id when it comes back; `recent` is for the first time: what happened before.
-  const query = charger === null ? "" : `?charger=${encodeURIComponent(charger)}&recent=200`;
+  const query = charger === null ? "?journal=false" : `?charger=${encodeURIComponent(charger)}&recent=200`;
   const source = new EventSource(`/api/v1/events${query}`);
   source.addEventListener("open", () => on.live?.(true));
   source.addEventListener("error", () => on.live?.(false));
