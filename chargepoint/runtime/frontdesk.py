@@ -38,7 +38,7 @@ class FrontDesk:
 
     def __init__(self, site: Site) -> None:
         self.events = Events()
-        self.desk = Desk(site.chargers, site.clock)
+        self.desk = Desk(site.chargers, site.clock, lambda: site.is_store_failing)
         self._listening: Listening | None = None
         self._bridges: list[Bridge] = []
         self._rng = Random()

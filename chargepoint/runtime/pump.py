@@ -250,6 +250,8 @@ class RunningPump(Pump):
         self._is_closed = False
         self._writer = ThreadPoolExecutor(1, "store") if store.durability is Durability.FULL else None
         self._commit: asyncio.Task[None] | None = None
+        self.is_store_failing = False
+        """A commit has failed and was not made up for yet: what waits for it is held back."""
         self.tell_time()
 
     def add(self, charger: Charger) -> None:
@@ -360,6 +362,7 @@ class RunningPump(Pump):
         try:
             while True:
                 if error is not None:
+                    self.is_store_failing = True
                     log.error("%s; nothing is sent before it is stored, trying again in %.0f s", error, STORE_RETRY_S)
                     await asyncio.sleep(STORE_RETRY_S)
                 try:
@@ -375,6 +378,7 @@ class RunningPump(Pump):
                         return
         finally:
             self._commit = None
+        self.is_store_failing = False
         self.tell_time()
         self._is_committed(batch)
         self._tick_soon()

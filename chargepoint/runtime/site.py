@@ -72,6 +72,10 @@ class Site:
     def chargers(self) -> dict[str, Charger]:
         return self.pump.chargers
 
+    @property
+    def is_store_failing(self) -> bool:
+        return self.pump.is_store_failing
+
     def settle_memory(self) -> None:
         """After start-up: what lives now lives long, the garbage collector need not look at it again."""
         gc.collect()

@@ -203,6 +203,12 @@ async def test_ctl_names_the_remedy_when_nobody_answers() -> None:
         assert (code, "is no chargepoint" in text) == (3, True)
 
 
+async def test_ctl_reaches_a_charger_with_a_slash_in_its_identity() -> None:
+    async with office(prefix="A/B") as desk:
+        code, text = await ctl(desk.url, "--id", "A/B1", "state")
+        assert (code, "A/B1  ac11-sim" in text) == (0, True), text
+
+
 async def test_ctl_takes_address_and_token_from_the_environment(tmp_path: Path) -> None:
     async with office(token="0123456789abcdef") as desk:
         code, text = await ctl(desk.url, "state")

@@ -118,6 +118,16 @@ def test_a_profile_for_nobody_yet_is_no_obstacle(bench: Bench) -> None:
     )
 
 
+def test_a_whole_number_may_be_written_with_a_point(bench: Bench) -> None:
+    """1.0 is an integer in JSON Schema; 1.5, true and "1" are none."""
+    assert bench.do("plug-in", connector=1.0) == {"done": "plugged in at connector 1"}
+    bench.do("ev-state", state="C", phases=1.0)
+    assert bench.do("limit", amps=10.0) == {"done": "connector 1: limited to 10 A by local control"}
+    for wrong in (1.5, True, "1"):
+        with pytest.raises(BadArguments, match="connector: Input should be a valid integer"):
+            bench.do("unplug", connector=wrong)
+
+
 def test_what_is_broken_is_told(bench: Bench) -> None:
     assert bench.outlet()["broken"] == []
     bench.do("fault", what="GroundFailure")

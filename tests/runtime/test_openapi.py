@@ -6,6 +6,7 @@ The examples are the same in every run; `--hypothesis-profile=explore` draws man
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from chargepoint.runtime.control.live import Follower
+from chargepoint.runtime.control.verbs import VERBS
+from chargepoint.runtime.web import app
+from chargepoint.runtime.web.openapi import description
 from tests.runtime.web import office
 
 CHECKS = [
@@ -37,7 +42,7 @@ EXAMPLES = 7
 
 def ask_everything(url: str) -> int:
     """Ask every operation of a server; return how many requests that took. Raises AssertionError."""
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json").exclude(path="/api/v1/events")  # it never ends
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     asked = 0
     many = settings().max_examples if settings().max_examples > 100 else EXAMPLES
     for found in schema.get_all_operations():
@@ -59,10 +64,31 @@ def ask_everything(url: str) -> int:
     return asked
 
 
+async def one_word(_web: app.Web, _follower: Follower) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+
+
 @pytest.mark.timeout(600)
-async def test_every_answer_is_as_described() -> None:
-    """Half of the questions name a charger that is there, half whatever comes to mind."""
+async def test_every_answer_is_as_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the questions name a charger that is there, half whatever comes to mind. Streams end after a word."""
+    monkeypatch.setattr(app.Web, "_bundles", one_word)
     async with office(board="ac22-sim-duo") as desk:
         asked = await asyncio.to_thread(ask_everything, desk.url)
         assert asked > 100
         assert (await desk.http.get("/healthz")).status_code == 200
+
+
+def test_a_body_is_required_where_an_argument_is() -> None:
+    paths = description()["paths"]
+    needy = {
+        name
+        for name, verb in VERBS.items()
+        if not verb.is_question and paths[f"/api/v1/chargers/{{charger}}/{name}"]["post"]["requestBody"]["required"]
+    }
+    assert needy == {"ev-state", "limit", "swipe", "fault", "mend", "network", "key-set", "send", "requeue", "dismiss"}
+
+
+def test_the_stream_is_described_with_its_refusals() -> None:
+    events = description()["paths"]["/api/v1/events"]["get"]
+    assert {"401", "403", "404", "422", "503"} <= events["responses"].keys()
+    assert {each["name"]: each["schema"].get("maximum") for each in events["parameters"]}["after"] == 10**17 - 1

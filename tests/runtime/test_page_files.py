@@ -57,6 +57,19 @@ async def test_a_token_leaves_the_address_and_the_rest_of_it_stays() -> None:
     assert answer.headers["location"] == "/display?charger=CP1&connector=1"
 
 
+async def test_two_hosts_are_refused_whatever_server_lets_them_through() -> None:
+    async with client(Admission()) as browser:
+        answer = await browser.get("/", headers=[("Host", "localhost"), ("Host", "evil.example")])
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (403, "there is more than one Host")
+
+
+@pytest.mark.parametrize("sign", [" ", '"', ",", ";", "\\", "\u20ac", "\ufffd", "\x7f", "\n"])
+def test_a_token_is_what_a_cookie_can_bear(sign: str) -> None:
+    with pytest.raises(ValueError, match="make one by `openssl rand -hex 16`"):
+        Admission(token=TOKEN + sign)
+    Admission(token="!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~")
+
+
 # --- the QR code ------------------------------------------------------------------------------------------------------
 
 

@@ -153,6 +153,7 @@ async def test_store_that_fails_holds_back_what_depends_on_it_until_it_works(
         store.problem, store.kind = "the disk is full", "queue"
         swipe(charger)
         await until(lambda: store.failures > 3, "some attempts")
+        assert site.is_store_failing
         assert charger.model.queue.head is not None
         assert desk.heard("StartTransaction") == []
         assert "the disk is full; nothing is sent before it is stored, trying again" in caplog.text
@@ -160,6 +161,7 @@ async def test_store_that_fails_holds_back_what_depends_on_it_until_it_works(
         await until(lambda: desk.heard("StartTransaction"), "StartTransaction")
         assert len(desk.heard("StartTransaction")) == 1
         await until(lambda: status(charger) == "Charging", "Charging")
+        assert not site.is_store_failing
 
 
 @pytest.mark.parametrize("durability", list(Durability))

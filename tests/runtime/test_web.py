@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import pytest
 
+from chargepoint.cli.common import set_up_logging
 from chargepoint.model.journal import CallSent
+from chargepoint.runtime import pump
+from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.control import events, verbs
 from chargepoint.runtime.control.live import Follower
-from chargepoint.runtime.web import app, guard
-from tests.runtime.desk import until
-from tests.runtime.web import Office, office
+from chargepoint.runtime.store import Durability
+from chargepoint.runtime.web import app, guard, server
+from hw.loader import plan_board
+from tests.runtime.desk import Moody, plug_in, swipe, until
+from tests.runtime.web import Held, Office, office
 
 TOKEN = "0123456789abcdef-secret"
 JSON = "Content-Type: application/json"
@@ -108,6 +114,31 @@ async def test_a_charger_is_named_by_how_it_begins() -> None:
         assert (answer.status_code, answer.json()["error"]["reason"]) == (404, "which charger? 2 fit: CP1, CP2")
 
 
+async def test_a_slash_in_an_identity_is_part_of_it() -> None:
+    """Written as %2F; and what is written so separates nothing."""
+    async with office(prefix="A/B") as desk:
+        assert (await desk.ask("state", charger="A%2FB1"))["id"] == "A/B1"
+        assert (await desk.do("unplug", charger="A%2fB1"))["done"]
+        for path in ("A%2FB1%2Fstate", "A/B1/state", "A%252FB1/state"):
+            assert (await desk.http.get(f"/api/v1/chargers/{path}")).status_code == 404
+
+
+async def test_a_deed_that_needs_no_arguments_needs_no_body() -> None:
+    """`curl -X POST`. A body is JSON all the same, and says so."""
+    async with office() as desk:
+        assert (await desk.http.post("/api/v1/chargers/CP1/plug-in")).json() == {"done": "plugged in at connector 1"}
+        answer = await desk.http.post("/api/v1/chargers/CP1/swipe")
+        assert (answer.status_code, "tag: Field required" in answer.text) == (422, True)
+        answer = await desk.http.post("/api/v1/chargers/CP1/unplug", content=b"{}")
+        assert answer.status_code == 415
+
+
+async def test_a_slash_at_the_end_leads_nowhere() -> None:
+    async with office() as desk:
+        answer = await desk.http.get("/api/v1/chargers/CP1/state/")
+        assert (answer.status_code, answer.json()["error"]["kind"]) == (404, "not-found")
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -162,7 +193,17 @@ REFUSED = {
         415,
     ),
     "a form that says it is text": (request(PLUG, "Content-Type: text/plain", "Content-Length: 2", body=b"{}"), 415),
-    "a form without a field": (request(PLUG, "Content-Length: 0"), 415),
+    "a form without a field": (
+        request(PLUG, "Content-Type: application/x-www-form-urlencoded", "Content-Length: 0"),
+        415,
+    ),
+    "a page of a stranger without a body": (request(PLUG, "Origin: http://evil.example", "Content-Length: 0"), 403),
+    "two origins": (request(PLUG, JSON, "Origin: http://127.0.0.1", "Origin: http://evil.example"), 403),
+    "two hosts": (request(STATE, "Host: evil.example"), 400),
+    "a user at a host": (request(STATE, host="evil@127.0.0.1"), 403),
+    "a host with a path": (request(STATE, host="127.0.0.1/evil"), 403),
+    "a port out of range": (request(STATE, host="127.0.0.1:99999"), 403),
+    "a port in letters": (request(STATE, host="localhost:abc"), 403),
     "a preflight": (
         request("OPTIONS /api/v1/chargers/CP1/plug-in", "Access-Control-Request-Method: POST"),
         405,
@@ -197,10 +238,9 @@ async def test_is_refused(name: str) -> None:
         found, answer = await desk.raw(text)
         assert found == status, answer[:300]
         assert not (await desk.ask("state"))["connectors"][0]["is_car_connected"]
-        if status not in (400,):  # what is no HTTP is answered by the server itself
-            head, _, body = answer.partition(b"\r\n\r\n")
-            assert json.loads(body)["error"]["reason"]
-            assert b"content-security-policy: default-src 'none'" in head
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert json.loads(body)["error"]["reason"]
+        assert b"content-security-policy: default-src 'none'" in head
 
 
 async def test_a_body_may_come_in_pieces() -> None:
@@ -218,8 +258,10 @@ async def test_our_own_page_may_act() -> None:
 
 
 async def test_other_names_must_be_configured() -> None:
-    async with office(names=("box.example",)) as desk:
-        assert (await desk.raw(request(STATE, host="box.example")))[0] == 200
+    """In any case, and with the dot of the root or without."""
+    async with office(names=("Box.Example", "wallbox.local.")) as desk:
+        for host in ("box.example", "BOX.example.", "Wallbox.Local:8080", "localhost."):
+            assert (host, (await desk.raw(request(STATE, host=host)))[0]) == (host, 200)
         assert (await desk.raw(request(STATE, host="localhost:1234")))[0] == 200
         assert (await desk.raw(request(STATE, host="[::1]:1234")))[0] == 200
 
@@ -260,6 +302,105 @@ async def test_a_browser_keeps_the_token_as_a_cookie() -> None:
         assert (await desk.http.get("/", headers={"Cookie": f"{guard.COOKIE}=wrong"})).status_code == 401
 
 
+async def test_only_the_token_becomes_a_cookie() -> None:
+    async with office() as desk:
+        for wrong in ("\u20ac", "anything"):
+            answer = await desk.http.get("/", params={"token": wrong})
+            assert (answer.status_code, answer.headers["location"], "set-cookie" in answer.headers) == (303, "/", False)
+    async with office(token=TOKEN) as desk:
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        answer = await desk.http.get("/", params={"token": "wrong"}, headers=bearer)
+        assert (answer.status_code, "set-cookie" in answer.headers) == (303, False)
+
+
+# --- who asks too slowly, and too many at once ------------------------------------------------------------------------
+
+
+async def begin(desk: Office, text: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin a request that never ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+    writer.write(text)
+    return reader, writer
+
+
+@pytest.mark.usefixtures("_quickly")
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost: 127",
+        request(PLUG, JSON, "Content-Length: 20", body=b'{"'),
+    ],
+)
+async def test_who_does_not_finish_a_request_is_closed(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+    """And a stream that was asked for before is told on."""
+    async with office() as desk:
+        monkeypatch.setattr(server, "HEAD_S", 0.2)
+        monkeypatch.setattr(server, "BODY_S", 0.2)
+        stream = await Stream.open(desk)
+        reader, writer = await begin(desk, text)
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+        plug_in(desk.chargers[0])
+        await stream.next("journal")
+        stream.close()
+
+
+async def test_who_does_not_finish_a_second_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with office() as desk:
+        monkeypatch.setattr(server, "HEAD_S", 0.2)
+        reader, writer = await begin(desk, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        async with asyncio.timeout(30):
+            await reader.readuntil(b'{"status":"ok"}')
+            writer.write(b"GET /")
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_only_waits_locks_nobody_out() -> None:
+    async with office() as desk:
+        waiting = [await begin(desk, b"GET /") for _connection in range(250)]
+        assert (await desk.http.get("/healthz")).status_code == 200
+        for _reader, writer in waiting:
+            writer.close()
+
+
+@pytest.mark.parametrize("bound", ["MOST_CONNECTIONS", "MOST_REQUESTS"])
+async def test_too_many_at_once_are_refused_in_words(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    async with office() as desk:
+        monkeypatch.setattr(server, bound, 1)
+        stream = await Stream.open(desk)
+        status, answer = await desk.raw(request(STATE))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert (status, json.loads(body)["error"]["kind"]) == (503, "overloaded")
+        assert b"content-security-policy: default-src 'none'" in head
+        stream.close()
+
+
+# --- what is logged ---------------------------------------------------------------------------------------------------
+
+
+async def test_json_logs_stay_json_whatever_the_server_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    level = root.level
+    set_up_logging(0, False, "json")
+    try:
+        async with office() as desk:
+            monkeypatch.setattr(app, "exposition", lambda *_arguments: 1 / 0)
+            assert (await desk.raw(b"nonsense\r\n\r\n"))[0] == 400
+            assert (await desk.raw(request("GET /metrics")))[0] == 500
+    finally:
+        root.setLevel(level)
+    entries = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = [each for each in entries if each["logger"] == "uvicorn.error"]
+    assert [each["message"].strip() for each in told] == ["Invalid HTTP request received.", "Exception in ASGI application"]
+    assert "ZeroDivisionError" in told[1]["exception"]
+
+
 # --- for supervisors --------------------------------------------------------------------------------------------------
 
 
@@ -270,7 +411,46 @@ async def test_supervisors_see_whether_it_lives_and_is_ready() -> None:
         assert (await desk.http.head("/healthz")).content == b""
         await desk.do("power-cut", seconds=3600)
         answer = await desk.http.get("/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"ready": 0, "chargers": 1})
+        reason = "1 of 1 are not connected and accepted"
+        assert (answer.status_code, answer.json()) == (503, {"ready": 0, "chargers": 1, "reason": reason})
+
+
+async def test_who_has_no_network_is_not_ready() -> None:
+    async with office() as desk:
+        await desk.do("network", state="down")
+        assert (await desk.http.get("/readyz")).status_code == 503
+        await desk.do("network", state="up")
+        await until(lambda: desk.chargers[0].model.session.is_online, "the network")
+        assert (await desk.http.get("/readyz")).status_code == 200
+
+
+async def test_a_fleet_that_still_comes_up_is_not_ready() -> None:
+    async with office() as desk:
+        desk.site.add(ChargerPlan(identity="CP2", board=plan_board("ac11-sim")), Held)
+        answer = await desk.http.get("/readyz")
+        assert (answer.status_code, answer.json()["ready"], answer.json()["chargers"]) == (503, 1, 2)
+        assert 'chargepoint_chargers{phase="built"} 1.0' in (await desk.http.get("/metrics")).text
+    async with office(count=0) as desk:
+        answer = await desk.http.get("/readyz")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "there is no charger")
+
+
+async def test_who_cannot_store_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "STORE_RETRY_S", 0.01)
+    store = Moody(None, Durability.RELAXED)
+    async with office(store=store) as desk:
+        assert "chargepoint_store_failing 0.0" in (await desk.http.get("/metrics")).text
+        store.problem = "the disk is full"
+        plug_in(desk.chargers[0])
+        swipe(desk.chargers[0])
+        await until(lambda: store.failures, "a commit")
+        await until(lambda: desk.site.is_store_failing, "the failure")
+        answer = await desk.http.get("/readyz")
+        assert (answer.status_code, "the store fails" in answer.json()["reason"]) == (503, True)
+        assert "chargepoint_store_failing 1.0" in (await desk.http.get("/metrics")).text
+        store.problem = None
+        await until(lambda: not desk.site.is_store_failing, "the commit")
+        assert (await desk.http.get("/readyz")).status_code == 200
 
 
 async def test_metrics_are_labelled_by_state_and_never_by_charger() -> None:

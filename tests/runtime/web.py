@@ -75,13 +75,18 @@ class Office:
 
 @asynccontextmanager
 async def office(
-    count: int = 1, speed: float = 60.0, board: str = "ac11-sim", **admission: Any
+    count: int = 1,
+    speed: float = 60.0,
+    board: str = "ac11-sim",
+    prefix: str = "CP",
+    store: Store | None = None,
+    **admission: Any,
 ) -> AsyncIterator[Office]:
     """Open a front desk over chargers CP1, CP2 …, all of them booted."""
-    store = Store(None, Durability.RELAXED)
+    store = store or Store(None, Durability.RELAXED)
     site = Site(store, speed, seed=1)
     front = FrontDesk(site)
-    plans = [ChargerPlan(identity=f"CP{number}", board=plan_board(board)) for number in range(1, count + 1)]
+    plans = [ChargerPlan(identity=f"{prefix}{number}", board=plan_board(board)) for number in range(1, count + 1)]
     chargers = [site.add(plan, Held) for plan in plans]
     for charger in chargers:
         front.watch(charger)

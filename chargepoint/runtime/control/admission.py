@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from string import Formatter
 from urllib.parse import quote, urlsplit
 
 DEFAULT_PORT = 8080
 SHORTEST_TOKEN = 16
+_TOKEN = re.compile(r"[!#-+\--:<-\[\]-~]*")
+"""What a cookie can bear, RFC 6265 4.1.1: a browser keeps the token in one."""
 LINK_NAMES = ("id", "connector")
 LONGEST_LINK = 500
 """A QR code of more is too fine for a camera at a wallbox."""
@@ -56,6 +60,11 @@ class Admission:
             raise ValueError(f"{self.host} can be reached by others: give a token_file, or listen on 127.0.0.1")
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
             raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters")
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise ValueError(
+                "a token is of ASCII letters, digits and signs, without space, quote, comma, semicolon and backslash: "
+                "make one by `openssl rand -hex 16`"
+            )
         if self.start_link is not None:
             check_link(self.start_link)
 
@@ -68,13 +77,26 @@ class Admission:
     def admits(self, host: str) -> bool:
         """Whether a Host header is one of ours."""
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            parts = urlsplit(f"//{host}")
+            _ = parts.port  # raises for what is none
         except ValueError:
             return False
-        if name in self.names or is_loopback(name):
+        if parts.netloc != host or "@" in host:
+            return False
+        name = _plain(parts.hostname or "")
+        if name in map(_plain, self.names) or is_loopback(name):
             return True
         # With a token nothing is left to a guesser of names; an address in digits cannot be rebound.
-        return self.token is not None and (name == self.host or _is_address(name))
+        return self.token is not None and (name == _plain(self.host) or _is_address(name))
+
+    def is_token(self, given: str) -> bool:
+        """Whether this is the token; False where there is none."""
+        return self.token is not None and hmac.compare_digest(given.strip().encode(), self.token.encode())
+
+
+def _plain(name: str) -> str:
+    """A host name without what makes no difference in DNS: case, and the dot of the root."""
+    return name.casefold().removesuffix(".")
 
 
 def _is_address(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import islice
 
@@ -22,14 +22,21 @@ AT_ONCE = 50
 class Desk:
     """Verbs for some chargers on one clock. ``chargers`` is looked at whenever a verb arrives."""
 
-    def __init__(self, chargers: Mapping[str, Charger], clock: RunningClock) -> None:
-        self._chargers = chargers
+    def __init__(
+        self,
+        chargers: Mapping[str, Charger],
+        clock: RunningClock,
+        is_store_failing: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.all_chargers = chargers
+        """Also those that are only built: a fleet that comes up starts them some at a time."""
         self.clock = clock
+        self.is_store_failing = is_store_failing
 
     @property
     def chargers(self) -> Mapping[str, Charger]:
         """Those that were started: before that there is nothing to see."""
-        return {name: each for name, each in self._chargers.items() if each.phase is not Phase.BUILT}
+        return {name: each for name, each in self.all_chargers.items() if each.phase is not Phase.BUILT}
 
     def verb(self, name: str) -> Verb:
         """Return a verb. Raises NotFound with the nearest one."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from chargepoint.model.keys import Entry
 from chargepoint.model.pilot import MINIMUM_A
@@ -45,6 +45,12 @@ class Arguments(BaseModel):
     """What a verb is told. A name that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        """1.0 is an integer in JSON Schema."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 ConnectorNumber = Annotated[int, Field(ge=1, le=99, description="connector, numbered from 1")]

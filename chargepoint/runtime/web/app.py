@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
-from chargepoint.model.session import Registration
 from chargepoint.runtime.charger import Phase
 from chargepoint.runtime.control.admission import Admission
 from chargepoint.runtime.control.desk import Desk
@@ -65,6 +66,7 @@ class Web:
             middleware=[Middleware(Guard, admission=admission)],
             exception_handlers={HTTPException: _http_refusal, DeedError: _deed_refusal},
         )
+        self.app.router.redirect_slashes = False
 
     # --- verbs --------------------------------------------------------------------------------------------------------
 
@@ -74,7 +76,8 @@ class Web:
             charger = self._desk.charger(request.path_params["charger"])
             return told(self._desk.do(verb, charger, arguments))
 
-        return Route(f"/api/v1/chargers/{{charger}}/{verb.name}", serve, methods=["GET" if verb.is_question else "POST"])
+        path = f"/api/v1/chargers/{{charger}}/{verb.name}"
+        return _VerbRoute(path, serve, methods=["GET" if verb.is_question else "POST"])
 
     async def _chargers(self, _request: Request) -> Response:
         found = []
@@ -136,13 +139,22 @@ class Web:
         return JSONResponse({"status": "ok"})
 
     async def _ready(self, _request: Request) -> Response:
-        """Every charger runs and was accepted by its central system."""
-        chargers = self._desk.chargers.values()
-        ready = sum(
-            each.phase is Phase.RUNNING and each.model.session.registration is Registration.ACCEPTED for each in chargers
-        )
-        status = HTTPStatus.OK if ready == len(chargers) else HTTPStatus.SERVICE_UNAVAILABLE
-        return JSONResponse({"ready": ready, "chargers": len(chargers)}, status)
+        """Every charger runs, has an open socket and was accepted by its central system, and records can be stored.
+
+        One that is not started yet is not ready, nor is one without a network, whoever took it away.
+        """
+        chargers = self._desk.all_chargers.values()
+        ready = sum(each.phase is Phase.RUNNING and each.model.session.is_online for each in chargers)
+        counts = {"ready": ready, "chargers": len(chargers)}
+        if self._desk.is_store_failing():
+            reason = "the store fails: nothing is sent before it is stored"
+        elif not chargers:
+            reason = "there is no charger"
+        elif ready < len(chargers):
+            reason = f"{len(chargers) - ready} of {len(chargers)} are not connected and accepted"
+        else:
+            return JSONResponse(counts)
+        return JSONResponse({**counts, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _metrics(self, _request: Request) -> Response:
         body, kind = exposition(self._desk, self._events)
@@ -157,7 +169,8 @@ class Web:
             rest = request.url.remove_query_params("token")
             target = f"{rest.path}?{rest.query}" if rest.query else rest.path
             response: Response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
-            response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+            if self._admission.is_token(token):
+                response.set_cookie(COOKIE, token.strip(), httponly=True, samesite="strict", path="/")
             return response
         page = files("chargepoint.runtime.web").joinpath("static", PAGES[request.url.path])
         return Response(page.read_bytes(), media_type="text/html", headers={"Cache-Control": "no-cache"})
@@ -173,6 +186,16 @@ class Web:
         if link is None:
             return Response(status_code=HTTPStatus.NO_CONTENT)
         return Response(svg(link), media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
+
+
+class _VerbRoute(Route):
+    """Matched as it was written: a slash that belongs to an identity (%2F) separates nothing."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches({**scope, "path": scope["raw_path"].decode("ascii")})
+        if match is not Match.NONE:
+            found["path_params"] = {name: unquote(value) for name, value in found["path_params"].items()}
+        return match, found
 
 
 class _Files(StaticFiles):
@@ -194,14 +217,16 @@ def _query(request: Request, verb: Verb) -> dict[str, Any]:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    # The form of a stranger's page cannot say this, and its script would have to ask first (CORS): nobody here says yes.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        reason = "say Content-Type: application/json, also when there is no body"
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, reason)
     try:
         data = await request.body()
     except ClientDisconnect as error:
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large") from error
+    kind = request.headers.get("content-type")
+    if kind is None and not data:
+        return {}
+    # The form of a stranger's page cannot say this, and its script would have to ask first (CORS): nobody here says yes.
+    if (kind or "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is JSON: say Content-Type: application/json")
     try:
         body = read_json(data) if data else {}
     except (ValueError, RecursionError) as error:

@@ -24,7 +24,8 @@ class _Chargers:
     def collect(self) -> Iterator[Metric]:
         chargers = list(self._desk.chargers.values())
         connectors = [connector for each in chargers for connector in each.model.connectors]
-        yield _by("chargepoint_chargers", "Chargers", "phase", Counter(each.phase.value for each in chargers))
+        phases = Counter(each.phase.value for each in self._desk.all_chargers.values())
+        yield _by("chargepoint_chargers", "Chargers", "phase", phases)
         registrations = Counter(each.model.session.registration.value for each in chargers)
         yield _by("chargepoint_registrations", "Chargers by registration", "status", registrations)
         statuses = Counter(portrait.status(each, connector) for each in chargers for connector in each.model.connectors)
@@ -39,6 +40,8 @@ class _Chargers:
         yield GaugeMetricFamily("chargepoint_waiting_messages", "Transaction messages without an answer", waiting)
         undelivered = sum(len(each.model.queue.undelivered) for each in chargers)
         yield GaugeMetricFamily("chargepoint_undelivered_messages", "Transaction messages given up", undelivered)
+        failing = int(self._desk.is_store_failing())
+        yield GaugeMetricFamily("chargepoint_store_failing", "1 while nothing can be stored, and so little sent", failing)
         yield CounterMetricFamily("chargepoint_events", "Journal entries of all chargers", self._events.last)
 
 

@@ -24,7 +24,15 @@ _ERROR = {
             "additionalProperties": False,
             "properties": {
                 "kind": {
-                    "enum": ["not-found", "bad-arguments", "forbidden", "conflict", "unauthorized", "method-not-allowed"]
+                    "enum": [
+                        "not-found",
+                        "bad-arguments",
+                        "forbidden",
+                        "conflict",
+                        "unauthorized",
+                        "method-not-allowed",
+                        "overloaded",
+                    ]
                 },
                 "reason": {"type": "string"},
             },
@@ -40,15 +48,27 @@ _REFUSALS = {
     "413": "The body is too large.",
     "415": "The body does not say that it is application/json.",
     "422": "The arguments are wrong; the reason names each.",
+    "503": "Too many ask at once.",
 }
 
-
+_REFUSED = {
+    status: {
+        "description": why,
+        "content": {"application/json": {"schema": {"$ref": _REF.format(model="Refusal")}}},
+    }
+    for status, why in _REFUSALS.items()
+}
 _EVENTS = {
     "operationId": "events",
     "summary": "Live: journal entries and states as Server-Sent Events, without end.",
     "parameters": [
         {"name": "charger", "in": "query", "schema": {"type": "string"}, "description": "only this one, and its state"},
-        {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}, "description": "a known event"},
+        {
+            "name": "after",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 0, "maximum": 10**17 - 1},
+            "description": "a known event",
+        },
         {
             "name": "recent",
             "in": "query",
@@ -69,7 +89,8 @@ _EVENTS = {
         },
     ],
     "responses": {
-        "200": {"description": "A stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        "200": {"description": "A stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **_REFUSED,
     },
 }
 
@@ -94,7 +115,7 @@ def description() -> dict[str, Any]:
             operation["parameters"] += _query(verb)
         else:
             operation["requestBody"] = {
-                "required": False,
+                "required": bool(verb.arguments.model_json_schema().get("required")),
                 "content": {"application/json": {"schema": schemas[verb.arguments]}},
             }
         paths[f"/api/v1/chargers/{{charger}}/{verb.name}"] = {"get" if verb.is_question else "post": operation}
@@ -111,13 +132,12 @@ def description() -> dict[str, Any]:
 
 
 def _operation(name: str, does: str, schema: dict[str, Any]) -> dict[str, Any]:
-    refusal = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="Refusal")}}}}
     return {
         "operationId": name,
         "summary": does,
         "responses": {
             "200": {"description": "Done.", "content": {"application/json": {"schema": schema}}},
-            **{status: {"description": why, **refusal} for status, why in _REFUSALS.items()},
+            **_REFUSED,
         },
     }
 
