@@ -266,6 +266,21 @@ async def test_orders_that_cannot_be_obeyed_change_nothing(tmp_path: Path, caplo
 
 
 @needs_mosquitto
+async def test_a_box_that_is_down_is_not_available_and_does_not_charge(tmp_path: Path) -> None:
+    """Home Assistant shows what is true: nothing flows, and nobody takes orders there for now."""
+    async with mosquitto(tmp_path) as broker, broker.listener() as home, published(at(broker)) as charger:
+        await home.hears("chargepoint/CP1/availability", "online")
+        plug_in(charger)
+        swipe(charger)
+        await home.hears("chargepoint/CP1/1/contactor", "ON")
+        charger.cut_power(60.0)
+        await home.hears("chargepoint/CP1/availability", "offline")
+        told = {name: home.last[f"chargepoint/CP1/1/{name}"] for name in ("status", "power", "contactor")}
+        assert told == {"status": "Unavailable", "power": "0", "contactor": "OFF"}
+        await home.hears("chargepoint/CP1/availability", "online")
+
+
+@needs_mosquitto
 async def test_a_topic_is_told_no_more_often_than_once_in_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
