@@ -20,6 +20,13 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.nodes import Node as YamlNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import BaseResolver
+from ruamel.yaml.tokens import (
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    Token,
+)
 
 from hw.binding import Bounds, OneOf, Seconds, Share, bind
 from hw.errors import InputFileError, Mark
@@ -97,13 +104,15 @@ class Document:
 
 def load(path: Path, *, error: type[InputFileError] = InputFileError) -> Document:
     """Return the parsed file. Raises ``error`` when it cannot be read, is not YAML, or holds a key twice."""
-    start = Mark(str(path), 1, 1)
+    whole = Mark(str(path), 0, 0)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as cause:
-        raise error(start, "is not UTF-8 text") from cause
+        raise error(Mark(str(path), 1, 1), "is not UTF-8 text") from cause
+    except FileNotFoundError as cause:
+        raise error(whole, "does not exist") from cause
     except OSError as cause:
-        raise error(start, f"cannot be read: {cause.strerror}") from cause
+        raise error(whole, f"cannot be read: {cause.strerror}") from cause
     return parse(text, file=str(path), error=error)
 
 
@@ -114,6 +123,9 @@ def parse(text: str, *, file: str = "<text>", error: type[InputFileError] = Inpu
     try:
         root = yaml.compose(text)
     except MarkedYAMLError as cause:
+        opened = _left_open(text)
+        if opened is not None:
+            raise error(_mark(opened[1], file), f"the {opened[0]} that begins here is not closed") from cause
         problem = str(cause.problem or cause.context or "is not YAML")
         if problem.startswith("but "):
             problem = f"{cause.context}, {problem}"
@@ -126,6 +138,26 @@ def parse(text: str, *, file: str = "<text>", error: type[InputFileError] = Inpu
     if root is None:
         raise error(Mark(file, 1, 1), "the file is empty")
     return Document(_Reader(file, error).node(root, ""), error)
+
+
+_CLOSED_BY = {FlowSequenceEndToken: FlowSequenceStartToken, FlowMappingEndToken: FlowMappingStartToken}
+_BRACKETS = {FlowSequenceStartToken: "[", FlowMappingStartToken: "{"}
+
+
+def _left_open(text: str) -> tuple[str, StringMark] | None:
+    """Return the innermost bracket, or the quote, that is still open at the end of a text, and where it stands."""
+    opened: list[tuple[type[Token], StringMark]] = []
+    try:
+        for token in YAML(typ="safe", pure=True).scan(text):
+            kind = type(token)
+            if kind in _BRACKETS:
+                opened.append((kind, token.start_mark))
+            elif kind in _CLOSED_BY and (not opened or opened.pop()[0] is not _CLOSED_BY[kind]):
+                return None
+    except MarkedYAMLError as cause:
+        is_quote = cause.context == "while scanning a quoted scalar" and "end of stream" in str(cause.problem)
+        return ("quote", cause.context_mark) if is_quote and cause.context_mark is not None else None
+    return (_BRACKETS[opened[-1][0]], opened[-1][1]) if opened else None
 
 
 def written(value: Scalar | tuple[str, ...]) -> str:

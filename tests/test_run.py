@@ -225,13 +225,18 @@ def test_start_waits_for_another_that_installs(
     first = os.open(run.ROOT, os.O_RDONLY)
     fcntl.flock(first, fcntl.LOCK_EX)
 
-    def first_gets_done(_message: str) -> None:
+    said = []
+
+    def first_gets_done(message: str) -> None:
+        said.append(message)
         monkeypatch.setattr(run.Environment, "is_ready_for", lambda _self, _extra: True)
         os.close(first)
 
     monkeypatch.setattr(run, "say", first_gets_done)
     prepare(run)
     assert steps == []
+    assert len(said) == 1
+    assert "installing packages into .venv; that may take a minute" in said[0]
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------
@@ -250,6 +255,30 @@ def test_start_waits_for_another_that_installs(
 )
 def test_command_line_becomes_a_module_and_its_arguments(run: ModuleType, typed: str, expected: str) -> None:
     assert run.module_arguments(typed.split()) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("called", "typed", "expected"),
+    [
+        ("./run", "", "./run"),
+        ("run", "demo", "./run"),
+        ("/opt/it/run", "csms", "/opt/it/run"),
+        ("./run", "test", None),
+    ],
+)
+def test_program_is_told_what_it_was_called(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, called: str, typed: str, expected: str | None
+) -> None:
+    """So that its hints can be typed. The tests are told nothing: they are nobody's program."""
+    told: list[str | None] = []
+    monkeypatch.chdir(run.ROOT)
+    monkeypatch.setenv("CHARGEPOINT_PROGRAM", "")
+    monkeypatch.delenv("CHARGEPOINT_PROGRAM")
+    monkeypatch.setattr(run.sys, "argv", [called])
+    monkeypatch.setattr(run.Environment, "make_ready_for", lambda _self, _extra: None)
+    monkeypatch.setattr(run.os, "execv", lambda *_command: told.append(os.environ.get("CHARGEPOINT_PROGRAM")))
+    run.start(typed.split())
+    assert told == [expected]
 
 
 @pytest.mark.parametrize(("codes", "expected"), [((0, 0), 0), ((1, 0), 1), ((0, 2), 2)])

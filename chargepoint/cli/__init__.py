@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from chargepoint import __version__
+from chargepoint.cli import program
 
 COMMANDS = {
     "demo": ("chargepoint.cli.demo", "A car charges at a virtual wallbox, right here."),
@@ -46,6 +47,7 @@ class Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(found[0]).command
         _name_variables(command, f"CHARGEPOINT_{cmd_name.upper()}")
+        _name_program(command)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -81,6 +83,17 @@ def _name_variables(command: click.Command, prefix: str) -> None:
             _name_variables(each, f"{prefix}_{name.upper()}")
 
 
+def _name_program(command: click.Command) -> None:
+    """Let help name commands as they can be typed here."""
+    command.help = program.spoken(command.help or "")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = program.spoken(parameter.help)
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _name_program(each)
+
+
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chargepoint")
 def group() -> None:
@@ -101,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = group.main(
             list(arguments) if arguments is not None else None,
-            prog_name="chargepoint",
+            prog_name=program.name(),
+            complete_var=program.COMPLETE_VARIABLE,
             standalone_mode=False,
         )
     except click.ClickException as error:
@@ -110,10 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         code = 130
     except HardwareError as error:
-        click.echo(f"chargepoint: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
         code = EXIT_HARDWARE
     except (InputFileError, ChargePointError) as error:
-        click.echo(f"chargepoint: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
         code = EXIT_USAGE
     except BrokenPipeError:
         code = 0
@@ -121,6 +135,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import logging
 
         logging.getLogger(__name__).critical("a bug of chargepoint", exc_info=error)
-        click.echo(f"chargepoint: this is our bug: {type(error).__name__}: {error}", err=True)
+        click.echo(f"Error: this is our bug: {type(error).__name__}: {error}", err=True)
         code = EXIT_BUG
     sys.exit(code if isinstance(code, int) else 0)

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
-from chargepoint.cli import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from chargepoint.cli import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, program
 from chargepoint.runtime.control.verbs import Verb
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -118,8 +118,8 @@ class Client:
         except (OSError, ValueError) as error:
             reason = error.reason if isinstance(error, URLError) else error
             raise Unreachable(
-                f"nobody answers at {self._url} ({reason}): start one with `chargepoint run --control 8080 …`, or say "
-                "where it is with --url"
+                f"nobody answers at {self._url} ({reason}): start one with `{program.name()} run --control 8080 …`, "
+                "or say where it is with --url"
             ) from error
         return opened
 

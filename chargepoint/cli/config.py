@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from chargepoint.cli import program
 from chargepoint.cli.effective import shown
 from chargepoint.cli.settings import chosen, configuration_options
 from chargepoint.cli.starting import SCHEMA_FILE, starting_file
@@ -61,8 +62,8 @@ def check_command(file: Path | None) -> int:
     else:
         settings = settle(chosen().gather(), chosen().beside)
         checked = [str(path) for path in layers.places(chosen().config)] or ["no file"]
-    for name in settings.unknown_keys():
-        click.echo(f"configuration key {name} is not one of this charger's: kept as a custom key", err=True)
+    for doubt in settings.doubts():
+        click.echo(doubt, err=True)
     click.echo(f"{', '.join(checked)}: ok")
     return 0
 
@@ -79,11 +80,12 @@ def schema_command() -> int:
 def init_command(file: Path) -> int:
     """Write a commented file to begin with, ./chargepoint.yaml if FILE is not given, and its schema beside it.
 
-    Nothing is overwritten.
+    Nothing is overwritten, and no directory is made.
     """
+    if not file.parent.is_dir():
+        raise CannotWrite(f"{file} cannot be written: there is no directory {file.parent}; make it first")
     beside, text, schema = file.parent / SCHEMA_FILE, starting_file(), _schema()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as to:
             to.write(text)
         if not beside.exists():
@@ -92,9 +94,9 @@ def init_command(file: Path) -> int:
         raise CannotWrite(f"{file} is there already; nothing was written") from error
     except OSError as error:
         raise CannotWrite(f"{error.filename} cannot be written: {error.strerror}") from error
-    click.echo(f"{file} written; `chargepoint config check {file}` finds mistakes")
+    click.echo(f"{file} written; `{program.name()} config check {file}` finds mistakes")
     return 0
 
 
 def _schema() -> str:
-    return json.dumps(schema_of(File, "Configuration of a charge point"), indent=2, ensure_ascii=False)
+    return program.spoken(json.dumps(schema_of(File, "Configuration of a charge point"), indent=2, ensure_ascii=False))

@@ -56,6 +56,16 @@ def command(
         RemoteStartTransaction idTag=04A1B2C3 connectorId=1
         GetConfiguration key=HeartbeatInterval,MeterValueSampleInterval
         ChangeAvailability connectorId=0 type=Inoperative @CP001
+
+    A value may be a JSON object or array, blanks in it too, and so may the whole payload; quote a text with blanks.
+
+    \b
+        SetChargingProfile connectorId=1 csChargingProfiles={"chargingProfileId": 1, …} @CP001
+        SetChargingProfile {"connectorId": 1, "csChargingProfiles": {…}} @CP001
+        SetChargingProfile @CP001 {"connectorId": 1, "csChargingProfiles": {…}}
+        DataTransfer vendorId=ACME data="two words"
+
+    What is answered to an order is printed in full.
     """
     set_up_logging(verbose, quiet, log_format)
     return asyncio.run(_serve(host, port, path, password, certificate, cards, heartbeat, duration))
@@ -92,7 +102,9 @@ async def _serve(
             ssl_context=_context(certificate),
         ) as centre:
             click.echo(f"central system at {centre.url}; Ctrl-C ends it; orders are typed, see --help")
-            orders = asyncio.create_task(listen(central, lambda problem: click.echo(problem, err=True)))
+            orders = asyncio.create_task(
+                listen(central, click.echo, lambda problem: click.echo(problem, err=True))
+            )
             await ending.wait(duration)
             orders.cancel()
     except OSError as error:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import click
@@ -20,7 +21,7 @@ from chargepoint.runtime.central_system import CentralSystem
 from chargepoint.runtime.centre import serve
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control.admission import Admission
-from chargepoint.runtime.frontdesk import FrontDesk
+from chargepoint.runtime.frontdesk import FrontDesk, NoWeb
 from chargepoint.runtime.script import Step, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
@@ -36,6 +37,8 @@ ARRIVES_S = 2.0
 VISIT_S = 60.0
 """Wall seconds of one visit when the demo goes on for ever."""
 LEAST_S = 10.0
+PORTS = 10
+"""Ports that are tried for the page where none was asked for."""
 
 
 @click.command(name="demo")
@@ -58,7 +61,7 @@ LEAST_S = 10.0
 @click.option(
     "--seed", envvar="CHARGEPOINT_SEED", type=int, default=1, show_default=True, help="The same seed, the same car."
 )
-@click.option("--control", help="Address of the page: [HOST:]PORT.  [default: 8080, if it is free]")
+@click.option("--control", help="Address of the page: [HOST:]PORT.  [default: 8080, or the next free port]")
 @logging_options
 def command(
     speed: float,
@@ -133,25 +136,32 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
         await desk.close()
         await site.close()
     store.close()
-    if ending.signal is not None:
-        return ending.exit_code
-    if not ended:
+    if ended and not quiet:
+        energy_wh = sum(each.energy_wh for each in ended)
+        click.echo(f"{len(ended)} charge{'s' if len(ended) > 1 else ''}, {energy_wh / 1000:.2f} kWh in all")
+    if ending.signal is None and not ended:
         click.echo("no charge was completed", err=True)
         return EXIT_FAILED
-    energy_wh = sum(each.energy_wh for each in ended)
-    if not quiet:
-        click.echo(f"{len(ended)} charge{'s' if len(ended) > 1 else ''}, {energy_wh / 1000:.2f} kWh in all")
-    return 0
+    return ending.exit_code
 
 
 async def _page(desk: FrontDesk, control: Admission | None) -> str:
-    """Open the page and tell where it is; nobody asked for the one of the default, so it may also be missing."""
-    try:
-        return f"page: {await desk.listen(control or Admission())}"
-    except ChargePointError as error:
-        if control is not None:
-            raise
-        return f"no page: {error}"
+    """Open the page and tell where it is.
+
+    Where nobody asked for a port the next free one will do, and no page at all is no reason to stop.
+    """
+    if control is not None:
+        return f"page: {await desk.listen(control)}"
+    usual = Admission()
+    taken = ""
+    for port in range(usual.port, usual.port + PORTS):
+        try:
+            return f"page: {await desk.listen(replace(usual, port=port))}{taken}"
+        except NoWeb as error:
+            return f"no page: {error}"
+        except ChargePointError:
+            taken = f" (port {usual.port} is taken)"
+    return f"no page: ports {usual.port} to {usual.port + PORTS - 1} are taken; name another with --control"
 
 
 async def _visits(charger: Charger, site: Site, duration: float | None) -> None:

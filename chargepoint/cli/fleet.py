@@ -76,6 +76,8 @@ def command(
     if control is not None:
         settings = replace(settings, control=admission_of(control))
     address, plan = dialled(settings), settings.plan()
+    for doubt in settings.doubts():
+        log.warning("%s", doubt)
     if not plan.board.is_simulated:
         raise click.UsageError(f"{settings.board} is a real board, and there is only one of it; give --board ac11-sim.")
     if meter_interval is None:

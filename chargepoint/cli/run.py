@@ -67,13 +67,11 @@ def command(
         settings = replace(settings, control=admission_of(control))
     address = dialled(settings)
     steps = parse(script) if script else ()
-    for name in settings.unknown_keys():
-        log.warning(
-            "configuration key %s is not one of this charger's: kept as a custom key",
-            name,
-            extra={"charger": settings.identity},
-        )
-    return asyncio.run(_run(settings, address, steps, trace, duration, takes_lines=stdio))
+    for doubt in settings.doubts():
+        log.warning("%s", doubt, extra={"charger": settings.identity})
+    own_time = "second time of a line" if log_format == "text" else "charger_time"
+    clock = "" if settings.speed == 1.0 else f"; speed x{settings.speed:g}: the {own_time} is the charger's own clock"
+    return asyncio.run(_run(settings, address, steps, trace, duration, clock, takes_lines=stdio))
 
 
 async def _run(
@@ -82,6 +80,7 @@ async def _run(
     steps: Sequence[Step],
     trace_file: Path | None,
     duration: float | None,
+    clock: str,
     *,
     takes_lines: bool,
 ) -> int:
@@ -113,10 +112,11 @@ async def _run(
     if desk is not None:
         desk.watch(charger)
     log.info(
-        "board %s, dials %s as %s",
+        "board %s, dials %s %s%s",
         settings.board,
         without_secrets(address.target()),
-        address.user or "nobody",
+        "without password" if address.user is None else f"as {address.user}",
+        clock,
         extra={"charger": settings.identity},
     )
     try:

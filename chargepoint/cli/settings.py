@@ -64,6 +64,8 @@ def _choose(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     # What the environment says is a layer of its own, below; click knows the variables to name them in help and errors.
     if option.name and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
         name = max(option.opts, key=len).removeprefix("--")
+        if name == "id" and value == "":
+            raise click.BadParameter("is empty; give the identity that the central system knows", ctx, option)
         ctx.ensure_object(Chosen).flags[name] = str(value) if isinstance(value, Path) else value
 
 
@@ -100,6 +102,12 @@ class _Words(click.Choice[str]):
         return tuple(self._words)
 
 
+class _Number(click.FloatRange):
+    """A range that is called what people call it in complaints."""
+
+    name = "number"
+
+
 def _option(setting: Setting) -> Callable[[F], F]:
     note = setting.what.note(Help)
     default = setting.default.value if isinstance(setting.default, Enum) else setting.default
@@ -120,7 +128,7 @@ def _type(what: Declared) -> click.ParamType[Any]:
     if what.words is not None:
         return _Words(what.words)
     if what.kind is float:
-        return click.FloatRange(what.bounds.minimum, what.bounds.maximum)
+        return _Number(what.bounds.minimum, what.bounds.maximum)
     if what.kind is int:
         return click.INT
     return click.Path(path_type=Path) if what.kind is Path else click.STRING

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from chargepoint.cli import program
 from chargepoint.cli.client import Client
 from chargepoint.cli.common import print_table
 from chargepoint.cli.ctl import usage_row
@@ -19,6 +20,12 @@ from chargepoint.runtime.configuration import DEFAULT_DATA
 from chargepoint.runtime.control import history
 from chargepoint.runtime.control.verbs import VERBS
 from chargepoint.runtime.store import Store, StoreError
+from hw.errors import ChargePointError
+
+
+class Unusable(ChargePointError):
+    """A directory to read, or a file to write, that cannot be had."""
+
 
 Told = list[tuple[str, dict[str, Any]]]
 """Charger, and what the verb `statistics` tells of it."""
@@ -44,13 +51,18 @@ def command(
     A session counts, as a whole, for the day (UTC) on which it ended. A charger that runs keeps its data to itself: stop
     it, or ask it with --url.
     """
+    if url is None and not data.is_dir():
+        raise Unusable(f"--data: there is no directory {data}; a charger keeps its data where its configuration says")
     told = list(_asked(Client(url, token), prefix, days) if url else _stored(data, prefix, days))
     if not told:
         raise click.ClickException(
             f"no charger was found{f' that begins with {prefix!r}' if prefix else ''}: see --data"
         )
     if picture is not None:
-        picture.write_text(_picture(told, days), "utf-8")
+        try:
+            picture.write_text(_picture(told, days), "utf-8")
+        except OSError as error:
+            raise Unusable(f"--picture: {picture} cannot be written: {error.strerror}") from error
     _print(told, output)
     return 0
 
@@ -66,7 +78,7 @@ def _stored(data: Path, prefix: str, days: int) -> Iterator[tuple[str, dict[str,
             store = Store(path)
         except StoreError as error:
             hint = (
-                "; or ask the charger that uses it: chargepoint ctl statistics, or --url"
+                f"; or ask the charger that uses it: {program.name()} ctl statistics, or --url"
                 if "in use" in str(error)
                 else ""
             )

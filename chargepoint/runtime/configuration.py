@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import profiles
@@ -115,6 +116,19 @@ class Configuration:
         extensions = profiles.extensions(self.keys)
         keyring = roster_for(plan_board(self.board), self.feature_profiles, extensions).keyring
         return [name for name in self.keys if keyring.find(name) is None]
+
+    def doubts(self) -> list[str]:
+        """Return what can be used, and is not likely to be meant."""
+        known = [key.name for key in roster_for(plan_board(self.board), self.feature_profiles).keyring]
+        told = []
+        for name in self.unknown_keys():
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            told.append(f"configuration key {name} is not one of this charger's: kept as a custom key{hint}")
+        central = self.central_system
+        if central is not None and central.tls.ca_file is not None and not central.is_secure:
+            told.append(f"ca_file {central.tls.ca_file} has no effect: {central.url} is not encrypted, wss:// would be")
+        return told
 
 
 def read(path: Path) -> Configuration:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 
 from chargepoint.model.outbox import Ref
 from hw.ports import Board
+from hw.sim.faults import NAMES
 
 from . import deeds
 from .charger import Charger
@@ -21,6 +22,7 @@ from .deeds import DeedError
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _UNITS_WH = {"Wh": 1.0, "kWh": 1000.0}
+_CAUSES = (*NAMES, *deeds.CAUSES_OF_ERROR_CODE)
 LOOK_S = 1.0
 """How often a condition is looked at, in charger time."""
 PERSON_S = 1.0
@@ -83,6 +85,10 @@ def parse(line: str) -> tuple[Step, ...]:
             _quantity(argument, _UNITS_WH)
         elif verb in ("swipe", "fault", "mend") and not argument:
             raise ScriptError(f"{verb} needs an argument: {VERBS[verb]}")
+        elif verb in ("fault", "mend") and argument not in _CAUSES:
+            # Which of them a box has, it says itself.
+            near = get_close_matches(argument, _CAUSES, 3, cutoff=0.0)
+            raise ScriptError(f"{argument!r} is no cause: did you mean {', '.join(near[:-1])} or {near[-1]}?")
         elif verb == "network" and argument not in ("down", "up"):
             raise ScriptError("network takes down or up")
         elif verb in ("plug_in", "unplug", "pause", "resume") and argument:

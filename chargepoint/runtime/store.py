@@ -68,7 +68,7 @@ class Store:
         self.durability = durability
         try:
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make(path.parent)
                 # Cards, keys and who charged when; what SQLite puts beside it gets the same mode.
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(
@@ -183,6 +183,18 @@ def _encoded(rows: Iterable[tuple[str, Save]]) -> tuple[list[_Record], list[_Pla
         except (TypeError, ValueError) as error:
             refused[place[0]] = f"a record of kind {place[1]} cannot be stored: {error}"
     return puts, drops, refused
+
+
+def _make(directory: Path) -> None:
+    """Make the data directory. Raises StoreError."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise StoreError(
+            f"the data directory {directory} cannot be made: {why}; give one that you may write to, with --data or as "
+            "data: in the configuration"
+        ) from error
 
 
 def _advice(path: Path | None, error: Exception) -> str:

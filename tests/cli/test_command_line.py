@@ -16,7 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from chargepoint.cli import COMMANDS, group, main
+from chargepoint.cli import COMMANDS, group, main, program
 from chargepoint.runtime.sections import settings
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,98 @@ def test_completion_is_a_script_the_shell_takes(shell: str) -> None:
     path = shutil.which(shell)
     if path is not None:
         subprocess.run([path, "-n"], input=result.output, text=True, check=True, timeout=30)
+
+
+def test_commands_of_program_are_the_commands() -> None:
+    """Only where one of them follows is `chargepoint` the program, and not the thing."""
+    assert program._COMMANDS.split("|") == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("told", "called", "expected"),
+    [
+        ("./run", "/x/chargepoint/__main__.py", "./run"),
+        ("", "/x/chargepoint/__main__.py", "python -m chargepoint"),
+        ("", ".venv/bin/chargepoint", ".venv/bin/chargepoint"),
+        ("", "chargepoint", "chargepoint"),
+        ("", "/usr/bin/pytest", "chargepoint"),
+    ],
+)
+def test_program_is_named_as_it_was_called(
+    monkeypatch: pytest.MonkeyPatch, told: str, called: str, expected: str
+) -> None:
+    """What a hint says can be typed by whoever reads it."""
+    monkeypatch.setenv(program.VARIABLE, told)
+    monkeypatch.setattr(sys, "argv", [called])
+    assert program.name() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-h",), "Usage: ./run [OPTIONS]"),
+        (("demo", "-h"), "A name of `./run board list`."),
+        (("completion", "-h"), 'eval "$(./run completion bash)"'),
+        (("ctl", "--url", "http://127.0.0.1:1", "state"), "start one with `./run run --control 8080 …`"),
+        (("config", "init", "new.yaml"), "`./run config check new.yaml` finds mistakes"),
+        (("config", "schema"), "`./run backend list`"),
+    ],
+)
+def test_hints_name_the_program_as_it_was_called(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    """People who start it by `./run` have no command `chargepoint`."""
+    printed = " ".join(printed_by_run(tmp_path, *arguments).split())
+    assert said in printed
+    assert "`chargepoint " not in printed
+
+
+def printed_by_run(directory: Path, *arguments: str) -> str:
+    """Return what a process prints that was told that it is called `./run`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chargepoint", *arguments],
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(directory), program.VARIABLE: "./run"},
+    )
+    return done.stdout
+
+
+def test_bash_completes_what_is_called_by_a_path(tmp_path: Path) -> None:
+    """`eval "$(./run completion bash)"`: Tab after `./run` asks this very program, wherever the shell stands then."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash")
+    start = tmp_path / "it is here" / "run"
+    start.parent.mkdir()
+    start.write_text(f'#!/bin/sh\nexec env {program.VARIABLE}="$0" "{sys.executable}" -m chargepoint "$@"\n')
+    start.chmod(0o755)
+    lines = (
+        'eval "$(./run completion bash)"; complete -p ./run; cd /',
+        "COMP_WORDS=(./run config s) COMP_CWORD=2; _run_completion ./run s config",
+        'echo "${COMPREPLY[@]}"',
+    )
+    done = subprocess.run(
+        [bash, "--norc", "-c", "\n".join(lines)],
+        cwd=start.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+    )
+    assert done.stdout.splitlines()[0].endswith("-F _run_completion ./run")
+    assert done.stdout.splitlines()[1:] == ["schema show"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_ask_the_program_by_its_path(tmp_path: Path, shell: str) -> None:
+    script = printed_by_run(tmp_path, "completion", shell)
+    assert f" {tmp_path / 'run'})" in script
+    assert "$+commands[" not in script
+    assert ("compdef _run_completion ./run" if shell == "zsh" else f"--path {tmp_path / 'run'} ") in script
 
 
 @pytest.mark.parametrize(

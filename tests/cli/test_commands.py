@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from chargepoint import __version__
 from chargepoint.cli import COMMANDS, group, main
+from chargepoint.cli.demo import PORTS
+from chargepoint.runtime.control.admission import Admission
 from tests.cli.shell import chargepoint
 from tests.wire.independent import Csms
 
@@ -64,7 +68,7 @@ def test_version_is_told() -> None:
         (("run", "--url", "wss://localhost", "--ca-file", "no.pem"), "no.pem cannot be read: No such file"),
         (("run", "--ur", "ws://localhost"), "--url"),
         (("run", "--url", "ws://localhost", "--speed", "0"), "0 is not in the range"),
-        (("run", "-c", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read: No such file or directory"),
+        (("run", "-c", "nowhere.yaml"), "nowhere.yaml: does not exist"),
         (("fleet",), "no central system: give --url ws://…, or central_system: {url: …} in a file."),
         (("fleet", "--url", "tcp://x"), "must begin with ws:// or wss://"),
         (("fleet", "--backend", "stev"), "'stev' is not one of 'chargepoint'"),
@@ -72,14 +76,18 @@ def test_version_is_told() -> None:
         (("run", "--url", "ws://localhost", "--trace", "no/t.jsonl"), "no/t.jsonl: the trace cannot be written"),
         (("doctor",), "no central system: give its URL, --backend, or central_system: {url: …} in the file."),
         (("doctor", "http://localhost"), "Try: write ws:// instead of http://"),
-        (("doctor", "-c", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read: No such file or directory"),
+        (("doctor", "-c", "nowhere.yaml"), "nowhere.yaml: does not exist"),
         (("backend", "show", "stev"), "no back end 'stev'; did you mean 'steve'?"),
-        (("board", "check", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read"),
+        (("board", "check", "nowhere.yaml"), "nowhere.yaml: does not exist"),
         (("keys", "--board", "ac12-sim"), "no board 'ac12-sim'; did you mean"),
         (("keys", "-o", "xml"), "'xml' is not one of"),
         (("run", "--password", "geheim"), "no central system: give --url ws://…"),
         (("run", "--url", "ws://localhost", "--password-file", "nowhere"), "--password-file: nowhere cannot be read"),
-        (("config", "check", "nowhere.yaml"), "nowhere.yaml:1:1: cannot be read"),
+        (("config", "check", "nowhere.yaml"), "nowhere.yaml: does not exist"),
+        (("run", "--url", "ws://localhost", "--id", ""), "is empty; give the identity that the central system knows"),
+        (("run", "--url", "ws://localhost", "--data", "/proc/foo"), "the data directory /proc/foo cannot be made"),
+        (("run", "--url", "ws://localhost", "--do", "fault grond_fault"), "no cause: did you mean ground_fault, "),
+        (("stats", "--data", "nowhere"), "Error: --data: there is no directory nowhere"),
         (("completion", "tcsh"), "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
         (("demo", "--duration", "1"), "is not in the range x>=10"),
         (("csms", "--certificate", "nowhere.pem", "--port", "0"), "nowhere.pem: no certificate with its key (PEM)"),
@@ -106,7 +114,31 @@ def test_our_own_bug_is_exit_code_70(capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.setattr("chargepoint.cli.board.list_boards", lambda: 1 / 0)
     code, printed = ends(capsys, "board", "list")
     assert code == 70
-    assert "this is our bug: ZeroDivisionError" in printed
+    assert "Error: this is our bug: ZeroDivisionError" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("rnu",), ("run", "-c", "no.yaml"), ("keys", "--board", "x"), ("stats", "--data", "x"), ("ctl", "state")],
+)
+def test_every_error_begins_alike(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    """Whoever raised it: a script that looks for errors looks for one word."""
+    if arguments[0] == "ctl":
+        arguments = ("ctl", "--url", "http://127.0.0.1:1", *arguments[1:])
+    code, printed = ends(capsys, *arguments)
+    assert code in (2, 3)
+    assert printed.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize("command", [("demo",), ("run", "--url", "ws://localhost"), ("config", "check")])
+def test_wrong_speed_of_the_environment_names_the_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CHARGEPOINT_SPEED", "fast")
+    code, printed = ends(capsys, *command)
+    assert code == 2
+    assert "CHARGEPOINT_SPEED" in printed
+    assert "'fast' is not a valid" in printed
 
 
 def test_options_can_be_given_by_the_environment(
@@ -202,6 +234,31 @@ async def test_demo_shows_a_charge_and_ends_with_0(tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
+async def test_demo_takes_the_next_free_port_for_its_page(tmp_path: Path) -> None:
+    """Nobody asked for 8080: the next one will do, and is told; no error is printed for it."""
+    usual = Admission().port
+    with ExitStack() as taken:
+        with suppress(OSError):  # somebody else has it
+            taken.enter_context(socket.create_server(("127.0.0.1", usual)))
+        async with chargepoint("demo", cwd=tmp_path) as demo:
+            told = await demo.told("page: http://127.0.0.1:")
+            demo.send(signal.SIGINT)
+            assert await demo.exit_code() == 130
+    port, _, why = told.partition(" ")
+    assert usual < int(port) < usual + PORTS
+    assert why == f"(port {usual} is taken)"
+
+
+async def test_demo_without_the_port_that_was_asked_for_ends(tmp_path: Path) -> None:
+    """Who names a port gets that one, or a line that says why not."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with chargepoint("demo", "--control", port, cwd=tmp_path) as demo:
+            assert await demo.exit_code() == 2
+    assert f"Error: cannot listen on 127.0.0.1:{port}: is another program there? Choose another port" in demo.text
+    assert "Traceback" not in demo.text
+
+
 async def test_demo_is_ended_by_a_signal_in_order(tmp_path: Path) -> None:
     """130 for SIGINT; Ctrl-C once is graceful and says so."""
     async with chargepoint("demo", cwd=tmp_path) as demo:
@@ -257,8 +314,10 @@ async def test_fleet_without_a_central_system_is_exit_code_3(tmp_path: Path) -> 
     """Exit code 3: central system unreachable."""
     async with Csms() as csms:
         url = csms.url
-    async with chargepoint("fleet", "--url", url, "--count", 2, "--duration", "0.1", cwd=tmp_path) as fleet:
+    options = ("--count", 2, "--duration", "0.1", "--ca-file", "no.pem")
+    async with chargepoint("fleet", "--url", url, *options, cwd=tmp_path) as fleet:
         assert await fleet.exit_code() == 3
+    assert "ca_file no.pem has no effect" in fleet.text
 
 
 async def test_taken_port_is_said(tmp_path: Path) -> None:

@@ -132,7 +132,18 @@ def test_check_accepts_what_is_sound(capsys: pytest.CaptureFixture[str], box: Pa
     box.write_text("identity: CP7\nkeys: {HeartbeetInterval: 60}\n")
     code, out, err = ends(capsys, "check", str(box))
     assert (code, out) == (0, f"{box}: ok\n")
-    assert "configuration key HeartbeetInterval is not one of this charger's" in err
+    assert "HeartbeetInterval is not one of this charger's: kept as a custom key; did you mean Heart" in err
+
+
+@pytest.mark.parametrize(("scheme", "is_told"), [("ws", True), ("wss", False)])
+def test_check_tells_of_roots_that_nothing_is_held_against(
+    capsys: pytest.CaptureFixture[str], box: Path, scheme: str, is_told: bool
+) -> None:
+    """Whoever names a ca_file believes that the line is encrypted."""
+    trustme.CA().cert_pem.write_to_path(box.parent / "ca.pem")
+    box.write_text(f"central_system: {{url: {scheme}://h/ocpp, ca_file: ca.pem}}\n")
+    code, _out, err = ends(capsys, "check", str(box))
+    assert (code, "ca.pem has no effect: ws://h/ocpp is not encrypted, wss:// would be" in err) == (0, is_told)
 
 
 @pytest.mark.parametrize("arguments", [("{box}",), ("-c", "{box}")])
@@ -293,7 +304,7 @@ def test_every_key_has_help_and_a_default_or_an_example() -> None:
 
 def test_init_writes_a_sound_file_with_its_schema_beside_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Generated files carry the editor's schema line, and the schema it names is there."""
-    path = tmp_path / "new" / "cp.yaml"
+    path = tmp_path / "cp.yaml"
     code, out, _err = ends(capsys, "init", str(path))
     assert (code, out.startswith(f"{path} written")) == (0, True)
     first = path.read_text().splitlines()[0]
@@ -319,6 +330,14 @@ def test_init_overwrites_nothing(capsys: pytest.CaptureFixture[str], tmp_path: P
     if name == "cp.yaml":
         assert (code, "is there already; nothing was written" in err) == (2, True)
         assert [each.name for each in tmp_path.iterdir()] == ["cp.yaml"]
+
+
+def test_init_makes_no_directory(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A path with a slip in it would be a file that nobody finds again."""
+    code, _out, err = ends(capsys, "init", str(tmp_path / "new" / "cp.yaml"))
+    assert code == 2
+    assert f"there is no directory {tmp_path / 'new'}; make it first" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_init_into_a_file_is_a_line_not_a_traceback(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

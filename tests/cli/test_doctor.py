@@ -131,7 +131,7 @@ async def test_run_fleet_and_doctor_dial_a_back_end_by_its_name(tmp_path: Path) 
         backend = ("--backend", "chargepoint", "--url", origin)
         async with chargepoint("run", *backend, "--speed", 300, "--do", "wait 1 min", cwd=tmp_path) as run:
             assert await run.exit_code() == 0, run.text
-        assert f"dials {origin}/ocpp/CP001 as nobody" in run.text
+        assert f"dials {origin}/ocpp/CP001 without password" in run.text
         async with chargepoint("fleet", *backend, "--count", 2, "--duration", 0.2, cwd=tmp_path) as fleet:
             assert await fleet.exit_code() == 0, fleet.text
         async with chargepoint("doctor", "--backend", "chargepoint", origin, cwd=tmp_path) as doctor:

@@ -29,11 +29,14 @@ async def test_script_is_done_and_what_it_caused_is_told(tmp_path: Path) -> None
     """`--do`: what people do, in one line; it ends by itself with 0 when all is done and told."""
     script = "plug_in; swipe 04A1B2C3; wait_until 200 Wh; swipe 04A1B2C3; unplug"
     async with Csms() as csms:
-        async with chargepoint("run", "--url", csms.url, "--speed", 300, "--do", script, cwd=tmp_path) as run:
+        options = ("--url", csms.url, "--speed", 300, "--ca-file", "no.pem")
+        async with chargepoint("run", *options, "--do", script, cwd=tmp_path) as run:
             assert await run.exit_code() == 0, run.text
         stop = await csms.expect("StopTransaction")
         assert stop["meter_stop"] >= 200
-    assert f"dials {csms.url}/CP001 as nobody" in run.text
+    own_clock = "; speed x300: the second time of a line is the charger's own clock"
+    assert f"dials {csms.url}/CP001 without password{own_clock}" in run.lines[1]
+    assert "ca_file no.pem has no effect" in run.lines[0]
     assert "transaction begins at" in run.text
     assert "04A1B2C3" not in run.text  # cards are shortened before they are logged
     assert (tmp_path / "chargepoint-data" / "CP001.sqlite3").exists()
@@ -135,6 +138,19 @@ async def test_file_that_lies_here_is_read_and_a_flag_goes_before_it(tmp_path: P
     assert (tmp_path / "chargepoint-data" / "CP7.sqlite3").exists()
 
 
+async def test_order_that_is_typed_at_the_central_system_is_answered_in_full(tmp_path: Path) -> None:
+    """The log has a line of an exchange; who typed the order is told all of the answer."""
+    async with chargepoint("csms", "--port", 0, cwd=tmp_path, takes_input=True) as csms:
+        url = (await csms.told("central system at ")).partition(";")[0].rstrip("/")
+        async with chargepoint("run", "--url", url, cwd=tmp_path):
+            await csms.says("StatusNotification #1 Available")
+            csms.write("GetConfiguration key=NumberOfConnectors,Nothing @CP001")
+            await csms.says("unknown: Nothing")
+        csms.send(signal.SIGTERM)
+        assert await csms.exit_code() == 143
+    assert "CP001 GetConfiguration:\n    NumberOfConnectors = 1  (read-only)\n    unknown: Nothing" in csms.text
+
+
 async def test_tls_with_an_own_root(tmp_path: Path) -> None:
     """Security profile 2: `--ca-file` names the root; another one's server is not trusted, and the log names the cause."""
     ca, other = trustme.CA(), trustme.CA()
@@ -192,7 +208,7 @@ async def test_embedded_central_system_and_run_work_together(tmp_path: Path) -> 
     assert "Traceback" not in csms.text + run.text
 
 
-@pytest.mark.parametrize("script", ["fault gremlins", "plug_in @7"])
+@pytest.mark.parametrize("script", ["fault ground_fault @7", "plug_in @7"])
 async def test_step_that_cannot_be_done_ends_the_run_in_order(tmp_path: Path, script: str) -> None:
     """A script's error is the user's: exit code 2 and one line; the transaction is ended like by any other end."""
     async with Csms() as csms:

@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from chargepoint.cli import group
+from chargepoint.cli import group, main
 from chargepoint.cli.picture import energy_by_day
 from chargepoint.model.outbox import Save
 from chargepoint.runtime.store import Durability, Store
+from hw.errors import ChargePointError
 
 DAY = {"sessions": 2, "energy_wh": 12_345, "in_use_s": 7200.0, "charging_s": 3600.0}
 LATEST = {"sessions": 1, "energy_wh": 1000, "in_use_s": 1800.0, "charging_s": 900.0}
@@ -51,6 +52,15 @@ def test_a_table_for_people(data: Path) -> None:
         "day    sessions  kWh    hours in use  hours charging",
         "total  0         0.000  0.00          0.00",
     ]
+
+
+def test_picture_that_cannot_be_written_is_a_line(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2: the place is the user's."""
+    with pytest.raises(SystemExit) as end:
+        main(["stats", "--data", str(data), "--picture", str(data / "no" / "x.svg")])
+    assert end.value.code == 2
+    said = f"Error: --picture: {data}/no/x.svg cannot be written: No such file or directory\n"
+    assert capsys.readouterr().err == said
 
 
 def test_json_and_csv_for_programs(data: Path) -> None:
@@ -96,7 +106,10 @@ def test_a_store_in_use_says_whom_to_ask(data: Path) -> None:
 
 
 def test_nothing_found_says_where_to_look(tmp_path: Path, data: Path) -> None:
-    result = stats(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    result = stats(tmp_path / "empty")
     assert (result.exit_code, "no charger was found: see --data" in result.output) == (1, True)
     assert "that begins with 'X'" in stats(data, "--id", "X").output
+    with pytest.raises(ChargePointError, match="--data: there is no directory "):
+        stats(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()

@@ -56,7 +56,12 @@ def test_every_key_value_and_item_knows_its_place():
     ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3\n", "f.yaml:3:1: 'a' stands here twice, first in line 1"),
-        ("a: [1\nb: 2\n", "f.yaml:2:2: expected ',' or ']', but got ':'"),
+        ("a: [1\nb: 2\n", "f.yaml:1:4: the [ that begins here is not closed"),
+        ("a: [", "f.yaml:1:4: the [ that begins here is not closed"),
+        ("a: [1, {b: 2, c", "f.yaml:1:8: the { that begins here is not closed"),
+        ("a: 1\nb: 'x\nc: 2\n", "f.yaml:2:4: the quote that begins here is not closed"),
+        ("a: [{b: 1]\n", "f.yaml:1:10: expected ',' or '}', but got ']'"),
+        ("a: ]\n", "f.yaml:1:4: expected the node content, but found ']'"),
         ("a:\n\t- b\n", "f.yaml:2:1: found character '\\t' that cannot start any token"),
         ("a: 1\n---\nb: 2\n", "f.yaml:2:1: expected a single document in the stream, but found another document"),
         ("a: &x [*x]\n", "f.yaml:1:4: a[0] contains itself"),
@@ -81,7 +86,7 @@ def test_root_that_is_no_mapping_is_refused():
 
 def test_file_that_cannot_be_read_names_itself(tmp_path: Path) -> None:
     """No traceback for a wrong path or an encoding from elsewhere."""
-    with pytest.raises(InputFileError, match=r"gone\.yaml:1:1: cannot be read: No such file or directory"):
+    with pytest.raises(InputFileError, match=r"gone\.yaml: does not exist"):
         load(tmp_path / "gone.yaml")
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("a: ä".encode("latin-1"))

@@ -10,10 +10,11 @@ import pytest
 
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.deeds import DeedError
+from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError
 from chargepoint.runtime.script import VERBS, ScriptError, Step, parse, play
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
+from hw.sim.handling import SimulatedHands
 from tests.runtime.desk import Desk, status, until
 from tests.runtime.test_pump import site_with
 
@@ -42,6 +43,8 @@ def test_line_becomes_steps() -> None:
         ("swipe", "swipe needs an argument: hold a card to the reader: swipe TAG"),
         ("fault @1", "fault needs an argument: break something: fault CAUSE"),
         ("mend", "mend needs an argument"),
+        ("plug_in; fault grond_fault", "'grond_fault' is no cause: did you mean ground_fault, "),
+        ("mend GroundFailur", "'GroundFailur' is no cause: did you mean GroundFailure, "),
         ("wait", "'' is no quantity: write it like 10ms or 2 h"),
         ("wait 10", "'10' is no quantity"),
         ("wait 1.2.3 s", "'1.2.3 s' is no quantity"),
@@ -112,8 +115,7 @@ async def test_fault_comes_and_goes_at_its_connector() -> None:
         ("swipe A1 @3", "there is no connector 3"),
         ("wait_until 1 kWh @3", "there is no connector 3"),
         ("unplug @0", "there is no connector 0"),
-        ("fault gremlins", "'gremlins' cannot break here; "),
-        ("mend gremlins @2", "'gremlins' cannot break here; "),
+        ("fault ground_fault @3", "there is no connector 3"),
     ],
 )
 async def test_what_this_box_cannot_do_is_said(line: str, said: str) -> None:
@@ -144,3 +146,12 @@ async def test_time_is_the_chargers() -> None:
 def test_every_verb_is_explained() -> None:
     """`--do` names its verbs; each says what it does."""
     assert all(VERBS.values())
+
+
+def test_causes_are_those_of_simulated_boxes_and_the_nearest_three_are_named() -> None:
+    """The list is long; who wrote something else altogether gets three as well."""
+    for cause in (*SimulatedHands.causes, *CAUSES_OF_ERROR_CODE):
+        assert parse(f"fault {cause}; mend {cause}")
+    with pytest.raises(ScriptError) as caught:
+        parse("fault zzz")
+    assert str(caught.value).count(",") + str(caught.value).count(" or ") == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,9 @@ PLAIN_PORT = 1883
 TLS_PORT = 8883
 DEFAULT_PREFIX = "chargepoint"
 DEFAULT_DISCOVERY_PREFIX = "homeassistant"
-NO_MQTT = "MQTT needs aiomqtt, which is not installed: pip install aiomqtt, or 'chargepoint[mqtt]'"
+# An environment that uv made has no pip in it.
+_PIP = "{} -m pip install" if importlib.util.find_spec("pip") else "uv pip install --python {}"
+NO_MQTT = f"MQTT needs aiomqtt, which is not installed: {_PIP.format(sys.executable)} aiomqtt"
 
 
 def has_mqtt() -> bool:
