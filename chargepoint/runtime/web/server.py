@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,14 +136,22 @@ async def listen(web: Web, host: str, port: int) -> Listening:
         timeout_graceful_shutdown=GOODBYE_S,
     )
     server = _Server(config)
-    try:
-        socket = config.bind_socket()
-    except (SystemExit, OSError) as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: is another program there? Choose another port") from error
-    task = asyncio.create_task(server.serve(sockets=[socket]))
+    bound_to = _bind(host, port)
+    task = asyncio.create_task(server.serve(sockets=[bound_to]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells nobody that it has started
         await asyncio.sleep(0.005)
     if task.done():
         raise CannotListen(f"cannot serve on {host}:{port}")
-    name, bound = socket.getsockname()[:2]
+    name, bound = bound_to.getsockname()[:2]
     return Listening(f"http://{f'[{name}]' if ':' in name else name}:{bound}", web, server, task)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Raises CannotListen. uvicorn would say it in a log line of its own, and end the program."""
+    try:
+        family, _kind, _protocol, _name, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(place[:2], family=family)
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        advice = "is another program there? Choose another port" if is_taken else error.strerror or str(error)
+        raise CannotListen(f"cannot listen on {host}:{port}: {advice}") from error
