@@ -61,7 +61,7 @@ async def show(browser: Browser) -> AsyncIterator[Open]:
     def complain(text: str) -> None:
         # A browser writes every refusal to its console, however well the page takes it; and a server may close before
         # the last page that looks at it.
-        if "status of 409" not in text and "ERR_CONNECTION_REFUSED" not in text:
+        if not any(refusal in text for refusal in ("status of 409", "status of 502", "ERR_CONNECTION_REFUSED")):
             complaints.append(text)
 
     async with AsyncExitStack() as stack:

@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.hall import WITH_LINK, hall
 from tests.browser.hands import Open, button, limit_for, start_charge
+from tests.runtime.desk import plug_in, swipe
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,6 +59,46 @@ async def test_every_tab_looks_right_and_serves_everybody(
                 await page.get_by_role("switch", name="Ground fault").click()
                 await expect(page.locator(".trouble")).to_be_visible()
             await look(page, name, is_thorough)
+        await page.get_by_role("tab", name="Keys").click()
+        await page.get_by_label("HeartbeatInterval").fill("often")
+        await button(page, "Save").click()
+        await expect(page.get_by_text("Not taken")).to_be_visible()
+        await look(page, "a key that was refused", is_thorough)
+        await place.front.close()
+        await expect(page.locator("#as-of")).to_be_visible()
+        await look(page, "without data", is_thorough)
+
+
+CUT = """(cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.innerText)"""
+BROKEN = """(cells) => cells.filter((cell) => {
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return new Set([...text.getClientRects()].map((each) => Math.round(each.bottom))).size > 1;
+}).map((cell) => cell.innerText)"""
+DAY = {"day": "2026-11-21", "sessions": 12, "energy_wh": 99_900, "in_use_s": 80_000.0, "charging_s": 70_000.0}
+
+
+async def test_a_phone_shows_whole_words(show: Open) -> None:
+    paths: dict[str, object] = {"/api/v1/chargers/{charger}/statistics": {}}
+    answers = {"**/openapi.json": {"paths": paths}, "**/CP1/statistics": {"total": {}, "days": [DAY]}}
+    async with hall(count=2) as place:
+        page = await show(f"{place.url}/#/CP1/1/statistics", width=360, height=800, answers=answers)
+        tab = page.get_by_role("tab", name="Statistics")
+        await expect(tab).to_be_visible()
+        box = await tab.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 360
+        days = page.get_by_role("table", name="Energy by day")
+        assert await days.locator("tbody th, tbody td").evaluate_all(BROKEN) == []
+        assert await page.get_by_role("tabpanel").evaluate("(panel) => panel.scrollWidth <= panel.clientWidth")
+        await page.get_by_role("tab", name="Messages").click()
+        await start_charge(page)
+        await expect(button(page, "StartTransaction")).to_be_visible()
+        assert await page.locator(".messages tbody th, .messages tbody .gist").evaluate_all(CUT) == []
+        await page.goto(f"{place.url}/#/")
+        await expect(page.locator("#fleet-count")).to_have_text("2")
+        assert await page.locator(".fleet .number").evaluate_all(BROKEN) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.parametrize(("width", "scheme", "is_thorough"), LOOKS)
@@ -69,3 +110,11 @@ async def test_fleet_and_display_look_right(show: Open, width: int, scheme: Sche
         await page.goto(f"{place.url}/display?charger=CP1")
         await expect(page.get_by_role("img")).to_be_visible()
         await look(page, "display", is_thorough)
+        place.central.cards.accept_unknown = False
+        plug_in(place.charger)
+        swipe(place.charger)
+        await expect(page.get_by_role("alert").get_by_text("Card refused")).to_be_visible()
+        await look(page, "display with a refused card", is_thorough)
+        await place.front.close()
+        await expect(page.get_by_role("heading")).to_have_text("No data")
+        await look(page, "display without data", is_thorough)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.async_api import Page, expect
@@ -47,6 +48,16 @@ async def test_what_is_no_json_is_not_sent(show: Open) -> None:
         await button(page, "Send").click()
         await expect(page.get_by_role("alert").filter(has_text="Not JSON")).to_be_visible()
         assert "DataTransfer" not in [action for action, _ in place.heard]
+
+
+async def test_escape_closes_what_was_written(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await button(page, "Write a message").click()
+        await expect(page.get_by_label("Payload")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("form", name="Message to send")).to_have_count(0)
+        await expect(button(page, "Write a message")).to_be_focused()
 
 
 async def test_what_is_refused_is_said(show: Open) -> None:
@@ -110,9 +121,44 @@ async def test_a_key_says_why_it_takes_no_value(show: Open) -> None:
         await open_tab(page, "Keys")
         await page.get_by_label("HeartbeatInterval").fill("often")
         await button(page, "Save").click()
-        await expect(page.locator(".notice")).to_contain_text("Rejected")
-        await expect(page.get_by_label("HeartbeatInterval")).to_have_value("often")
+        notice, field = page.locator(".notice"), page.get_by_label("HeartbeatInterval")
+        await expect(notice).to_contain_text("Rejected")
+        await expect(notice).to_have_class(re.compile("is-bad"))
+        await expect(field).to_have_value("often")
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_have_accessible_description(re.compile("^Not taken: "))
         await expect(page.get_by_label("NumberOfConnectors")).to_have_count(0)
+        await field.fill("often enough")
+        await expect(field).to_have_attribute("aria-invalid", "false")
+
+
+@pytest.mark.parametrize("place_in_view", ["start", "end"])
+async def test_what_is_said_of_a_key_does_not_cover_it(show: Open, place_in_view: str) -> None:
+    async with hall() as place:
+        page = await show(place.url, width=360, height=640)
+        await open_tab(page, "Keys")
+        field = page.get_by_label("ConnectionTimeOut")
+        await field.fill("soon")
+        await field.evaluate("(field, block) => field.scrollIntoView({ block })", place_in_view)
+        await field.press("Enter")
+        await expect(page.locator(".notice p")).to_contain_text("Rejected")
+        above, row = await page.locator(".notice p").bounding_box(), await field.bounding_box()
+        assert above is not None
+        assert row is not None
+        assert above["y"] + above["height"] <= row["y"] or row["y"] + row["height"] <= above["y"]
+
+
+async def test_a_key_that_needs_a_reboot_says_so(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url, answers={"**/key-set": {"status": "RebootRequired", "reason": ""}})
+        await open_tab(page, "Keys")
+        await page.get_by_label("HeartbeatInterval").fill("77")
+        await button(page, "Save").click()
+        await expect(page.locator(".notice")).to_have_text("RebootRequired: takes effect after a reboot")
+        await expect(page.locator(".notice")).not_to_have_class(re.compile("is-bad"))
+        await expect(page.get_by_label("HeartbeatInterval")).to_have_accessible_description(
+            "Takes effect after a reboot."
+        )
 
 
 # --- charging profiles ------------------------------------------------------------------------------------------------
@@ -126,6 +172,7 @@ async def test_the_stack_of_profiles_is_drawn(show: Open) -> None:
         lanes = page.get_by_role("img", name="Limits over the next 24 hours")
         await expect(lanes).to_be_visible()
         await expect(page.locator(".limit-text")).to_have_text(["6 A", "10 A"])
+        await expect(page.locator(".lanes").get_by_text("now", exact=True)).to_be_visible()
         low, high = [await each.bounding_box() for each in await page.locator("rect.limit").all()]
         assert low is not None
         assert high is not None
@@ -188,6 +235,21 @@ async def test_a_fault_is_raised_and_cleared(show: Open) -> None:
         await expect(switch).to_have_attribute("aria-checked", "true")
         await switch.click()
         await shows(page, "Available")
+        await expect(page.locator(".trouble")).to_have_count(0)
+
+
+async def test_a_fault_that_only_the_plug_keeps_says_so(show: Open) -> None:
+    async with hall() as place:
+        page = await show(place.url)
+        await button(page, "Plug in").click()
+        await open_tab(page, "Faults")
+        switch = page.get_by_role("switch", name="Ground fault")
+        await switch.click()
+        await expect(page.locator(".trouble")).to_contain_text("GroundFailure")
+        await expect(page.locator(".trouble")).not_to_contain_text("unplug")
+        await switch.click()
+        await expect(page.locator(".trouble")).to_contain_text("unplug to clear")
+        await button(page, "Unplug").click()
         await expect(page.locator(".trouble")).to_have_count(0)
 
 

@@ -11,7 +11,7 @@ const CAR_STATES = [
 
 export function Actions({ state, connector, act }) {
   const isRunning = state.phase === "running";
-  if (!isRunning) return html`<p class="actions-none">The box is ${state.phase === "closing" ? "dark for a moment" : state.phase}.</p>`;
+  if (!isRunning) return html`<p class="actions-none">The box is ${state.phase === "closing" ? "down for a moment" : state.phase}.</p>`;
   const at = { connector: connector.connector };
   const hasPlug = connector.is_car_connected || (connector.is_locked !== null && connector.has_cable);
   return html`<div class="actions">
@@ -37,7 +37,7 @@ function Swipe({ act, at, isMain }) {
     act("swipe", { tag: tag.trim(), ...at });
   };
   return html`<form class="swipe" onSubmit=${swipe}>
-    <label class="field"><span>Card number</span><input value=${tag} maxlength="20" required autocomplete="off" spellcheck="false" class="code"
+    <label class="field"><span>Card number</span><input value=${tag} maxlength="20" required autocomplete="off" spellcheck=${false} class="code"
       onInput=${(event) => setTag(event.target.value)} /></label>
     <button type="submit" class=${isMain ? "main" : ""}>Swipe card</button>
   </form>`;

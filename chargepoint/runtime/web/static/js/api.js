@@ -36,15 +36,29 @@ export async function verbs() {
   return new Set(Object.keys(paths).filter((path) => path.startsWith(before)).map((path) => path.slice(before.length)));
 }
 
-/** Listen to one charger, or to all (null): `on` has a function for each kind of event, and `live` for true or false. */
-export function follow(charger, on) {
-  // The browser tells the last event's id when it comes back; `recent` is for the first time: what happened before.
-  const query = charger === null ? "?journal=false" : `?charger=${encodeURIComponent(charger)}&recent=200`;
-  const source = new EventSource(`/api/v1/events${query}`);
-  source.addEventListener("open", () => on.live?.(true));
-  source.addEventListener("error", () => on.live?.(false));
-  for (const kind of ["journal", "state", "fleet", "missed", "restarted"]) {
-    if (on[kind]) source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
-  }
-  return () => source.close();
+const AGAIN_MS = 2000;
+
+/** Listen to one charger, or to all (null): `on` has a function for each kind of event, and `live` for true or false.
+ * `isTold`: with what happened before. */
+export function follow(charger, on, isTold = true) {
+  // The browser tells the last event's id when it comes back; `recent` is for the first time.
+  const query = charger === null ? "?journal=false" : `?charger=${encodeURIComponent(charger)}${isTold ? "&recent=500" : ""}`;
+  let source, again;
+  const open = () => {
+    source = new EventSource(`/api/v1/events${query}`);
+    source.addEventListener("open", () => on.live?.(true));
+    source.addEventListener("error", () => {
+      on.live?.(false);
+      // After an answer that is no stream, a proxy's for one, the browser gives up: then what was is told anew.
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(() => { on.restarted?.({}); open(); }, AGAIN_MS);
+    });
+    for (const kind of ["journal", "state", "fleet", "missed", "restarted"]) {
+      if (on[kind]) source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
+    }
+  };
+  open();
+  return () => {
+    clearTimeout(again);
+    source.close();
+  };
 }

@@ -4,7 +4,7 @@ import { chargers, follow, tell, verbs } from "./api.js";
 import { Charger } from "./charger.js";
 import { Fleet } from "./fleet.js";
 import { folded, nothing } from "./messages.js";
-import { clock, date, short } from "./words.js";
+import { cardText, clock, date, short } from "./words.js";
 
 /** `#/CP001/1/messages` → charger, connector and tab. */
 function place() {
@@ -47,17 +47,38 @@ function known(before, { kind, body }) {
   }
 }
 
-function useCharger(id) {
+/** Follow a charger; `onCard` hears of cards that were presented meanwhile. */
+function useCharger(id, onCard) {
   const [seen, dispatch] = useReducer(known, { live: false, state: null, journal: nothing });
   useEffect(() => {
     dispatch({ kind: "other" });
     if (id === null) return undefined;
+    // What happened before this page looked comes before the first state.
+    let isFresh = false;
     const on = (kind) => (body) => dispatch({ kind, body });
-    return follow(id, { live: on("live"), state: on("state"), journal: on("journal"), missed: on("missed"),
-      restarted: on("restarted") });
-  }, [id]);
+    return follow(id, {
+      live(isLive) {
+        if (!isLive) isFresh = false;
+        dispatch({ kind: "live", body: isLive });
+      },
+      state(body) {
+        isFresh = true;
+        dispatch({ kind: "state", body });
+      },
+      journal(body) {
+        const card = isFresh && body.findLast((entry) => entry.kind === "TagPresented");
+        if (card) onCard(card);
+        dispatch({ kind: "journal", body });
+      },
+      missed: on("missed"),
+      restarted: on("restarted"),
+    });
+  }, [id, onCard]);
   return seen;
 }
+
+/** Statuses of an answer that say no. */
+const REFUSALS = new Set(["Rejected", "NotSupported"]);
 
 function Page() {
   const [shown, go] = usePlace();
@@ -65,7 +86,12 @@ function Page() {
   const [problem, setProblem] = useState(null);
   const [questions, setQuestions] = useState(new Set());
   const [notice, setNotice] = useState({ text: "", isBad: false, number: 0 });
-  const seen = useCharger(ids?.includes(shown.charger) ? shown.charger : null);
+  const say = useCallback((text, isBad = false) => setNotice((last) => ({ text, isBad, number: last.number + 1 })), []);
+  const onCard = useCallback((card) => {
+    const { text, isBad } = cardText(card);
+    say(text, isBad);
+  }, [say]);
+  const seen = useCharger(ids?.includes(shown.charger) ? shown.charger : null, onCard);
 
   useEffect(() => {
     Promise.all([chargers(), verbs()])
@@ -81,13 +107,13 @@ function Page() {
     document.title = shown.charger === null ? "chargepoint" : `${shown.charger} · chargepoint`;
   }, [shown.charger]);
 
-  const say = useCallback((text, isBad = false) => setNotice((last) => ({ text, isBad, number: last.number + 1 })), []);
   /** Do a verb and say what came of it; returns its answer, null when it was refused. */
   const act = useCallback(
     async (verb, told) => {
       try {
         const answer = await tell(shown.charger, verb, told);
-        say(answer.done ?? (answer.status ? `${answer.status}${answer.reason ? `: ${answer.reason}` : ""}` : "done"));
+        const reason = answer.status === "RebootRequired" ? "takes effect after a reboot" : answer.reason;
+        say(answer.done ?? (answer.status ? `${answer.status}${reason ? `: ${reason}` : ""}` : "done"), REFUSALS.has(answer.status));
         return answer;
       } catch (error) {
         say(error.message, true);
@@ -105,7 +131,7 @@ function Page() {
     body = html`<p class="alone">There is no charger ${shown.charger}. <a href="#/">All chargers</a></p>`;
   } else if (seen.state === null || seen.state.id !== shown.charger) body = html`<p class="alone">Waiting for ${shown.charger} …</p>`;
   else {
-    body = html`<${Charger} key=${shown.charger} state=${seen.state} journal=${seen.journal} shown=${shown} go=${go}
+    body = html`<${Charger} key=${shown.charger} state=${seen.state} live=${seen.live} journal=${seen.journal} shown=${shown} go=${go}
       act=${act} say=${say} questions=${questions} />`;
   }
   const state = shown.charger !== null && seen.state?.id === shown.charger ? seen.state : null;
@@ -163,17 +189,20 @@ function Connection({ state, live }) {
   return html`<span class=${`chip chip-${kind}`} role="status"><i class="dot" aria-hidden="true"></i>${text}</span>`;
 }
 
-/** What a button brought about, said and shown for a moment. */
+/** What a button or a card brought about, said and shown for a moment, away from where somebody is at work. */
 function Notice({ text, isBad, number }) {
   const [isShown, setShown] = useState(false);
+  const [isAbove, setAbove] = useState(false);
   const timer = useRef(0);
   useEffect(() => {
     if (number === 0) return;
+    const focused = document.activeElement.getBoundingClientRect();
+    setAbove(document.activeElement !== document.body && (focused.top + focused.bottom) / 2 > innerHeight / 2);
     setShown(true);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setShown(false), isBad ? 8000 : 4000);
+    timer.current = setTimeout(() => setShown(false), isBad ? 12_000 : 4000);
   }, [number]);
-  return html`<div class=${`notice${isShown ? " is-shown" : ""}${isBad ? " is-bad" : ""}`} role=${isBad ? "alert" : "status"}
+  return html`<div class=${`notice${isShown ? " is-shown" : ""}${isBad ? " is-bad" : ""}${isAbove ? " is-above" : ""}`} role=${isBad ? "alert" : "status"}
     aria-live=${isBad ? "assertive" : "polite"}>${isShown && html`<p key=${number}>${text}</p>`}</div>`;
 }
 

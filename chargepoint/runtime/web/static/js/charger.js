@@ -1,5 +1,5 @@
 // One charger: the box and what can be done to it, its chart, and the tabs below.
-import { html, useMemo, useRef } from "./dom.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { Actions } from "./actions.js";
 import { Box } from "./box.js";
 import { Chart } from "./chart.js";
@@ -9,7 +9,7 @@ import { Messages } from "./messages.js";
 import { Profiles } from "./profiles.js";
 import { Queue } from "./queue.js";
 import { Statistics } from "./statistics.js";
-import { causeText, statusClass, statusText } from "./words.js";
+import { statusClass, statusText } from "./words.js";
 
 const TABS = [
   { name: "messages", title: "Messages", draw: Messages },
@@ -29,20 +29,20 @@ function tabsOf(state, connector, questions) {
   return TABS.filter((tab) => isThere[tab.name] ?? true);
 }
 
-export function Charger({ state, journal, shown, go, act, say, questions }) {
+export function Charger({ state, live, journal, shown, go, act, say, questions }) {
   const connector = state.connectors[shown.connector - 1] ?? state.connectors[0];
   const tabs = tabsOf(state, connector, questions);
   const tab = tabs.find((each) => each.name === shown.tab) ?? tabs[0];
   return html`
     <p class="visually-hidden" role="status">Connector ${connector.connector}: ${statusText(connector.status)}</p>
     ${state.connectors.length > 1 && html`<${Connectors} state=${state} connector=${connector} go=${go} />`}
-    <${Troubles} faults=${state.faults} connector=${connector.connector} />
-    <div class="top">
+    <div class=${`top${live ? "" : " is-stale"}`}>
       <section class="card box-card" aria-label=${`Connector ${connector.connector}`}>
-        <${Box} connector=${connector} now=${state.time} />
+        <${Box} state=${state} connector=${connector} live=${live} />
       </section>
       <section class="card actions-card" aria-label="What can be done now">
-        <${Actions} key=${connector.connector} state=${state} connector=${connector} act=${act} />
+        ${live ? "" : html`<p class="actions-none">The page is offline: nothing can be done from here.</p>`}
+        <fieldset class="bare" disabled=${!live}><${Actions} key=${connector.connector} state=${state} connector=${connector} act=${act} /></fieldset>
       </section>
       <section class="card chart-card" aria-label="Power over time">
         <${Chart} key=${connector.connector} state=${state} connector=${connector} journal=${journal} />
@@ -51,7 +51,7 @@ export function Charger({ state, journal, shown, go, act, say, questions }) {
     <section class="card tabs-card">
       <${Tabs} tabs=${tabs} tab=${tab} state=${state} go=${go} />
       <div class="panel" role="tabpanel" id="panel" aria-labelledby=${`tab-${tab.name}`} tabindex="0">
-        <${tab.draw} key=${tab.name} state=${state} connector=${connector} journal=${journal} act=${act} say=${say}
+        <${tab.draw} key=${tab.name} state=${state} live=${live} connector=${connector} journal=${journal} act=${act} say=${say}
           questions=${questions} />
       </div>
     </section>
@@ -70,18 +70,26 @@ function Connectors({ state, connector, go }) {
   </nav>`;
 }
 
-function Troubles({ faults, connector }) {
-  const here = faults.filter((fault) => fault.connector === 0 || fault.connector === connector);
-  return html`<div role="status" class="troubles">
-    ${here.map((fault) => html`<p class="trouble" key=${fault.trouble}><strong>${causeText(fault.trouble)}</strong>
-      <span>${fault.error_code}${fault.info && fault.info !== fault.trouble ? ` · ${fault.info}` : ""}</span></p>`)}
-  </div>`;
-}
-
 /** Tabs as WAI-ARIA has them: one of them takes the focus, arrows go to the others. */
 function Tabs({ tabs, tab, state, go }) {
-  const list = useRef(null);
   const counts = { queue: state.waiting_messages + state.undelivered_messages, faults: state.faults.length };
+  const list = useRef(null);
+  const [more, setMore] = useState("");
+  // Which ends go on beyond the view: those fade.
+  const look = () => {
+    const { scrollLeft, scrollWidth, clientWidth } = list.current;
+    setMore(`${scrollLeft > 1 ? " has-before" : ""}${scrollLeft + clientWidth < scrollWidth - 1 ? " has-after" : ""}`);
+  };
+  useLayoutEffect(() => {
+    const watcher = new ResizeObserver(look);
+    watcher.observe(list.current);
+    return () => watcher.disconnect();
+  }, []);
+  useEffect(() => {
+    const chosen = list.current.querySelector("[aria-selected=true]");
+    list.current.scrollLeft = chosen.offsetLeft - (list.current.clientWidth - chosen.offsetWidth) / 2;
+    look();
+  }, [tab, tabs.length, counts.queue > 0, counts.faults > 0]);
   const move = (event) => {
     const steps = { ArrowRight: 1, ArrowLeft: -1 };
     const at = [...list.current.children].indexOf(document.activeElement);
@@ -92,11 +100,11 @@ function Tabs({ tabs, tab, state, go }) {
     list.current.children[next].focus();
   };
   return useMemo(
-    () => html`<div class="tabs" role="tablist" aria-label="Details" ref=${list} onKeyDown=${move}>
+    () => html`<div class=${`tabs${more}`} onScroll=${look} role="tablist" aria-label="Details" ref=${list} onKeyDown=${move}>
       ${tabs.map((each) => html`<button type="button" class="tab" role="tab" id=${`tab-${each.name}`} key=${each.name}
         aria-selected=${each === tab ? "true" : "false"} aria-controls="panel" tabindex=${each === tab ? 0 : -1}
         onClick=${() => go({ tab: each.name })}>${each.title}${counts[each.name] > 0 && html`<span class="count">${counts[each.name]}</span>`}</button>`)}
     </div>`,
-    [tabs.length, tab, counts.queue, counts.faults],
+    [tabs.length, tab, counts.queue, counts.faults, more],
   );
 }

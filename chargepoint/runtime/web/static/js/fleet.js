@@ -6,7 +6,10 @@ import { kilo, loudest, statusClass, statusText } from "./words.js";
 const ROWS = 50;
 const OFFLINE = "Not connected";
 
-const statusOf = (charger) => (charger.is_connected ? loudest(charger.statuses) : OFFLINE);
+const isThere = (charger) => charger.is_connected && charger.phase === "running";
+const powerOf = (charger) => (charger.phase === "running" ? charger.power_w : 0);
+
+const statusOf = (charger) => (isThere(charger) ? loudest(charger.statuses) : OFFLINE);
 
 /** Newest line of every charger, in the order in which they came. */
 function useFleet() {
@@ -34,7 +37,7 @@ function totals(chargers) {
   for (const each of chargers) {
     const status = statusOf(each);
     counts.set(status, (counts.get(status) ?? 0) + 1);
-    power += each.power_w;
+    power += powerOf(each);
     energy += each.energy_wh;
   }
   return { counts: [...counts].sort(([, a], [, b]) => b - a), power, energy };
@@ -56,7 +59,8 @@ export function Fleet({ open }) {
   };
   if (all.length === 0) return html`<p class="alone">${live ? "No charger here yet." : "Looking for chargers …"}</p>`;
   return html`
-    <section class="card fleet-head" aria-label="Totals">
+    <p class="stale-note" role="status">${live ? "" : "The page is offline: what follows is what it heard last."}</p>
+    <section class=${`card fleet-head${live ? "" : " is-stale"}`} aria-label="Totals">
       <dl class="sums">
         <div><dt>Chargers</dt><dd id="fleet-count">${all.length.toLocaleString("en")}</dd></div>
         <div><dt>Power</dt><dd>${kilo(sums.power, 1)} kW</dd></div>
@@ -68,14 +72,14 @@ export function Fleet({ open }) {
       </div>
       <${Grid} chargers=${shown} open=${open} summary=${sums.counts.map(([name, count]) => `${count} ${statusText(name)}`).join(", ")} />
     </section>
-    <section class="card" aria-label="Table of chargers">
-      <div class="tools"><label class="field grow"><span>Filter</span><input type="search" value=${wanted} placeholder="identity …"
+    <section class=${`card${live ? "" : " is-stale"}`} aria-label="Table of chargers">
+      <div class="tools"><label class="field grow"><span>Filter</span><input type="search" spellcheck=${false} value=${wanted} placeholder="identity …"
         onInput=${(event) => (setWanted(event.target.value), setPage(0))} /></label></div>
       <table class="table fleet"><caption class="visually-hidden">Chargers</caption>
         <thead><tr><th scope="col">Charger</th><th scope="col">Status</th><th scope="col" class="number">Power</th><th scope="col" class="number">This charge</th></tr></thead>
         <tbody>${shown.slice(at * ROWS, (at + 1) * ROWS).map((each) => html`<tr key=${each.id}><th scope="row"><a href=${`#/${encodeURIComponent(each.id)}`}>${each.id}</a></th>
-          <td class=${classOf(statusOf(each))}><i class="dot" aria-hidden="true"></i>${each.is_connected ? each.statuses.map(statusText).join(", ") : OFFLINE}</td>
-          <td class="number">${kilo(each.power_w, 2)} kW</td><td class="number">${kilo(each.energy_wh, 2)} kWh</td></tr>`)}</tbody>
+          <td class=${classOf(statusOf(each))}><span class="dotted"><i class="dot" aria-hidden="true"></i><span>${isThere(each) ? each.statuses.map(statusText).join(", ") : OFFLINE}</span></span></td>
+          <td class="number">${kilo(powerOf(each), 2)} kW</td><td class="number">${kilo(each.energy_wh, 2)} kWh</td></tr>`)}</tbody>
       </table>
       <div class="pager"><button type="button" disabled=${at === 0} onClick=${() => setPage(at - 1)}>Previous</button>
         <span>${shown.length ? at * ROWS + 1 : 0} to ${Math.min(shown.length, (at + 1) * ROWS)} of ${shown.length.toLocaleString("en")}</span>
@@ -117,7 +121,7 @@ function Grid({ chargers, open, summary }) {
     const look = getComputedStyle(document.documentElement);
     const colours = new Map();
     chargers.forEach((each, at) => {
-      const name = each.is_connected ? `--${loudest(each.statuses).toLowerCase()}` : "--line";
+      const name = isThere(each) ? `--${loudest(each.statuses).toLowerCase()}` : "--line";
       if (!colours.has(name)) colours.set(name, look.getPropertyValue(name) || look.getPropertyValue("--unknown"));
       pen.fillStyle = colours.get(name);
       pen.fillRect((at % columns) * size + 1, Math.floor(at / columns) * size + 1, size - 2, size - 2);
@@ -127,7 +131,7 @@ function Grid({ chargers, open, summary }) {
   const under = (event) => chargers[Math.floor(event.offsetY / size) * columns + Math.floor(event.offsetX / size)];
   const point = (event) => {
     const each = under(event);
-    setPointed(each ? `${each.id} · ${statusText(statusOf(each))} · ${kilo(each.power_w, 2)} kW` : "");
+    setPointed(each ? `${each.id} · ${statusText(statusOf(each))} · ${kilo(powerOf(each), 2)} kW` : "");
   };
   return html`<div class="grid"><canvas ref=${canvas} role="img" aria-label=${`A square for each charger: ${summary}. The table below tells the same.`}
     onClick=${(event) => under(event) && open(under(event).id)} onMouseMove=${point} onMouseLeave=${() => setPointed("")}></canvas></div>

@@ -1,6 +1,6 @@
 // The messages on the wire, as the journal tells them: newest first, with what each brought back.
 import { html, useEffect, useMemo, useRef, useState } from "./dom.js";
-import { clock, pretty } from "./words.js";
+import { clock, humps, pretty } from "./words.js";
 
 const KEPT = 500;
 const SHOWN = 25;
@@ -52,12 +52,18 @@ function gist(message) {
 
 const isFitting = (message, wanted) => !wanted || `${message.action} ${message.call} ${message.answer}`.toLowerCase().includes(wanted.toLowerCase());
 
-export function Messages({ state, journal, act, say }) {
+export function Messages({ state, live, journal, act, say }) {
   const [wanted, setWanted] = useState("");
   const [from, setFrom] = useState("");
   const [most, setMost] = useState(SHOWN);
   const [open, setOpen] = useState(null);
   const [draft, setDraft] = useState(null);
+  const writer = useRef(null);
+  // What had the focus is gone with the form: it goes back to where one began.
+  const close = () => {
+    setDraft(null);
+    writer.current?.focus();
+  };
   const shown = journal.messages.filter((each) => isFitting(each, wanted) && (!from || each.isOurs === (from === "ours")));
   const since = Math.round(Date.parse(state.time) / 1000 - state.at_s);
   const timeOf = (message) => clock(new Date((since + message.at) * 1000).toISOString());
@@ -71,16 +77,19 @@ export function Messages({ state, journal, act, say }) {
   );
   return html`
     <div class="tools">
-      <label class="field grow"><span>Filter</span><input type="search" value=${wanted} placeholder="action, tag, value …" onInput=${(event) => setWanted(event.target.value)} /></label>
+      <label class="field grow"><span>Filter</span><input type="search" spellcheck=${false} value=${wanted} placeholder="action, tag, value …" onInput=${(event) => setWanted(event.target.value)} /></label>
       <label class="field"><span>From</span><select value=${from} onChange=${(event) => setFrom(event.target.value)}>
         <option value="">both</option><option value="ours">the charger</option><option value="theirs">the central system</option></select></label>
-      ${state.phase === "running" && html`<button type="button" onClick=${() => setDraft({ action: "Heartbeat", payload: "{}" })}>Write a message</button>`}
+      ${state.phase === "running" && html`<button type="button" disabled=${!live} ref=${writer} onClick=${() => setDraft({ action: "Heartbeat", payload: "{}" })}>Write a message</button>`}
     </div>
-    ${draft && html`<${Editor} key=${draft.action + draft.payload} draft=${draft} act=${act} close=${() => setDraft(null)} />`}
+    ${draft && html`<${Editor} key=${draft.action + draft.payload} draft=${draft} live=${live} act=${act} close=${close} />`}
     ${shown.length ? table : html`<p class="none">${journal.messages.length ? "No message fits." : "No message yet."}</p>`}
     ${shown.length > most && html`<p class="more"><button type="button" onClick=${() => setMost(most + 4 * SHOWN)}>Show older ones</button></p>`}
     ${shown.length <= most && journal.missed > 0 && html`<p class="none">What came before, or all too fast, is not told here.</p>`}`;
 }
+
+/** A name that may go on in the next line where a word ends. */
+const breakable = (name) => humps(name).map((part, at) => (at === 0 ? part : [html`<wbr />`, part]));
 
 function Row({ message, time, isOpen, turn, edit, say }) {
   const who = message.isOurs ? "charger to central system" : "central system to charger";
@@ -88,9 +97,9 @@ function Row({ message, time, isOpen, turn, edit, say }) {
     <tr class=${`${verdict(message)}${isOpen ? " is-open" : ""}`} onClick=${(event) => event.target.closest("button") ?? turn()}>
       <td class="time">${time}</td>
       <td class=${message.isOurs ? "arrow ours" : "arrow theirs"}><span aria-hidden="true">${message.isOurs ? "→" : "←"}</span><span class="visually-hidden">${who}</span></td>
-      <th scope="row"><button type="button" class="plain" aria-expanded=${isOpen ? "true" : "false"} onClick=${turn}>${message.action}</button></th>
+      <th scope="row"><button type="button" class="plain" aria-expanded=${isOpen ? "true" : "false"} onClick=${turn}>${breakable(message.action)}</button></th>
       <td class="content code">${message.call === "{}" ? "" : message.call}</td>
-      <td class="gist">${gist(message)}</td>
+      <td class="gist"><span class="gist-text">${breakable(gist(message).slice(0, 200))}</span></td>
     </tr>
     ${isOpen && html`<tr class="detail"><td colspan="5"><${Detail} message=${message} edit=${edit} say=${say} /></td></tr>`}`;
 }
@@ -128,7 +137,7 @@ function Detail({ message, edit, say }) {
 }
 
 /** A call to write or to change; right or wrong, it is sent. */
-function Editor({ draft, act, close }) {
+function Editor({ draft, live, act, close }) {
   const [action, setAction] = useState(draft.action);
   const [payload, setPayload] = useState(draft.payload);
   const [problem, setProblem] = useState("");
@@ -155,11 +164,11 @@ function Editor({ draft, act, close }) {
     area.current.scrollTop = 0;
     area.current.form.scrollIntoView({ block: "nearest" });
   }, []);
-  return html`<form class="editor" onSubmit=${send} aria-label="Message to send">
-    <label class="field"><span>Action</span><input value=${action} required maxlength="50" spellcheck="false" class="code" onInput=${(event) => setAction(event.target.value)} /></label>
-    <label class="field"><span>Payload</span><textarea rows="10" spellcheck="false" class="code" ref=${area} aria-invalid=${problem ? "true" : "false"}
+  return html`<form class="editor" onSubmit=${send} onKeyDown=${(event) => event.key === "Escape" && close()} aria-label="Message to send">
+    <label class="field"><span>Action</span><input value=${action} required maxlength="50" spellcheck=${false} class="code" onInput=${(event) => setAction(event.target.value)} /></label>
+    <label class="field"><span>Payload</span><textarea rows="10" spellcheck=${false} class="code" ref=${area} aria-invalid=${problem ? "true" : "false"}
       aria-describedby="payload-problem" value=${payload} onInput=${(event) => setPayload(event.target.value)}></textarea></label>
     <p class="problem" id="payload-problem" role="alert">${problem}</p>
-    <div class="buttons"><button type="submit" class="main">Send</button><button type="button" onClick=${close}>Cancel</button></div>
+    <div class="buttons"><button type="submit" class="main" disabled=${!live}>Send</button><button type="button" onClick=${close}>Cancel</button></div>
   </form>`;
 }

@@ -1,5 +1,5 @@
 // The charging profiles as installed, drawn over the next 24 hours: one lane each, the limit as height.
-import { html } from "./dom.js";
+import { html, useLayoutEffect, useRef, useState } from "./dom.js";
 import { useAsked, Waiting } from "./asked.js";
 import { moment, short } from "./words.js";
 
@@ -7,6 +7,8 @@ const DAY_S = 86_400;
 const LANE = 54;
 const TOP = 22;
 const WIDTH = 1000;
+const DIGIT_PX = 7.4; // of a label, at most on average
+const INDENT_PX = 4;
 
 const seconds = (iso) => (iso === null ? null : Date.parse(iso) / 1000);
 
@@ -63,12 +65,20 @@ const limitText = ({ limit, phases }, unit) => `${short(limit)} ${unit}${phases 
 
 function Lanes({ profiles, now, started }) {
   const x = (offset) => (offset / DAY_S) * WIDTH;
-  const firstHour = 3600 - (now % 3600);
-  const hours = Array.from({ length: 24 }, (_none, at) => firstHour + at * 3600).filter((offset) => Math.round((now + offset) / 3600) % 3 === 0 && offset > 0.04 * DAY_S && offset < 0.97 * DAY_S);
   const height = TOP + profiles.length * LANE;
+  const picture = useRef(null);
+  const [wide, setWide] = useState(0); // px
+  useLayoutEffect(() => {
+    const watcher = new ResizeObserver(() => setWide(picture.current.clientWidth));
+    watcher.observe(picture.current);
+    return () => watcher.disconnect();
+  }, []);
+  const firstHour = 3600 - (now % 3600);
+  const hours = Array.from({ length: 24 }, (_none, at) => firstHour + at * 3600).filter((offset) => Math.round((now + offset) / 3600) % 3 === 0 && offset * wide > 50 * DAY_S && offset < 0.97 * DAY_S);
+  const hasRoom = (profile, { from, to, limit }) => ((to - from) / DAY_S) * wide >= `${short(limit)} ${profile.unit}`.length * DIGIT_PX + 2 * INDENT_PX;
   return html`<div class="lanes">
     <div class="lane-names" aria-hidden="true">${profiles.map((each) => html`<p><strong>${nameOf(each)}</strong><span>level ${each.stack_level} · ${whereOf(each)}</span></p>`)}</div>
-    <svg viewBox=${`0 0 ${WIDTH} ${height}`} preserveAspectRatio="none" role="img" aria-label="Limits over the next 24 hours; the table below tells the same" height=${height}>
+    <svg ref=${picture} viewBox=${`0 0 ${WIDTH} ${height}`} preserveAspectRatio="none" role="img" aria-label="Limits over the next 24 hours; the table below tells the same" height=${height}>
       ${hours.map((offset) => html`<line class="hour" x1=${x(offset)} x2=${x(offset)} y1=${TOP} y2=${height} />`)}
       ${profiles.map((profile, lane) => {
         const most = Math.max(...profile.periods.map((period) => period.limit), 1);
@@ -79,11 +89,13 @@ function Lanes({ profiles, now, started }) {
             return html`<rect class="limit" x=${x(from)} y=${floor - tall} width=${x(to - from)} height=${tall}><title>${short(limit)} ${profile.unit}</title></rect>`;
           })}`;
       })}
+      <line class="now" x1="0" x2="0" y1=${TOP - 4} y2=${height} />
     </svg>
     <div class="lane-texts" aria-hidden="true">
+      <span class="hour-text now-text">now</span>
       ${hours.map((offset) => html`<span class="hour-text" style=${{ left: `${x(offset) / 10}%` }}>${String(Math.round((now + offset) / 3600) % 24).padStart(2, "0")}:00</span>`)}
-      ${profiles.map((profile, lane) => stretches(profile, now, started).filter(({ from, to }) => to - from > DAY_S / 24).map(({ from, to, limit }) => html`<span class=${`limit-text${to - from < DAY_S / 6 ? " is-short" : ""}`}
-        style=${{ left: `calc(${x(from) / 10}% + 6px)`, top: `${TOP + (lane + 1) * LANE - 28}px` }}>${short(limit)} ${profile.unit}</span>`))}
+      ${profiles.map((profile, lane) => stretches(profile, now, started).filter((each) => hasRoom(profile, each)).map(({ from, limit }) => html`<span class="limit-text"
+        style=${{ left: `calc(${x(from) / 10}% + ${INDENT_PX}px)`, top: `${TOP + (lane + 1) * LANE - 28}px` }}>${short(limit)} ${profile.unit}</span>`))}
     </div>
   </div>`;
 }

@@ -22,10 +22,10 @@ export function Statistics({ state, connector, questions }) {
 function Days({ days }) {
   const most = Math.max(...days.map((day) => day.energy_wh), 1);
   return html`<h3 class="part">By day, UTC</h3>
-    <table class="table days"><caption class="visually-hidden">Energy by day</caption>
+    <table class="table stacked days"><caption class="visually-hidden">Energy by day</caption>
       <thead><tr><th scope="col">Day</th><th scope="col">Charges</th><th scope="col" colspan="2">Energy</th><th scope="col">In use</th></tr></thead>
-      <tbody>${days.toReversed().map((day) => html`<tr key=${day.day}><th scope="row">${day.day}</th><td>${day.sessions}</td><td>${kilo(day.energy_wh, 1)} kWh</td>
-        <td class="bar" aria-hidden="true"><i style=${{ width: `${(day.energy_wh / most) * 100}%` }}></i></td><td>${hours(day.in_use_s)}</td></tr>`)}</tbody>
+      <tbody>${days.toReversed().map((day) => html`<tr key=${day.day}><th scope="row" class="whole">${day.day}</th><td data-label="Charges">${day.sessions}</td><td data-label="Energy" class="whole">${kilo(day.energy_wh, 1)} kWh</td>
+        <td class="bar" aria-hidden="true"><i style=${{ width: `${(day.energy_wh / most) * 100}%` }}></i></td><td data-label="In use" class="whole">${hours(day.in_use_s)}</td></tr>`)}</tbody>
     </table>`;
 }
 

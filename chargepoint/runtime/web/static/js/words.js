@@ -60,15 +60,58 @@ const CAUSES = {
   needs_30s_cp: "Needs a long pilot break to wake",
 };
 
+/** Troubles that stay until the car is unplugged, whatever became of their cause. */
+const UNTIL_UNPLUGGED = new Set(["ground_fault", "over_current", "lock_failed", "contactor_stuck", "diode_missing", "ventilation"]);
+
+/** Only the plug keeps this fault: nothing is broken any more. */
+export const isClearedByUnplugging = (fault, connector) =>
+  fault.connector === connector.connector && connector.is_car_connected && connector.broken.length === 0 && UNTIL_UNPLUGGED.has(fault.trouble);
+
 /** A cause as people say it; one that is not known yet still reads. */
 export const causeText = (cause) => {
   const text = CAUSES[cause] ?? cause.replaceAll("_", " ");
   return text[0].toUpperCase() + text.slice(1);
 };
 
+/** What a card brought about, for who looks after the charger; `isBad`: it was refused. */
+export function cardText({ tag, verdict }) {
+  const isBad = verdict.startsWith("refused");
+  return { text: isBad ? `Card ${tag} ${verdict}` : `Card ${tag}: ${verdict}`, isBad };
+}
+
+const REFUSALS = {
+  Invalid: "not valid here",
+  Blocked: "it is blocked",
+  Expired: "it has expired",
+  ConcurrentTx: "it charges somewhere else",
+  "no connector is free": "no connector is free",
+  "reserved for somebody else": "reserved for somebody else",
+};
+const CARD_WORDS = [
+  ["asks", "One moment please"],
+  ["stops", "The charge ends"],
+  ["takes back", "Taken back"],
+  ["timed out", "Too late: hold your card again"],
+  ["frees", "Your cable is free"],
+];
+
+/** The same for who holds the card. */
+export function cardWords(verdict) {
+  if (verdict.startsWith("refused")) {
+    return `Card refused: ${REFUSALS[verdict.replace(/^refused:? */, "")] ?? "please try again"}`;
+  }
+  return CARD_WORDS.find(([beginning]) => verdict.startsWith(beginning))?.[1] ?? "Card accepted";
+}
+
 const VOLTS = { A: "+12 V", B: "+9 V", C: "+6 V", D: "+3 V", E: "0 V", F: "−12 V" };
 export const pilotVolts = (state) => VOLTS[state[0]] ?? "";
 export const dutyText = (percent) => (percent === 0 || percent === 100 ? "steady" : `${percent.toFixed(1)} %`);
+
+/** What flows now: nothing does while the box is down, whatever its meter told last. */
+export const powerOf = (state, connector) => (state.phase === "running" ? (connector.meter.power_w ?? 0) : 0);
+
+/** `StatusNotification` in parts between which a line may break. */
+export const humps = (name) => name.split(/(?<=[a-z])(?=[A-Z])/);
 
 /** Pretty JSON, or the text itself where it is none. */
 export function pretty(text) {
