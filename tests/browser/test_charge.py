@@ -309,7 +309,8 @@ POWERS = """async ([messages, connector, now]) => {
     const { powers, readings } = await import("/static/js/past.js");
     const told = messages.map(([action, call, answer]) => (
         { isOurs: true, action, call: JSON.stringify(call), answer: JSON.stringify(answer) }));
-    const points = powers(readings(told.toReversed(), connector, now, 10), now, connector.register, 10);
+    const live = { wh: connector.register, kw: connector.kw ?? null };
+    const points = powers(readings(told.toReversed(), connector, now, 10), now, live, 10);
     return points.map(([at, kw]) => [Math.round(at), kw === null ? null : Math.round(kw * 100) / 100]);
 }"""
 IDLE = {"connector": 1, "charge": None, "register": None}
@@ -363,6 +364,12 @@ def told_at(second: int, **values: float) -> list[Any]:
             },
             [[0, 4.0], [900, 4.0]],
             id="a charge whose messages wait",
+        ),
+        pytest.param(
+            [START, told_at(840, energy=2440)],
+            {"connector": 1, "charge": None, "register": 2520, "kw": 10.0},  # the register is a look old
+            [[0, 10.03], [840, 10.03], [840, 10.0], [900, 10.0]],
+            id="the last stretch is what the meter says now",
         ),
         pytest.param(
             [told_at(300, energy=100), told_at(360, energy=50)], IDLE, [[300, None], [300, None], [360, None]],

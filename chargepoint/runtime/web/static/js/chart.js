@@ -119,7 +119,7 @@ export function Chart({ state, connector, journal }) {
     const perAmp = kwOf(1, connector) ?? 0;
     const offers = journal.offers.filter((each) => each.connector === connector.connector);
     earlier.current = bounded(
-      powersOf(readings(journal.messages, connector, first, least), first, first === at ? connector.meter.register_wh : null, least),
+      powersOf(readings(journal.messages, connector, first, least), first, first === at ? { wh: connector.meter.register_wh, kw } : { wh: null, kw: null }, least),
       offers.map((each) => [at - state.at_s + each.at_s, each.limit_a * perAmp]).filter(([since]) => since < first),
     );
   }, [isTold]);

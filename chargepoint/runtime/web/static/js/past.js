@@ -94,20 +94,24 @@ function between(a, b, least) {
   return gained < 0 ? null : [kw, kw];
 }
 
-/** Points of the power up to `now`: s and kW, null where a gap begins. `register`: Wh at `now`, null: not known. */
-export function powers(known, now, register, least) {
+const LONG = 20; // times `least`: over less, a register that is a look old tells too little power
+
+/** Points of the power up to `now`: s and kW, null where a gap begins. `live`: `wh` of the register and `kw` at the last
+ * look, each null if not known. */
+export function powers(known, now, live, least) {
   if (known.length === 0) return [];
   const last = known.at(-1);
   if (now - last.at < least && last.kw === null) {
     if (last.edge === null && known.length > 1) known = known.slice(0, -1);
-    else register = null;
+    else live = { wh: null, kw: null };
   }
-  const all = [...known, { at: now, kw: null, kwh: register === null ? null : register / 1000, transaction: last.transaction, edge: null }];
+  const all = [...known, { at: now, kw: null, kwh: live.wh === null ? null : live.wh / 1000, transaction: last.transaction, edge: null }];
   const points = [];
   const add = (at, kw) => points.push([at > (points.at(-1)?.[0] ?? -Infinity) ? at : points.at(-1)[0] + INSTANT_S, kw]);
   for (let at = 0; at + 1 < all.length; at += 1) {
     const [from, to] = [all[at], all[at + 1]];
-    const pair = between(from, to, least);
+    const isLive = to === all.at(-1) && from.transaction !== null && live.kw !== null && to.at - from.at < LONG * least;
+    const pair = isLive ? [live.kw, live.kw] : between(from, to, least);
     if (pair === null) {
       if (points.length === 0) add(from.at, from.kw);
       add(from.at, null);
