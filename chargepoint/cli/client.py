@@ -128,6 +128,8 @@ class Client:
             reason = str(json.load(error)["error"]["reason"])
         except (ValueError, LookupError, TypeError, OSError):
             return self._stranger()
+        if error.code == HTTPStatus.UNAUTHORIZED and "Authorization" in self._headers:
+            return Refused(f"{self._url} does not take this token: see --token and CHARGEPOINT_CONTROL_TOKEN")
         if error.code == HTTPStatus.UNAUTHORIZED:
             return Refused(f"{self._url} wants a token: give --token, or set CHARGEPOINT_CONTROL_TOKEN")
         if error.code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
