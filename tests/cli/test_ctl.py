@@ -213,6 +213,8 @@ async def test_ctl_takes_address_and_token_from_the_environment(tmp_path: Path) 
     async with office(token="0123456789abcdef") as desk:
         code, text = await ctl(desk.url, "state")
         assert (code, "wants a token" in text) == (1, True)
+        code, text = await ctl(desk.url, "--token", "fedcba9876543210", "state")
+        assert (code, "does not take this token" in text) == (1, True)
         variables = {"CHARGEPOINT_CONTROL_URL": desk.url, "CHARGEPOINT_CONTROL_TOKEN": "0123456789abcdef"}
         async with chargepoint("ctl", "state", cwd=tmp_path, environment=variables) as run:
             assert await run.exit_code() == 0, run.text
