@@ -28,7 +28,7 @@ CheckTranscript = Callable[[str, Sequence[str]], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(REWRITE, action="store_true", help="write tests/transcripts anew instead of comparing with them")
-    parser.addoption("--frames", type=int, default=15_000, help="random and broken frames to send to chargers")
+    parser.addoption("--frames", type=int, default=10_000, help="random and broken frames to send to chargers")
     parser.addoption(CHAOS_SEEDS, type=int, default=1000, metavar="N", help="network chaos: live the first N seeds")
     parser.addoption(CHAOS_SEED, type=int, default=None, metavar="S", help="network chaos: live this seed only")
 
