@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -85,16 +85,14 @@ class Client:
         with self._open("GET", f"/api/v1/events?{query}", None, SILENCE_S) as stream:
             kind = ""
             try:
-                for line in stream:
-                    name, _, value = line.decode().rstrip("\n").partition(": ")
+                for line in _lines(stream):
+                    name, _, value = line.decode().partition(": ")
                     if name == "event":
                         kind = value
                     elif name == "data":
                         yield kind, json.loads(value)
             except (OSError, HTTPException) as error:
                 raise Unreachable(f"{self._url} has gone silent ({error}): is it still running?") from error
-            if isinstance(stream, HTTPResponse) and not stream.isclosed():
-                raise Unreachable(f"{self._url} broke off in the middle: is it still running?")
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         with self._open(method, path, body, ANSWER_S) as answer:
@@ -106,12 +104,12 @@ class Client:
             raise self._stranger()
         return told
 
-    def _open(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float) -> IO[bytes]:
+    def _open(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float) -> HTTPResponse:
         data = None if method == "GET" else json.dumps(body or {}).encode()
         headers = {**self._headers, **({} if data is None else {"Content-Type": "application/json"})}
         request = Request(self._url + path, data, headers, method=method)
         try:
-            opened: IO[bytes] = self._opener.open(request, timeout=timeout_s)
+            opened: HTTPResponse = self._opener.open(request, timeout=timeout_s)
         except HTTPError as error:
             with error:
                 raise self._refusal(error) from error
@@ -138,3 +136,11 @@ class Client:
 
     def _stranger(self) -> Unreachable:
         return Unreachable(f"what answers at {self._url} is no chargepoint: say where it is with --url")
+
+
+def _lines(stream: HTTPResponse) -> Iterator[bytes]:
+    """Yield the lines of a body as they come. Raises HTTPException where it breaks off; `readline` takes that for the end."""
+    rest = b""
+    while some := stream.read1():
+        *whole, rest = (rest + some).split(b"\n")
+        yield from whole

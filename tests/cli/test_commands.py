@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chargepoint import __version__
-from chargepoint.cli import COMMANDS, group, main
+from chargepoint.cli import COMMANDS, EXIT_BUG, group, main
+from chargepoint.cli.common import Ending
 from chargepoint.cli.demo import PORTS
 from chargepoint.runtime.control.admission import Admission
 from tests.cli.shell import chargepoint
@@ -326,3 +327,16 @@ async def test_taken_port_is_said(tmp_path: Path) -> None:
         assert await second.exit_code() == 2
         assert f"cannot listen on 127.0.0.1:{csms.port}" in second.text
         assert "take another --port" in second.text
+
+
+async def test_work_that_failed_is_told_to_whoever_started_the_program(caplog: pytest.LogCaptureFixture) -> None:
+    """`run --stdio` ends when its work does; when that has failed, not with 0."""
+
+    async def broken() -> None:
+        raise ArithmeticError("made for this test")
+
+    ending = Ending()
+    ending.after(broken())
+    assert await ending.wait(30)
+    assert ending.exit_code == EXIT_BUG
+    assert "ended by a failure" in caplog.text

@@ -209,6 +209,31 @@ async def test_ctl_reaches_a_charger_with_a_slash_in_its_identity() -> None:
         assert (code, "A/B1  ac11-sim" in text) == (0, True), text
 
 
+@pytest.mark.parametrize(
+    ("end", "arguments", "code", "said"),
+    [
+        (b"0\r\n\r\n", ("events",), 0, "the other side has ended"),
+        (b"0\r\n\r\n", ("events", "--count", 3), 1, "the other side has ended"),
+        (b"", ("events",), 3, "is it still running?"),
+    ],
+)
+async def test_a_stream_that_ends_early_is_no_success(
+    end: bytes, arguments: tuple[object, ...], code: int, said: str
+) -> None:
+    """A script that waits for events must not go on as if they had come; nor is a stream that breaks off an end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + b"d\r\nretry: 2000\n\n\r\n" + end)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        told = await ctl(url, *arguments)
+    assert (told[0], said in told[1]) == (code, True), told
+
+
 async def test_ctl_takes_address_and_token_from_the_environment(tmp_path: Path) -> None:
     async with office(token="0123456789abcdef") as desk:
         code, text = await ctl(desk.url, "state")

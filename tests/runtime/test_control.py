@@ -478,6 +478,15 @@ def test_a_line_that_cannot_be_done_says_why(bench: Bench, line: str, kind: str,
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
+def listened(**bounds: int) -> tuple[World, events.Events]:
+    """A world that has booted, and a ring that has heard it."""
+    world, ring = World(), events.Events(**bounds)
+    ring.watch(world.charger)
+    world.charger.cut_power(5)  # who watches hears every life from the next one on
+    world.run(60)
+    return world, ring
+
+
 def test_events_are_numbered_and_bounded() -> None:
     world = World()
     ring = events.Events(kept=10)
@@ -510,10 +519,7 @@ def test_events_are_numbered_and_bounded() -> None:
 )
 def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -> None:
     """Secrets are never shown."""
-    world, ring = World(), events.Events()
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    world, ring = listened()
     world.model.journal.write(0.0, entry)
     told = json.dumps(events.told(next(ring.after(ring.last - 1))))
     assert "0123456789abcdef" not in told
@@ -521,11 +527,7 @@ def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -
 
 
 def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> None:
-    world = World()
-    ring = events.Events(kept=1000)
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    world, ring = listened(kept=1000)
     desk = Desk({"CP1": world.charger}, WorldClock(world))
     for charger in (None, "CP1"):
         follower = live.Follower(desk, ring, charger, str(ring.last))
@@ -542,11 +544,7 @@ def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> No
 @pytest.mark.parametrize("charger", [None, "CP1"])
 def test_who_takes_up_where_it_was_is_told_all_that_is_kept(charger: str | None) -> None:
     """In bundles: nothing that the ring still holds is left out."""
-    world = World()
-    ring = events.Events(kept=1000)
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    world, ring = listened(kept=1000)
     known = ring.last
     for number in range(900):
         world.model.journal.write(0.0, CallSent(str(number), "Heartbeat", "{}"))
@@ -574,11 +572,7 @@ def test_who_comes_new_may_begin_with_the_latest(recent: int, told: int) -> None
 
 def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
     """The ring is everybody's; who looks at one charger has missed what that one did, and no more."""
-    world = World()
-    ring = events.Events(kept=10)
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    _world, ring = listened(kept=10)
     first = ring.last
     for _ in range(50):
         ring._listen("CP2", 0.0, CallSent("1", "Heartbeat", "{}"))
@@ -589,11 +583,7 @@ def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
 
 def test_long_frames_are_told_in_portions() -> None:
     """Between two bundles chargers go first; every event is told once, in order."""
-    world = World()
-    ring = events.Events()
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    world, ring = listened()
     follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, "CP1", ring.mark(ring.last))
     lengths = [10, live.PORTION // 2, live.PORTION // 2, 10, 3 * live.PORTION, 10, 20]
     for length in lengths:
@@ -604,11 +594,7 @@ def test_long_frames_are_told_in_portions() -> None:
 
 def test_a_follower_of_an_earlier_run_is_told_all_that_is_kept_of_this_one() -> None:
     """Numbers begin at 1 in every run of the program: what was known of another run says nothing about this one."""
-    world = World()
-    ring = events.Events()
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    world, ring = listened()
     assert ring.last > 3
     desk = Desk({"CP1": world.charger}, WorldClock(world))
     for known in ("0-3", str(ring.last + 1), "9" * 17):
@@ -623,11 +609,7 @@ def test_a_follower_of_an_earlier_run_is_told_all_that_is_kept_of_this_one() -> 
 
 def test_events_are_bounded_by_what_they_hold() -> None:
     """A central system that sends long messages fills no memory; the latest event is kept, however long."""
-    world = World()
-    ring = events.Events(kept=1000, kept_characters=10_000)
-    ring.watch(world.charger)
-    world.charger.cut_power(5)
-    world.run(60)
+    world, ring = listened(kept=1000, kept_characters=10_000)
     for length in (4_000, 4_000, 4_000, 50_000):
         world.model.journal.write(0.0, CallSent("1", "DataTransfer", "x" * length))
         assert sum(event.length for event in ring.after(0)) <= max(10_000, length)

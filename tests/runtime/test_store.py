@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,16 @@ def test_durability_is_what_the_database_was_told(tmp_path: Path, durability: Du
     store = Store(tmp_path / "cp.sqlite3", durability)
     assert store._db.execute("PRAGMA synchronous").fetchone() == (synchronous,)
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
+
+
+def test_the_store_is_its_owners_alone(tmp_path: Path) -> None:
+    """Cards, and who charged when: also in what SQLite puts beside it."""
+    store = Store(tmp_path / "cp.sqlite3")
+    store.commit([record("queue", "1", {})])
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    assert "cp.sqlite3" in modes
+    assert set(modes.values()) == {0o600}
     store.close()
 
 

@@ -86,7 +86,7 @@ def charger(of: Charger, clock: RunningClock) -> documents.Charger:
         waiting_messages=len(host.queue),
         undelivered_messages=len(host.queue.undelivered),
         faults=_faults(host),
-        connectors=[_connector_of(of, each, now_s) for each in host.connectors],
+        connectors=[_connector(of, each, now_s) for each in host.connectors],
     )
 
 
@@ -164,8 +164,8 @@ def _gained_wh(connector: model.Connector) -> float:
     return 0.0 if transaction is None else max(0.0, connector.meter.register_wh - transaction.meter_start_wh)
 
 
-def _connector_of(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
-    drawn = _connector(of, connector, now_s)
+def _connector(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
+    drawn = _as_the_model_has_it(of, connector, now_s)
     return drawn if of.phase is Phase.RUNNING else _gone_dark(drawn)
 
 
@@ -191,7 +191,7 @@ def _gone_dark(drawn: documents.Connector) -> documents.Connector:
     )
 
 
-def _connector(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
+def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
     ports = of.board.outlet(connector.number)
     status, error_code, _vendor_code, info = connector.condition()
     bounds = sorted(of.model.limits(connector, now_s), key=lambda limit: limit.amps)
