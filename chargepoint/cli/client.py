@@ -139,7 +139,7 @@ class Client:
 
 
 def _lines(stream: HTTPResponse) -> Iterator[bytes]:
-    """Yield the lines of a body as they come. Raises HTTPException where it breaks off; `readline` takes that for the end."""
+    """Yield the lines of a body as they come. Raises HTTPException where it breaks off: `readline` would just end."""
     rest = b""
     while some := stream.read1():
         *whole, rest = (rest + some).split(b"\n")
