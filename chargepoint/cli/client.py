@@ -14,7 +14,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import click
 
 from chargepoint.cli import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, program
-from chargepoint.runtime.control.verbs import Verb
+from chargepoint.runtime.control.commands import Command
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 ANSWER_S = 10.0
@@ -70,10 +70,10 @@ class Client:
             raise Refused(f"no charger begins with {prefix!r}: there is {choices}")
         raise Wrong(f"which charger? {len(found)} fit: {choices}. Name one with --id, or all of them with --all.")
 
-    def do(self, identity: str, verb: Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def do(self, identity: str, verb: Command, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Do a verb and return what it tells."""
         path = f"/api/v1/chargers/{quote(identity, safe='')}/{verb.name}"
-        if verb.is_question:
+        if verb.is_query:
             query = urlencode(arguments, doseq=True)
             return self._json("GET", f"{path}?{query}" if query else path)
         return self._json("POST", path, arguments)

@@ -10,7 +10,8 @@ from random import Random
 
 import click
 
-from chargepoint.cli.common import Ending, logging_options, set_up_logging
+from chargepoint.cli.common import logging_options, set_up_logging
+from chargepoint.cli.ending import Ending
 from chargepoint.cli.orders import listen
 from chargepoint.cli.story import exchange_text
 from chargepoint.runtime.central_records import Card, Cards

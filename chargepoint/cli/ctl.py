@@ -14,7 +14,7 @@ import click
 from chargepoint.cli import EXIT_FAILED, events_text
 from chargepoint.cli.client import DEFAULT_URL, Client, Refused, Wrong
 from chargepoint.cli.common import output_option, print_table
-from chargepoint.runtime.control.verbs import VERBS, BadArguments, Verb
+from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def command(
 # --- commands from verbs ----------------------------------------------------------------------------------------------
 
 
-def _command(verb: Verb) -> click.Command:
+def _command(verb: Command) -> click.Command:
     schema = verb.arguments.model_json_schema()
     required = schema.get("required", [])
     parameters = [_parameter(name, body, name in required) for name, body in schema.get("properties", {}).items()]
@@ -84,7 +84,7 @@ def _command(verb: Verb) -> click.Command:
     return click.Command(verb.name, params=parameters, callback=run, help=_help(verb, schema), short_help=verb.does)
 
 
-def _help(verb: Verb, schema: Mapping[str, Any]) -> str:
+def _help(verb: Command, schema: Mapping[str, Any]) -> str:
     """Options tell their own help; arguments do not."""
     properties = schema.get("properties", {})
     required = schema.get("required", ())
@@ -156,7 +156,7 @@ def _read_object(context: click.Context, parameter: click.Parameter, value: str 
     return found
 
 
-def _do(verb: Verb, asked: Asked, given: Mapping[str, Any]) -> int:
+def _do(verb: Command, asked: Asked, given: Mapping[str, Any]) -> int:
     arguments = {
         name: None if value is _NONE else list(value) if isinstance(value, tuple) else value
         for name, value in given.items()
@@ -164,7 +164,7 @@ def _do(verb: Verb, asked: Asked, given: Mapping[str, Any]) -> int:
     }
     try:
         verb.judge(arguments)
-    except BadArguments as error:
+    except BadArgumentsError as error:
         raise Wrong(str(error)) from error
     identities = asked.client.identities(asked.prefix, takes_many=asked.is_for_all)
     told, was_refused = [], False
@@ -182,7 +182,7 @@ def _do(verb: Verb, asked: Asked, given: Mapping[str, Any]) -> int:
     return EXIT_FAILED if was_refused else 0
 
 
-def _print(verb: Verb, told: list[tuple[str, dict[str, Any]]], output: str) -> None:
+def _print(verb: Command, told: list[tuple[str, dict[str, Any]]], output: str) -> None:
     if output == "table":
         for identity, body in told:
             _TABLES.get(verb.name, _plain)(identity, body)
@@ -255,7 +255,7 @@ def usage_row(name: str, usage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _TABLES: dict[str, Callable[[str, Mapping[str, Any]], None]] = {"state": _state, "statistics": _statistics}
-for _verb in VERBS.values():
+for _verb in COMMANDS.values():
     command.add_command(_command(_verb))
 
 

@@ -12,7 +12,8 @@ from random import Random
 import click
 
 from chargepoint.cli import EXIT_FAILED
-from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, logging_options, set_up_logging
+from chargepoint.cli.ending import Ending
 from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry, TransactionEnded
 from chargepoint.runtime.address import Address
@@ -21,8 +22,8 @@ from chargepoint.runtime.central_system import CentralSystem
 from chargepoint.runtime.centre import serve
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control.admission import Admission
+from chargepoint.runtime.control.script import Step, play
 from chargepoint.runtime.frontdesk import FrontDesk, NoWeb
-from chargepoint.runtime.script import Step, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.errors import ChargePointError

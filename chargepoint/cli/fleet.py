@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, logging_options, set_up_logging
+from chargepoint.cli.ending import Ending
 from chargepoint.cli.settings import chosen, configuration_options, dialled
 from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError

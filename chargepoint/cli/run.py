@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import Ending, admission_of, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, logging_options, set_up_logging
+from chargepoint.cli.ending import Ending
 from chargepoint.cli.settings import configuration_options, configured, dialled
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
@@ -21,8 +22,8 @@ from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address
 from chargepoint.runtime.charger import Charger, LinkPort
 from chargepoint.runtime.configuration import Configuration
+from chargepoint.runtime.control.script import Step, parse, play
 from chargepoint.runtime.diagnostics import Recollection
-from chargepoint.runtime.script import Step, parse, play
 from chargepoint.runtime.secrecy import masked_text, without_secrets
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.trace import Trace, TracedLink
@@ -145,7 +146,7 @@ async def _run(
 
 
 async def _play(steps: Sequence[Step], charger: Charger, site: Site, accepted: asyncio.Event) -> None:
-    """Do the steps once the central system has accepted us: people come to a box that is ready. Raises DeedError."""
+    """Do the steps once the central system has accepted us: people come to a box that is ready. Raises CommandError."""
     try:
         await asyncio.wait_for(accepted.wait(), ACCEPTANCE_S)
     except TimeoutError:

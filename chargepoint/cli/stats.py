@@ -18,7 +18,7 @@ from chargepoint.cli.ctl import usage_row
 from chargepoint.cli.picture import energy_by_day
 from chargepoint.runtime.configuration import DEFAULT_DATA
 from chargepoint.runtime.control import history
-from chargepoint.runtime.control.verbs import VERBS
+from chargepoint.runtime.control.commands import COMMANDS
 from chargepoint.runtime.store import Store, StoreError
 from hw.errors import ChargePointError
 
@@ -69,7 +69,7 @@ def command(
 
 def _asked(client: Client, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for identity in client.identities(prefix, takes_many=True):
-        yield identity, client.do(identity, VERBS["statistics"], {"days": days})
+        yield identity, client.do(identity, COMMANDS["statistics"], {"days": days})
 
 
 def _stored(data: Path, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,9 +13,9 @@ from hw.errors import ChargePointError
 
 from .charger import Charger
 from .control.admission import Admission
-from .control.desk import Desk
+from .control.dispatcher import CommandDispatcher
 from .control.events import Events
-from .control.lines import Lines
+from .control.jsonlines import JsonLines
 from .control.stdio import serve
 from .site import Site
 
@@ -38,7 +38,7 @@ class FrontDesk:
 
     def __init__(self, site: Site) -> None:
         self.events = Events()
-        self.desk = Desk(site.chargers, site.clock, lambda: site.is_store_failing)
+        self.desk = CommandDispatcher(site.chargers, site.clock, lambda: site.is_store_failing)
         self._listening: Listening | None = None
         self._bridges: list[Bridge] = []
         self._rng = Random()
@@ -70,7 +70,7 @@ class FrontDesk:
 
     async def take_lines(self, source: IO[Any], sink: IO[Any]) -> None:
         """Answer JSON lines until ``source`` ends."""
-        await serve(Lines(self.desk), self.events, source.fileno(), sink.fileno())
+        await serve(JsonLines(self.desk), self.events, source.fileno(), sink.fileno())
 
     async def close(self) -> None:
         """Say goodbye to whoever is still there."""

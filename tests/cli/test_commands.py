@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from chargepoint import __version__
 from chargepoint.cli import COMMANDS, EXIT_BUG, group, main
-from chargepoint.cli.common import Ending
 from chargepoint.cli.demo import PORTS
+from chargepoint.cli.ending import Ending
 from chargepoint.runtime.control.admission import Admission
 from tests.cli.shell import chargepoint
 from tests.wire.independent import Csms

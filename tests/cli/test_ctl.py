@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from chargepoint.cli import main
-from chargepoint.runtime.control.verbs import VERBS
+from chargepoint.runtime.control.commands import COMMANDS
 from tests.cli.shell import ROOT, Process, chargepoint
 from tests.cli.test_run import configuration
 from tests.runtime.web import office
@@ -249,4 +249,4 @@ async def test_ctl_takes_address_and_token_from_the_environment(tmp_path: Path) 
 async def test_every_verb_has_its_command_and_help() -> None:
     code, text = await ctl("http://127.0.0.1:9", "-h")
     assert code == 0
-    assert all(verb in text for verb in VERBS)
+    assert all(verb in text for verb in COMMANDS)

@@ -10,7 +10,7 @@ import pytest
 from chargepoint.model.outbox import Save
 from chargepoint.model.usage import SESSION
 from chargepoint.runtime.control import history
-from chargepoint.runtime.control.documents import Sessions, Statistics
+from chargepoint.runtime.control.responses import Sessions, Statistics
 from chargepoint.runtime.store import Store
 from tests.world import World
 

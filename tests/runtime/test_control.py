@@ -13,10 +13,10 @@ from chargepoint.model.journal import CallAnswered, CallSent, CallServed, FrameR
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control import events, live
-from chargepoint.runtime.control.desk import Desk
-from chargepoint.runtime.control.lines import Lines
-from chargepoint.runtime.control.verbs import VERBS, BadArguments, NotFound
-from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError, PretendedElectricity
+from chargepoint.runtime.control.actions import CAUSES_OF_ERROR_CODE, CommandError, RealHardwareError
+from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, NotFoundError
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
+from chargepoint.runtime.control.jsonlines import JsonLines
 from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
 from tests.world import ERROR, World
@@ -40,7 +40,7 @@ class Bench:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.desk = Desk({world.charger.identity: world.charger}, WorldClock(world))
+        self.desk = CommandDispatcher({world.charger.identity: world.charger}, WorldClock(world))
 
     def do(self, verb: str, pause_s: float = 1.0, **arguments: Any) -> Any:
         found = self.desk.verb(verb)
@@ -124,7 +124,7 @@ def test_a_whole_number_may_be_written_with_a_point(bench: Bench) -> None:
     bench.do("ev-state", state="C", phases=1.0)
     assert bench.do("limit", amps=10.0) == {"done": "connector 1: limited to 10 A by local control"}
     for wrong in (1.5, True, "1"):
-        with pytest.raises(BadArguments, match="connector: Input should be a valid integer"):
+        with pytest.raises(BadArgumentsError, match="connector: Input should be a valid integer"):
             bench.do("unplug", connector=wrong)
 
 
@@ -187,19 +187,19 @@ def test_the_current_is_limited_on_site(bench: Bench) -> None:
     assert (bench.outlet()["status"], bench.outlet()["local_limit_a"]) == ("SuspendedEVSE", 0.0)
     bench.do("resume", 20)
     assert (bench.outlet()["limit_a"], bench.outlet()["status"]) == (10.0, "Charging")
-    with pytest.raises(BadArguments, match="limit: amps: Field required"):
+    with pytest.raises(BadArgumentsError, match="limit: amps: Field required"):
         bench.do("limit")  # who only looks takes nothing away
     assert bench.do("limit", amps=None) == {"done": "connector 1: no local limit"}
     assert (bench.outlet()["local_limit_a"], bench.outlet()["limit_a"]) == (None, bench.outlet()["most_a"])
     for impossible in (-1, float("nan"), float("inf")):
-        with pytest.raises(BadArguments, match="limit: amps: Input should be"):
+        with pytest.raises(BadArgumentsError, match="limit: amps: Input should be"):
             bench.do("limit", amps=impossible)
-    with pytest.raises(DeedError, match="connector 1 bears 16 A, not 17 A"):
+    with pytest.raises(CommandError, match="connector 1 bears 16 A, not 17 A"):
         bench.do("limit", amps=17)
-    with pytest.raises(DeedError, match="there is no connector 2"):
+    with pytest.raises(CommandError, match="there is no connector 2"):
         bench.do("resume", connector=2)
     bench.do("power-cut")
-    with pytest.raises(DeedError, match="is down"):
+    with pytest.raises(CommandError, match="is down"):
         bench.do("limit", amps=10)
 
 
@@ -207,7 +207,7 @@ def test_a_cable_at_a_socket_is_rated() -> None:
     bench = Bench(World(board=SOCKET))
     bench.do("plug-in", 5, cable=13)
     assert bench.outlet()["cable_rating_a"] == 13.0
-    with pytest.raises(DeedError, match="no cable is rated 14 A"):
+    with pytest.raises(CommandError, match="no cable is rated 14 A"):
         bench.do("plug-in", cable=14)
 
 
@@ -231,7 +231,7 @@ def test_a_fault_is_set_by_the_error_code_it_leads_to(code: str) -> None:
 
 
 def test_what_breaks_is_named_in_the_refusal(bench: Bench) -> None:
-    with pytest.raises(DeedError, match="'gremlins' cannot break here; ground_fault, "):
+    with pytest.raises(CommandError, match="'gremlins' cannot break here; ground_fault, "):
         bench.do("fault", what="gremlins")
 
 
@@ -249,7 +249,7 @@ def test_a_power_cut_ends_the_transaction_with_its_reason(bench: Bench) -> None:
     bench.do("swipe", 60, tag="A1")
     bench.do("power-cut", 10, seconds=30)
     assert bench.do("state", 0)["phase"] == "closing"
-    with pytest.raises(DeedError, match="is down"):
+    with pytest.raises(CommandError, match="is down"):
         bench.do("key-set", key="HeartbeatInterval", value="60")
     bench.world.run(120)
     assert bench.do("state")["phase"] == "running"
@@ -286,7 +286,7 @@ def test_a_call_is_sent_as_it_is_written(bench: Bench) -> None:
     ended = [entry.action for _at, entry in bench.world.journal if isinstance(entry, CallAnswered)]
     assert ended[-2:] == ["Heartbeat", "Nonsense"]
     bench.do("network", state="down")
-    with pytest.raises(DeedError, match="no connection"):
+    with pytest.raises(CommandError, match="no connection"):
         bench.do("send", action="Heartbeat")
 
 
@@ -300,7 +300,7 @@ def test_the_queue_shows_what_waits_for_the_central_system(bench: Bench) -> None
     messages = bench.do("queue")["messages"]
     assert [each["action"] for each in messages] == ["StartTransaction"]
     assert messages[0]["payload"]["idTag"] == "A1"
-    with pytest.raises(NotFound, match="no message 7 was given up"):
+    with pytest.raises(NotFoundError, match="no message 7 was given up"):
         bench.do("requeue", key="7")
 
 
@@ -331,7 +331,7 @@ def test_what_was_given_up_is_dismissed_for_good() -> None:
     bench.do("dismiss", 60, key=key)
     assert bench.world.calls("StopTransaction") == []
     assert bench.do("queue")["messages"] == []
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         bench.do("dismiss", key=key)
 
 
@@ -346,21 +346,21 @@ def test_what_was_given_up_is_dismissed_for_good() -> None:
     ],
 )
 def test_bad_arguments_are_named(bench: Bench, verb: str, arguments: dict[str, Any], reason: str) -> None:
-    with pytest.raises(BadArguments) as caught:
+    with pytest.raises(BadArgumentsError) as caught:
         bench.do(verb, **arguments)
     assert reason in str(caught.value)
 
 
 def test_what_is_not_there_is_named_with_what_is(bench: Bench) -> None:
-    with pytest.raises(NotFound, match="'plug-on' is no verb: did you mean plug-in"):
+    with pytest.raises(NotFoundError, match="'plug-on' is no verb: did you mean plug-in"):
         bench.desk.verb("plug-on")
-    with pytest.raises(DeedError, match="there is no connector 2: ac11-sim has 1"):
+    with pytest.raises(CommandError, match="there is no connector 2: ac11-sim has 1"):
         bench.do("plug-in", connector=2)
-    many = Desk({f"CP{number}": bench.world.charger for number in range(1, 8)}, bench.desk.clock)
+    many = CommandDispatcher({f"CP{number}": bench.world.charger for number in range(1, 8)}, bench.desk.clock)
     assert many.charger("CP3") is bench.world.charger
-    with pytest.raises(NotFound, match=r"which charger\? 7 fit: CP1, CP2, CP3, CP4, CP5, \.\.\."):
+    with pytest.raises(NotFoundError, match=r"which charger\? 7 fit: CP1, CP2, CP3, CP4, CP5, \.\.\."):
         many.charger("CP")
-    with pytest.raises(NotFound, match="no charger 'XY'"):
+    with pytest.raises(NotFoundError, match="no charger 'XY'"):
         many.charger("XY")
 
 
@@ -430,12 +430,12 @@ def test_nobody_pretends_electricity_on_real_hardware(bench: Bench) -> None:
         ("power-cut", {}),
     )
     for verb, arguments in deeds:
-        with pytest.raises(PretendedElectricity):
+        with pytest.raises(RealHardwareError):
             bench.do(verb, **arguments)
 
 
 def test_every_verb_is_described() -> None:
-    for verb in VERBS.values():
+    for verb in COMMANDS.values():
         assert verb.does.endswith("."), verb.name
         assert verb.result.model_json_schema()["type"] == "object"
 
@@ -444,12 +444,12 @@ def test_every_verb_is_described() -> None:
 
 
 def test_json_lines_do_and_answer(bench: Bench) -> None:
-    lines = Lines(bench.desk)
+    lines = JsonLines(bench.desk)
     done = json.loads(lines.answer('{"id": "a", "verb": "plug-in", "charger": "CP1", "arguments": {"connector": 1}}'))
     assert done == {"id": "a", "result": {"done": "plugged in at connector 1"}}
     assert json.loads(lines.answer('{"id": 2, "verb": "state"}'))["result"]["id"] == "CP1"
     assert json.loads(lines.answer('{"verb": "chargers"}'))["result"]["chargers"][0]["id"] == "CP1"
-    assert set(json.loads(lines.answer('{"verb": "verbs"}'))["result"]) == set(VERBS)
+    assert set(json.loads(lines.answer('{"verb": "verbs"}'))["result"]) == set(COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ def test_json_lines_do_and_answer(bench: Bench) -> None:
     ],
 )
 def test_a_line_that_cannot_be_done_says_why(bench: Bench, line: str, kind: str, reason: str) -> None:
-    error = json.loads(Lines(bench.desk).answer(line))["error"]
+    error = json.loads(JsonLines(bench.desk).answer(line))["error"]
     assert error["kind"] == kind
     assert reason in error["reason"]
 
@@ -528,7 +528,7 @@ def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -
 
 def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> None:
     world, ring = listened(kept=1000)
-    desk = Desk({"CP1": world.charger}, WorldClock(world))
+    desk = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
     for charger in (None, "CP1"):
         follower = live.Follower(desk, ring, charger, str(ring.last))
         list(follower.bundles())  # it has taken up where it was
@@ -548,7 +548,7 @@ def test_who_takes_up_where_it_was_is_told_all_that_is_kept(charger: str | None)
     known = ring.last
     for number in range(900):
         world.model.journal.write(0.0, CallSent(str(number), "Heartbeat", "{}"))
-    follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, charger, ring.mark(known))
+    follower = live.Follower(CommandDispatcher({"CP1": world.charger}, WorldClock(world)), ring, charger, ring.mark(known))
     bundles = [each for each in follower.bundles() if each is not None]
     told = [each.body for each in bundles if each.kind == "journal"]
     assert "missed" not in {each.kind for each in bundles}
@@ -563,7 +563,7 @@ def test_who_comes_new_may_begin_with_the_latest(recent: int, told: int) -> None
     for number in range(500):
         ring._listen("CP1", 0.0, CallSent(str(number), "Heartbeat", "{}"))
         ring._listen("CP2", 0.0, CallSent(str(number), "Heartbeat", "{}"))
-    follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, "CP1", recent=recent)
+    follower = live.Follower(CommandDispatcher({"CP1": world.charger}, WorldClock(world)), ring, "CP1", recent=recent)
     bundles = {each.kind: each.body for each in follower.bundles() if each is not None and each.kind != "state"}
     assert set(bundles) == ({"journal"} if told else set())
     numbers = [event["message_id"] for event in bundles.get("journal", ())]
@@ -584,7 +584,8 @@ def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
 def test_long_frames_are_told_in_portions() -> None:
     """Between two bundles chargers go first; every event is told once, in order."""
     world, ring = listened()
-    follower = live.Follower(Desk({"CP1": world.charger}, WorldClock(world)), ring, "CP1", ring.mark(ring.last))
+    dispatcher = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
+    follower = live.Follower(dispatcher, ring, "CP1", ring.mark(ring.last))
     lengths = [10, live.PORTION // 2, live.PORTION // 2, 10, 3 * live.PORTION, 10, 20]
     for length in lengths:
         world.model.journal.write(0.0, CallSent("1", "DataTransfer", "x" * length))
@@ -596,7 +597,7 @@ def test_a_follower_of_an_earlier_run_is_told_all_that_is_kept_of_this_one() -> 
     """Numbers begin at 1 in every run of the program: what was known of another run says nothing about this one."""
     world, ring = listened()
     assert ring.last > 3
-    desk = Desk({"CP1": world.charger}, WorldClock(world))
+    desk = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
     for known in ("0-3", str(ring.last + 1), "9" * 17):
         bundles = [each for each in live.Follower(desk, ring, "CP1", known).bundles() if each is not None]
         assert [each.kind for each in bundles] == ["restarted", "journal", "state"]
@@ -620,9 +621,9 @@ def test_events_are_bounded_by_what_they_hold() -> None:
 def test_a_charger_that_was_not_started_yet_is_not_there() -> None:
     world = World()
     fresh = Charger("CP2", world.pump, world.pump.timers("test"), lambda _charger, _timers: world.model)
-    desk = Desk({"CP1": world.charger, "CP2": fresh}, WorldClock(world))
+    desk = CommandDispatcher({"CP1": world.charger, "CP2": fresh}, WorldClock(world))
     assert [each.id for each in desk.all_summaries().chargers] == ["CP1"]
-    with pytest.raises(NotFound, match="no charger 'CP2'"):
+    with pytest.raises(NotFoundError, match="no charger 'CP2'"):
         desk.charger("CP2")
 
 
@@ -631,7 +632,7 @@ def test_a_store_that_fails_is_told_and_not_raised(bench: Bench, monkeypatch: py
         raise StoreError("the disk is gone")
 
     monkeypatch.setattr(bench.world.store, "load", fail)
-    with pytest.raises(DeedError, match="the disk is gone"):
+    with pytest.raises(CommandError, match="the disk is gone"):
         bench.do("statistics")
 
 

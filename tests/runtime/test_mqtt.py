@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.control import portrait
+from chargepoint.runtime.control import views
 from chargepoint.runtime.frontdesk import FrontDesk, NoMqtt
 from chargepoint.runtime.mqtt import bridge
 from chargepoint.runtime.mqtt.broker import Broker, is_topic, node_of
@@ -36,9 +36,9 @@ TOPICS = Topics(BROKER, "CP1")
 
 
 def told(world: World, topics: Topics = TOPICS) -> dict[str, str]:
-    portrait.look(world.charger)
+    views.refresh(world.charger)
     world.run(0.1)
-    return dict(topics.messages(portrait.charger(world.charger, WorldClock(world))))
+    return dict(topics.messages(views.charger(world.charger, WorldClock(world))))
 
 
 def found(world: World) -> dict[str, Found]:
@@ -92,7 +92,7 @@ def test_what_a_charge_looks_like() -> None:
 def test_a_register_that_nobody_has_read_is_unknown() -> None:
     """A total that seems to fall to 0 and to rise again would count as energy."""
     world = World(plan={"register_wh": 5_000_000.0})
-    unread = dict(TOPICS.messages(portrait.charger(world.charger, WorldClock(world))))
+    unread = dict(TOPICS.messages(views.charger(world.charger, WorldClock(world))))
     assert unread["chargepoint/CP1/1/energy"] == "None"
     assert told(world)["chargepoint/CP1/1/energy"] == "5000000"
 

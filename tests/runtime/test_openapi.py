@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from chargepoint.runtime.control.commands import COMMANDS
 from chargepoint.runtime.control.live import Follower
-from chargepoint.runtime.control.verbs import VERBS
 from chargepoint.runtime.web import app
 from chargepoint.runtime.web.openapi import description
 from tests.runtime.web import office
@@ -82,8 +82,8 @@ def test_a_body_is_required_where_an_argument_is() -> None:
     paths = description()["paths"]
     needy = {
         name
-        for name, verb in VERBS.items()
-        if not verb.is_question and paths[f"/api/v1/chargers/{{charger}}/{name}"]["post"]["requestBody"]["required"]
+        for name, verb in COMMANDS.items()
+        if not verb.is_query and paths[f"/api/v1/chargers/{{charger}}/{name}"]["post"]["requestBody"]["required"]
     }
     assert needy == {"ev-state", "limit", "swipe", "fault", "mend", "network", "key-set", "send", "requeue", "dismiss"}
 

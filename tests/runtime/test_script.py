@@ -10,8 +10,8 @@ import pytest
 
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.deeds import CAUSES_OF_ERROR_CODE, DeedError
-from chargepoint.runtime.script import VERBS, ScriptError, Step, parse, play
+from chargepoint.runtime.control.actions import CAUSES_OF_ERROR_CODE, CommandError
+from chargepoint.runtime.control.script import VERBS, ScriptError, Step, parse, play
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
 from hw.sim.handling import SimulatedHands
@@ -121,7 +121,7 @@ async def test_fault_comes_and_goes_at_its_connector() -> None:
 async def test_what_this_box_cannot_do_is_said(line: str, said: str) -> None:
     """What depends on the board is found when it is done."""
     async with box("ac11-sim-duo") as (charger, _desk, clock):
-        with pytest.raises(DeedError) as caught:
+        with pytest.raises(CommandError) as caught:
             await do(line, charger, clock)
         assert str(caught.value).startswith(said)
 
@@ -130,7 +130,7 @@ async def test_nobody_pretends_electricity_on_real_hardware() -> None:
     """Real boards have no hands: nobody may pretend electricity there."""
     async with box() as (charger, _desk, clock):
         charger.board.outlet(1).hands = None
-        with pytest.raises(DeedError, match="nobody may pretend electricity on real hardware"):
+        with pytest.raises(CommandError, match="nobody may pretend electricity on real hardware"):
             await do("plug_in", charger, clock)
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from chargepoint.model.journal import CallSent
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.events import Events
-from chargepoint.runtime.control.lines import LONGEST, Lines
+from chargepoint.runtime.control.jsonlines import LONGEST, JsonLines
 from chargepoint.runtime.control.stdio import serve
 from tests.runtime.desk import PATIENCE_S, until
 from tests.runtime.web import Office, office
@@ -57,7 +57,7 @@ def answers() -> Iterator[Pipe]:
 
 
 def begin(desk: Office, source: int, sink: int) -> asyncio.Task[None]:
-    return asyncio.create_task(serve(Lines(desk.front.desk), desk.front.events, source, sink))
+    return asyncio.create_task(serve(JsonLines(desk.front.desk), desk.front.events, source, sink))
 
 
 async def test_who_does_not_read_its_answers_holds_up_nobody_else(requests: Pipe, answers: Pipe) -> None:
@@ -84,7 +84,7 @@ async def test_events_that_nobody_read_are_counted(requests: Pipe, answers: Pipe
     world.run(60)
     missed = ring.last - 5
     assert missed > 0
-    lines = Lines(Desk({"CP1": world.charger}, RunningClock()))
+    lines = JsonLines(CommandDispatcher({"CP1": world.charger}, RunningClock()))
     requests.write_end.write(b'{"verb": "events"}\n')
     requests.write_end.close()
     await asyncio.wait_for(serve(lines, ring, requests.read_end.fileno(), answers.write_end.fileno()), PATIENCE_S)
@@ -100,7 +100,7 @@ async def test_a_request_that_comes_while_events_are_told_is_answered(requests: 
     ring.watch(world.charger)
     world.charger.cut_power(5)
     world.run(60)
-    lines = Lines(Desk({"CP1": world.charger}, RunningClock()))
+    lines = JsonLines(CommandDispatcher({"CP1": world.charger}, RunningClock()))
     serving = asyncio.create_task(serve(lines, ring, requests.read_end.fileno(), answers.write_end.fileno()))
     requests.write_end.write(b'{"id": 1, "verb": "events", "arguments": {"after": %d}}\n' % ring.last)
     await until(lambda: lines.follows is not None, "somebody who wants events")

@@ -13,7 +13,7 @@ from chargepoint.cli.common import set_up_logging
 from chargepoint.model.journal import CallSent
 from chargepoint.runtime import pump
 from chargepoint.runtime.assembly import ChargerPlan
-from chargepoint.runtime.control import events, verbs
+from chargepoint.runtime.control import commands, events
 from chargepoint.runtime.control.live import Follower
 from chargepoint.runtime.store import Durability
 from chargepoint.runtime.web import app, guard, server
@@ -73,13 +73,13 @@ CALLS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
-@pytest.mark.parametrize("verb", verbs.VERBS)
+@pytest.mark.parametrize("verb", commands.COMMANDS)
 async def test_every_verb_answers(verb: str) -> None:
     """As a question by GET, as a deed by POST, and by the other method not at all; HEAD as GET, without the body."""
     arguments, status = CALLS[verb]
     async with office() as desk:
         path = f"/api/v1/chargers/CP1/{verb}"
-        if verbs.VERBS[verb].is_question:
+        if commands.COMMANDS[verb].is_query:
             answer = await desk.http.get(path, params=arguments)
             head = await desk.http.head(path, params=arguments)
             assert (head.status_code, head.content) == (200, b"")
@@ -92,7 +92,7 @@ async def test_every_verb_answers(verb: str) -> None:
         assert (other.status_code, other.json()["error"]["kind"]) == (405, "method-not-allowed")
         wrong = {**arguments, "nonsense": "1"}
         refused = await (
-            desk.http.get(path, params=wrong) if verbs.VERBS[verb].is_question else desk.http.post(path, json=wrong)
+            desk.http.get(path, params=wrong) if commands.COMMANDS[verb].is_query else desk.http.post(path, json=wrong)
         )
         assert (refused.status_code, refused.json()["error"]["kind"]) == (422, "bad-arguments")
         assert "nonsense" in refused.json()["error"]["reason"]
@@ -661,7 +661,7 @@ async def test_everything_is_described() -> None:
     async with office() as desk:
         told = (await desk.http.get("/openapi.json")).json()
         paths = {"/api/v1/chargers", "/api/v1/events"}
-        paths |= {f"/api/v1/chargers/{{charger}}/{verb}" for verb in verbs.VERBS}
+        paths |= {f"/api/v1/chargers/{{charger}}/{verb}" for verb in commands.COMMANDS}
         assert set(told["paths"]) == paths
         names = [operation["operationId"] for each in told["paths"].values() for operation in each.values()]
         assert len(set(names)) == len(names)

@@ -27,7 +27,7 @@ from chargepoint.runtime.address import Address, Tls
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.connection import LinkSettings
-from chargepoint.runtime.script import parse, play
+from chargepoint.runtime.control.script import parse, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board

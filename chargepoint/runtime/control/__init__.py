@@ -1,4 +1,4 @@
 """Hands and eyes: one table of verbs for people and programs, and the documents that tell what a charger is doing.
 
-HTTP, ``chargepoint ctl`` and JSON lines are made from `verbs.VERBS`; no verb waits for the central system.
+HTTP, ``chargepoint ctl`` and JSON lines are made from `commands.COMMANDS`; no verb waits for the central system.
 """

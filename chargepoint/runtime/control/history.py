@@ -8,7 +8,7 @@ from typing import Any
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.usage import DAY, HISTORY, SESSION, SESSION_ID, TOTALS, USAGE, Totals
 
-from . import documents
+from . import responses
 
 KINDS = frozenset({*HISTORY, USAGE})
 """What to load for the functions here."""
@@ -17,13 +17,13 @@ Records = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Kind, key, body."""
 
 
-def sessions(records: Records, last: int) -> documents.Sessions:
+def sessions(records: Records, last: int) -> responses.Sessions:
     """Draw the ``last`` sessions, oldest first."""
     numbered = {body["number"]: body["id"] for body in records.get(SESSION_ID, {}).values()}
     bodies = sorted(records.get(SESSION, {}).values(), key=lambda body: int(body["number"]))[-last:]
-    return documents.Sessions(
+    return responses.Sessions(
         sessions=[
-            documents.Session(
+            responses.Session(
                 number=body["number"],
                 connector=body["connector"],
                 tag=body["tag"],
@@ -40,11 +40,11 @@ def sessions(records: Records, last: int) -> documents.Sessions:
     )
 
 
-def statistics(records: Records, days: int) -> documents.Statistics:
+def statistics(records: Records, days: int) -> responses.Statistics:
     """Draw the totals of ever and of the last ``days`` on which a session ended."""
     kept = records.get(USAGE, {}).get(TOTALS)
     if kept is None:
-        return documents.Statistics(total=_usage(Totals()), days=[])
+        return responses.Statistics(total=_usage(Totals()), days=[])
     by_day: dict[str, Totals] = {}
     latest = {"day": kept["day"], **kept["latest"]}
     for body in (*records.get(DAY, {}).values(), latest):
@@ -53,12 +53,12 @@ def statistics(records: Records, days: int) -> documents.Statistics:
         sums.energy_wh += one.energy_wh
         sums.in_use_s += one.in_use_s
         sums.charging_s += one.charging_s
-    told = [documents.Day(day=day, **_usage(totals).model_dump()) for day, totals in sorted(by_day.items())]
-    return documents.Statistics(total=_usage(Totals.restored(kept["total"])), days=told[-days:])
+    told = [responses.Day(day=day, **_usage(totals).model_dump()) for day, totals in sorted(by_day.items())]
+    return responses.Statistics(total=_usage(Totals.restored(kept["total"])), days=told[-days:])
 
 
-def _usage(totals: Totals) -> documents.Usage:
-    return documents.Usage(
+def _usage(totals: Totals) -> responses.Usage:
+    return responses.Usage(
         sessions=totals.sessions,
         energy_wh=totals.energy_wh,
         in_use_s=round(totals.in_use_s, 1),

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import portrait
-from .desk import Desk
+from . import views
+from .dispatcher import CommandDispatcher
 from .events import Event, Events, told
 
 MOST_EVENTS = 200
@@ -40,7 +40,7 @@ class Follower:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: CommandDispatcher,
         events: Events,
         charger: str | None = None,
         after: str | None = None,
@@ -98,8 +98,8 @@ class Follower:
 
     def _state(self, identity: str) -> Iterator[Bundle]:
         charger = self._desk.charger(identity)
-        portrait.look(charger)
-        body = portrait.charger(charger, self._desk.clock).model_dump(mode="json")
+        views.refresh(charger)
+        body = views.charger(charger, self._desk.clock).model_dump(mode="json")
         if body != self._told.get(identity):
             self._told[identity] = body
             yield Bundle("state", body)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 from .events import Events, told
-from .lines import LONGEST, Lines
+from .jsonlines import LONGEST, JsonLines
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,9 @@ TOO_LONG = "x" * (LONGEST + 1)
 """Stands for a line that nobody should keep: it is refused like one."""
 
 
-async def serve(lines: Lines, events: Events, source: int, sink: int) -> None:
+async def serve(lines: JsonLines, events: Events, source: int, sink: int) -> None:
     """Answer every line of the file ``source`` on ``sink`` (descriptors), in order, and tell events while
-    `Lines.follows` says so.
+    `JsonLines.follows` says so.
 
     Returns when ``source`` ends, with the last events told, or when nobody reads ``sink`` any more.
     """
@@ -55,7 +55,7 @@ async def serve(lines: Lines, events: Events, source: int, sink: int) -> None:
         waiting.cancel()
 
 
-async def _tell(lines: Lines, events: Events, output: _Output) -> None:
+async def _tell(lines: JsonLines, events: Events, output: _Output) -> None:
     if lines.follows is None:
         return
     if lines.follows > events.last:

@@ -16,8 +16,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from chargepoint.runtime.address import Tls
 from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.control import portrait
-from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control import views
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from hw.errors import ChargePointError
 
 from .broker import Broker
@@ -48,7 +48,7 @@ LOGIN_REFUSED = (134, 135)
 class Bridge:
     """Joins a charger to a broker from `start` to `close`."""
 
-    def __init__(self, desk: Desk, charger: Charger, broker: Broker, rng: Random) -> None:
+    def __init__(self, desk: CommandDispatcher, charger: Charger, broker: Broker, rng: Random) -> None:
         self._desk = desk
         self._charger = charger
         self._broker = broker
@@ -173,8 +173,8 @@ class Bridge:
         if self._is_asked_for_all:
             self._is_asked_for_all = False
             self._told.clear()
-        portrait.look(self._charger)
-        for topic, payload in self._topics.messages(portrait.charger(self._charger, self._desk.clock)):
+        views.refresh(self._charger)
+        for topic, payload in self._topics.messages(views.charger(self._charger, self._desk.clock)):
             if self._told.get(topic) != payload:
                 await self._publish(client, topic, payload)
                 self._told[topic] = payload

@@ -16,7 +16,7 @@ from ocpp.v16.enums import ChargePointStatus
 
 import chargepoint
 from chargepoint.model.pilot import MINIMUM_A
-from chargepoint.runtime.control import documents
+from chargepoint.runtime.control import responses
 
 from .broker import Broker, node_of
 
@@ -27,7 +27,7 @@ LONGEST_STATE = 255
 ONLINE, OFFLINE = "online", "offline"
 """Its words for availability, and for its own birth and death."""
 
-S = TypeVar("S", documents.Charger, documents.Connector)
+S = TypeVar("S", responses.Charger, responses.Connector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,20 @@ def _measured(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.0f}"
 
 
-def _register(of: documents.Connector) -> str:
+def _register(of: responses.Connector) -> str:
     # Before the first reading the register may be an old one or 0, and a total that falls and rises again would count as
     # energy.
     return UNKNOWN if of.meter.power_w is None else _measured(of.meter.register_wh)
 
 
-def _limit_shape(of: documents.Connector) -> Mapping[str, Any]:
+def _limit_shape(of: responses.Connector) -> Mapping[str, Any]:
     shape = {"min": 0, "max": of.most_a, "step": 1, "mode": "slider"}
     return {**shape, "device_class": "current", "unit_of_measurement": "A"}
 
 
 _ENERGY = {"device_class": "energy", "unit_of_measurement": "Wh", "state_class": "total_increasing"}
 
-OF_CHARGER: tuple[Entity[documents.Charger], ...] = (
+OF_CHARGER: tuple[Entity[responses.Charger], ...] = (
     Entity(
         "connected",
         "binary_sensor",
@@ -81,7 +81,7 @@ OF_CHARGER: tuple[Entity[documents.Charger], ...] = (
     ),
 )
 
-OF_CONNECTOR: tuple[Entity[documents.Connector], ...] = (
+OF_CONNECTOR: tuple[Entity[responses.Connector], ...] = (
     Entity(
         "status",
         "sensor",
@@ -179,7 +179,7 @@ class Topics:
         """Return the topics to listen at, with a wildcard for the connector."""
         return [f"{self._base}/+/{each.key}/set" for each in OF_CONNECTOR if each.takes_orders]
 
-    def messages(self, charger: documents.Charger) -> Iterator[tuple[str, str]]:
+    def messages(self, charger: responses.Charger) -> Iterator[tuple[str, str]]:
         """Yield all that can be told of a charger, as topic and payload: what exists, how it is, and that it is up."""
         for box in OF_CHARGER:
             yield self._discovery(charger, box, charger, box.key, box.name)
@@ -192,7 +192,7 @@ class Topics:
                 yield f"{self._base}/{path}", each.told(connector)
         yield self.availability, ONLINE if charger.phase == "running" else OFFLINE
 
-    def _discovery(self, charger: documents.Charger, entity: Entity[S], of: S, path: str, name: str) -> tuple[str, str]:
+    def _discovery(self, charger: responses.Charger, entity: Entity[S], of: S, path: str, name: str) -> tuple[str, str]:
         """Return the message by which Home Assistant learns of an entity."""
         state, key = f"{self._base}/{path}", path.replace("/", "_")
         device = {

@@ -7,9 +7,9 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
-from chargepoint.runtime.control.documents import Document
-from chargepoint.runtime.control.lines import kind_of
-from chargepoint.runtime.deeds import DeedError
+from chargepoint.runtime.control.actions import CommandError
+from chargepoint.runtime.control.jsonlines import kind_of
+from chargepoint.runtime.control.responses import Document
 
 STATUS_OF = {
     "not-found": HTTPStatus.NOT_FOUND,
@@ -24,7 +24,7 @@ def refusal(status: HTTPStatus, kind: str, reason: str, headers: Mapping[str, st
     return JSONResponse({"error": {"kind": kind, "reason": reason}}, status, headers)
 
 
-def refused(error: DeedError) -> JSONResponse:
+def refused(error: CommandError) -> JSONResponse:
     """Return the answer to what could not be done."""
     kind = kind_of(error)
     return refusal(STATUS_OF[kind], kind, str(error))

@@ -20,14 +20,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from chargepoint.runtime.charger import Phase
+from chargepoint.runtime.control.actions import CommandError, check_connector
 from chargepoint.runtime.control.admission import Admission
-from chargepoint.runtime.control.desk import Desk
-from chargepoint.runtime.control.documents import Chargers
+from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, Command
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.events import Events
-from chargepoint.runtime.control.lines import read_json
+from chargepoint.runtime.control.jsonlines import read_json
 from chargepoint.runtime.control.live import MOST_RECENT, Bundle, Follower
-from chargepoint.runtime.control.verbs import VERBS, BadArguments, Verb
-from chargepoint.runtime.deeds import DeedError, check_connector
+from chargepoint.runtime.control.responses import Chargers
 
 from .answers import refusal, refused, told
 from .guard import COOKIE, Guard
@@ -45,7 +45,7 @@ PAGES = {"/": "index.html", "/display": "display.html"}
 class Web:
     """One application over a desk. ``closing`` ends every stream, so that the process can end."""
 
-    def __init__(self, desk: Desk, events: Events, admission: Admission) -> None:
+    def __init__(self, desk: CommandDispatcher, events: Events, admission: Admission) -> None:
         self._desk = desk
         self._events = events
         self._admission = admission
@@ -54,7 +54,7 @@ class Web:
             routes=[
                 Route("/api/v1/chargers", self._chargers),
                 Route("/api/v1/events", self._stream),
-                *(self._route(verb) for verb in VERBS.values()),
+                *(self._route(verb) for verb in COMMANDS.values()),
                 Route("/openapi.json", self._openapi),
                 Route("/healthz", self._health),
                 Route("/readyz", self._ready),
@@ -64,20 +64,20 @@ class Web:
                 Mount("/static", _Files(directory=str(files("chargepoint.runtime.web").joinpath("static")))),
             ],
             middleware=[Middleware(Guard, admission=admission)],
-            exception_handlers={HTTPException: _http_refusal, DeedError: _deed_refusal},
+            exception_handlers={HTTPException: _http_refusal, CommandError: _deed_refusal},
         )
         self.app.router.redirect_slashes = False
 
     # --- verbs --------------------------------------------------------------------------------------------------------
 
-    def _route(self, verb: Verb) -> Route:
+    def _route(self, verb: Command) -> Route:
         async def serve(request: Request) -> Response:
-            arguments = verb.judge_texts(_query(request, verb)) if verb.is_question else verb.judge(await _body(request))
+            arguments = verb.judge_texts(_query(request, verb)) if verb.is_query else verb.judge(await _body(request))
             charger = self._desk.charger(request.path_params["charger"])
             return told(self._desk.do(verb, charger, arguments))
 
         path = f"/api/v1/chargers/{{charger}}/{verb.name}"
-        return _VerbRoute(path, serve, methods=["GET" if verb.is_question else "POST"])
+        return _VerbRoute(path, serve, methods=["GET" if verb.is_query else "POST"])
 
     async def _chargers(self, _request: Request) -> Response:
         found = []
@@ -104,7 +104,7 @@ class Web:
                 self._desk, self._events, identity, last, _recent(request), with_journal=with_journal
             )
         except ValueError as error:
-            raise BadArguments(str(error)) from error
+            raise BadArgumentsError(str(error)) from error
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
@@ -180,7 +180,7 @@ class Web:
         charger = self._desk.charger(request.query_params.get("charger"))
         number = request.query_params.get("connector", "1")
         if not (number.isascii() and number.isdigit() and len(number) < 3):
-            raise BadArguments("connector is a number")
+            raise BadArgumentsError("connector is a number")
         check_connector(charger.board, int(number))
         link = self._admission.link_to(charger.identity, int(number))
         if link is None:
@@ -207,7 +207,7 @@ class _Files(StaticFiles):
         return response
 
 
-def _query(request: Request, verb: Verb) -> dict[str, Any]:
+def _query(request: Request, verb: Command) -> dict[str, Any]:
     """The query as texts; what the verb takes as a list is one, however often it is named."""
     lists = {name for name, field in verb.arguments.model_fields.items() if "list" in str(field.annotation)}
     return {
@@ -230,9 +230,9 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = read_json(data) if data else {}
     except (ValueError, RecursionError) as error:
-        raise BadArguments(f"the body is not JSON: {error}") from error
+        raise BadArgumentsError(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise BadArguments("the body must be a JSON object")
+        raise BadArgumentsError("the body must be a JSON object")
     return body
 
 
@@ -253,7 +253,7 @@ def _recent(request: Request) -> int:
 
 
 async def _deed_refusal(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, DeedError)
+    assert isinstance(error, CommandError)
     return refused(error)
 
 

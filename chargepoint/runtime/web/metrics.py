@@ -9,15 +9,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from chargepoint.runtime.control import portrait
-from chargepoint.runtime.control.desk import Desk
+from chargepoint.runtime.control import views
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.events import Events
 
 
 class _Chargers:
     """A collector, as prometheus-client wants it."""
 
-    def __init__(self, desk: Desk, events: Events) -> None:
+    def __init__(self, desk: CommandDispatcher, events: Events) -> None:
         self._desk = desk
         self._events = events
 
@@ -28,11 +28,11 @@ class _Chargers:
         yield _by("chargepoint_chargers", "Chargers", "phase", phases)
         registrations = Counter(each.model.session.registration.value for each in chargers)
         yield _by("chargepoint_registrations", "Chargers by registration", "status", registrations)
-        statuses = Counter(portrait.status(each, connector) for each in chargers for connector in each.model.connectors)
+        statuses = Counter(views.status(each, connector) for each in chargers for connector in each.model.connectors)
         yield _by("chargepoint_connectors", "Connectors by ChargePointStatus", "status", statuses)
-        connected = sum(portrait.is_connected(each) for each in chargers)
+        connected = sum(views.is_connected(each) for each in chargers)
         yield GaugeMetricFamily("chargepoint_connected", "Chargers with an open socket", connected)
-        power_w = sum(portrait.power_w(each) for each in chargers)
+        power_w = sum(views.power_w(each) for each in chargers)
         yield GaugeMetricFamily("chargepoint_power_watts", "Power at the last look at each meter", power_w)
         register_wh = sum(connector.meter.register_wh for connector in connectors)
         yield GaugeMetricFamily("chargepoint_register_watt_hours", "Sum of the meter registers", register_wh)
@@ -52,7 +52,7 @@ def _by(name: str, help_text: str, label: str, counts: Counter[str]) -> Metric:
     return family
 
 
-def exposition(desk: Desk, events: Events) -> tuple[bytes, str]:
+def exposition(desk: CommandDispatcher, events: Events) -> tuple[bytes, str]:
     """Return the metrics as text, and its content type."""
     registry = CollectorRegistry()
     registry.register(_Chargers(desk, events))

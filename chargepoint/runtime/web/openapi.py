@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chargepoint import __version__
-from chargepoint.runtime.control import documents
+from chargepoint.runtime.control import responses
+from chargepoint.runtime.control.commands import COMMANDS, Command
 from chargepoint.runtime.control.live import MOST_RECENT
-from chargepoint.runtime.control.verbs import VERBS, Verb
 
 _REF = "#/components/schemas/{model}"
 _ERROR = {
@@ -97,28 +97,28 @@ _EVENTS = {
 
 def description() -> dict[str, Any]:
     """Return the OpenAPI 3.1 description of everything under ``/api/v1``."""
-    asked: dict[type[BaseModel], JsonSchemaMode] = {documents.Chargers: "serialization"}
-    for verb in VERBS.values():
+    asked: dict[type[BaseModel], JsonSchemaMode] = {responses.Chargers: "serialization"}
+    for verb in COMMANDS.values():
         asked |= {verb.arguments: "validation", verb.result: "serialization"}
     refs, definitions = models_json_schema(list(asked.items()), ref_template=_REF)
     schemas = {model: ref for (model, _mode), ref in refs.items()}
     paths: dict[str, Any] = {
-        "/api/v1/chargers": {"get": _operation("chargers", "Every charger in a line.", schemas[documents.Chargers])},
+        "/api/v1/chargers": {"get": _operation("chargers", "Every charger in a line.", schemas[responses.Chargers])},
         "/api/v1/events": {"get": _EVENTS},
     }
-    for verb in VERBS.values():
+    for verb in COMMANDS.values():
         operation = _operation(verb.name, verb.does, schemas[verb.result])
         operation["parameters"] = [
             {"name": "charger", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}},
         ]
-        if verb.is_question:
+        if verb.is_query:
             operation["parameters"] += _query(verb)
         else:
             operation["requestBody"] = {
                 "required": bool(verb.arguments.model_json_schema().get("required")),
                 "content": {"application/json": {"schema": schemas[verb.arguments]}},
             }
-        paths[f"/api/v1/chargers/{{charger}}/{verb.name}"] = {"get" if verb.is_question else "post": operation}
+        paths[f"/api/v1/chargers/{{charger}}/{verb.name}"] = {"get" if verb.is_query else "post": operation}
     return {
         "openapi": "3.1.0",
         "info": {"title": "chargepoint", "version": __version__, "description": __doc__},
@@ -142,7 +142,7 @@ def _operation(name: str, does: str, schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _query(verb: Verb) -> list[dict[str, Any]]:
+def _query(verb: Command) -> list[dict[str, Any]]:
     schema = verb.arguments.model_json_schema()
     required = schema.get("required", [])
     return [

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from chargepoint.model.outbox import Ref
+from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.clock import RunningClock
 from hw.ports import Board
 from hw.sim.faults import NAMES
 
-from . import deeds
-from .charger import Charger
-from .clock import RunningClock
-from .deeds import DeedError
+from . import actions
+from .actions import CommandError
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _UNITS_WH = {"Wh": 1.0, "kWh": 1000.0}
-_CAUSES = (*NAMES, *deeds.CAUSES_OF_ERROR_CODE)
+_CAUSES = (*NAMES, *actions.CAUSES_OF_ERROR_CODE)
 LOOK_S = 1.0
 """How often a condition is looked at, in charger time."""
 PERSON_S = 1.0
@@ -30,7 +30,7 @@ PERSON_S = 1.0
 _DEEDS = frozenset({"plug_in", "unplug", "swipe", "pause", "resume", "fault", "mend"})
 
 
-class ScriptError(DeedError):
+class ScriptError(CommandError):
     """A line of verbs that cannot be done."""
 
 
@@ -98,7 +98,7 @@ def parse(line: str) -> tuple[Step, ...]:
 
 
 async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> None:
-    """Do the steps one after another. Raises DeedError for what this box cannot do."""
+    """Do the steps one after another. Raises CommandError for what this box cannot do."""
     acted = False
     for step in steps:
         if acted and step.verb in _DEEDS:
@@ -116,7 +116,7 @@ async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> 
 
 
 def _session_wh(charger: Charger, number: int) -> float:
-    deeds.check_connector(charger.board, number)
+    actions.check_connector(charger.board, number)
     connector = charger.model.connector(number)
     if connector.transaction is None:
         return 0.0
@@ -131,14 +131,14 @@ def _look(number: int) -> Callable[[Board, float], None]:
 def _do(step: Step, charger: Charger) -> None:
     match step.verb:
         case "plug_in":
-            deeds.plug_in(charger, step.connector)
+            actions.plug_in(charger, step.connector)
         case "unplug":
-            deeds.unplug(charger, step.connector)
+            actions.unplug(charger, step.connector)
         case "swipe":
-            deeds.swipe(charger, step.argument, step.connector)
+            actions.swipe(charger, step.argument, step.connector)
         case "pause" | "resume":
-            deeds.pause(charger, step.connector, step.verb == "pause")
+            actions.pause(charger, step.connector, step.verb == "pause")
         case "fault" | "mend":
-            deeds.fault(charger, step.connector, step.argument, step.verb == "fault")
+            actions.fault(charger, step.connector, step.argument, step.verb == "fault")
         case "network":
-            deeds.network(charger, step.argument == "up")
+            actions.network(charger, step.argument == "up")

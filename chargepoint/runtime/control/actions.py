@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chargepoint.runtime.charger import Charger, Phase
 from hw.errors import ChargePointError
 from hw.ports import Board, Hands, TagReader
-
-from .charger import Charger, Phase
 
 CAR_STATES = ("B", "C", "D")
 VENTILATED = "state_d"
@@ -35,11 +34,11 @@ CAUSES_OF_ERROR_CODE = {
 none for LocalListConflict, ResetFailure and WeakSignal: nothing at the outlet brings them about."""
 
 
-class DeedError(ChargePointError):
+class CommandError(ChargePointError):
     """Something that cannot be done at this box, with what can."""
 
 
-class PretendedElectricity(DeedError):
+class RealHardwareError(CommandError):
     """Nobody may pretend electricity on real hardware."""
 
 
@@ -79,7 +78,7 @@ def car_state(
     ``current_a`` and ``phases`` None: as much as its class takes.
     """
     if state not in CAR_STATES:
-        raise DeedError(f"a plugged car is in state {', '.join(CAR_STATES)}, not {state!r}")
+        raise CommandError(f"a plugged car is in state {', '.join(CAR_STATES)}, not {state!r}")
 
     def do(hands: Hands, now_s: float) -> None:
         hands.draws(current_a, phases, now_s)
@@ -96,7 +95,7 @@ def swipe(charger: Charger, tag: str, connector: int | None = None) -> None:
         check_connector(board, connector)
     serving = [reader for reader in board.readers if connector is None or connector in reader.connectors]
     if not serving:
-        raise DeedError("this box has no reader" if connector is None else f"no reader serves connector {connector}")
+        raise CommandError("this box has no reader" if connector is None else f"no reader serves connector {connector}")
 
     def do(reader: TagReader, now_s: float) -> None:
         reader.present(tag, now_s)
@@ -109,7 +108,7 @@ def fault(charger: Charger, connector: int, what: str, active: bool) -> None:
     cause = CAUSES_OF_ERROR_CODE.get(what, what)
     hands = hands_of(charger.board, connector)
     if cause not in hands.causes:
-        raise DeedError(f"{what!r} cannot break here; {', '.join(hands.causes)} can")
+        raise CommandError(f"{what!r} cannot break here; {', '.join(hands.causes)} can")
     _handle(charger, connector, lambda hands, now_s: hands.cause(cause, active, now_s))
 
 
@@ -121,7 +120,7 @@ def network(charger: Charger, is_up: bool) -> None:
 def power_cut(charger: Charger, dark_s: float) -> None:
     """Cut the mains of a simulated box for ``dark_s`` of charger time."""
     if not charger.board.is_simulated:
-        raise PretendedElectricity("nobody may pretend a power cut on real hardware")
+        raise RealHardwareError("nobody may pretend a power cut on real hardware")
     check_running(charger)
     charger.cut_power(dark_s)
 
@@ -133,7 +132,7 @@ def limit(charger: Charger, connector: int, amps: float | None) -> None:
     try:
         charger.limit(connector, amps)
     except ValueError as error:
-        raise DeedError(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def resume(charger: Charger, connector: int) -> None:
@@ -144,23 +143,23 @@ def resume(charger: Charger, connector: int) -> None:
 
 
 def check_running(charger: Charger) -> None:
-    """Raises DeedError while the charger is down."""
+    """Raises CommandError while the charger is down."""
     if charger.phase is not Phase.RUNNING:
-        raise DeedError(f"{charger.identity} is down ({charger.phase.value})")
+        raise CommandError(f"{charger.identity} is down ({charger.phase.value})")
 
 
 def check_connector(board: Board, connector: int) -> None:
-    """Raises DeedError when there is no such connector."""
+    """Raises CommandError when there is no such connector."""
     if not 1 <= connector <= len(board.outlets):
-        raise DeedError(f"there is no connector {connector}: {board.name} has {len(board.outlets)}")
+        raise CommandError(f"there is no connector {connector}: {board.name} has {len(board.outlets)}")
 
 
 def hands_of(board: Board, connector: int) -> Hands:
-    """Return the people at a simulated outlet. Raises DeedError, PretendedElectricity on real hardware."""
+    """Return the people at a simulated outlet. Raises CommandError, RealHardwareError on real hardware."""
     check_connector(board, connector)
     hands = board.outlet(connector).hands
     if hands is None:
-        raise PretendedElectricity("nobody may pretend electricity on real hardware")
+        raise RealHardwareError("nobody may pretend electricity on real hardware")
     return hands
 
 
@@ -171,6 +170,6 @@ def _handle(charger: Charger, connector: int, deed: Callable[[Hands, float], Non
         try:
             deed(hands, now_s)
         except ValueError as error:
-            raise DeedError(str(error)) from error
+            raise CommandError(str(error)) from error
 
     charger.act(do)

@@ -12,31 +12,31 @@ import json
 import math
 from typing import Any
 
-from chargepoint.runtime.deeds import DeedError, PretendedElectricity
+from chargepoint.runtime.control.actions import CommandError, RealHardwareError
 
-from .desk import Desk
-from .verbs import VERBS, BadArguments, NotFound
+from .commands import COMMANDS, BadArgumentsError, NotFoundError
+from .dispatcher import CommandDispatcher
 
 LONGEST = 1_000_000
 """Characters of a request; a longer line is refused."""
 
 
-def kind_of(error: DeedError) -> str:
+def kind_of(error: CommandError) -> str:
     """Return the word for what went wrong that every way to the verbs uses."""
     match error:
-        case NotFound():
+        case NotFoundError():
             return "not-found"
-        case BadArguments():
+        case BadArgumentsError():
             return "bad-arguments"
-        case PretendedElectricity():
+        case RealHardwareError():
             return "forbidden"
     return "conflict"
 
 
-class Lines:
+class JsonLines:
     """Answers one line at a time; ``follows`` is the number of the last event told, None while nobody wants any."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: CommandDispatcher) -> None:
         self._desk = desk
         self.follows: int | None = None
 
@@ -47,22 +47,22 @@ class Lines:
             request = _request(line)
             name = request.get("id")
             return _line({"id": name, "result": self._do(request)})
-        except DeedError as error:
+        except CommandError as error:
             return _line({"id": name, "error": {"kind": kind_of(error), "reason": str(error)}})
 
     def _do(self, request: dict[str, Any]) -> Any:
         verb, charger = request.get("verb"), request.get("charger")
         arguments = request.get("arguments", {})
         if not isinstance(verb, str):
-            raise BadArguments("a request needs a verb")
+            raise BadArgumentsError("a request needs a verb")
         if charger is not None and not isinstance(charger, str):
-            raise BadArguments("charger must be a text")
+            raise BadArgumentsError("charger must be a text")
         if not isinstance(arguments, dict):
-            raise BadArguments("arguments must be an object")
+            raise BadArgumentsError("arguments must be an object")
         if verb == "chargers":
             return self._desk.all_summaries().model_dump(mode="json")
         if verb == "verbs":
-            return {each.name: each.arguments.model_json_schema() for each in VERBS.values()}
+            return {each.name: each.arguments.model_json_schema() for each in COMMANDS.values()}
         if verb == "events":
             return self._follow(arguments)
         found = self._desk.verb(verb)
@@ -71,23 +71,23 @@ class Lines:
     def _follow(self, arguments: dict[str, Any]) -> dict[str, Any]:
         after = arguments.get("after", 0)
         if not isinstance(after, int) or isinstance(after, bool) or after < 0 or arguments.keys() - {"after"}:
-            raise BadArguments("events: after must be the number of an event, 0 for all that are kept")
+            raise BadArgumentsError("events: after must be the number of an event, 0 for all that are kept")
         self.follows = after
         return {"after": after}
 
 
 def _request(line: str) -> dict[str, Any]:
     if len(line) > LONGEST:
-        raise BadArguments(f"a line of more than {LONGEST} characters")
+        raise BadArgumentsError(f"a line of more than {LONGEST} characters")
     try:
         request = read_json(line)
     except (ValueError, RecursionError) as error:
-        raise BadArguments(f"not JSON: {error}") from error
+        raise BadArgumentsError(f"not JSON: {error}") from error
     if not isinstance(request, dict):
-        raise BadArguments("a request is a JSON object")
+        raise BadArgumentsError("a request is a JSON object")
     unknown = request.keys() - {"id", "verb", "charger", "arguments"}
     if unknown:
-        raise BadArguments(f"unknown {sorted(unknown)[0]!r} in a request")
+        raise BadArgumentsError(f"unknown {sorted(unknown)[0]!r} in a request")
     return request
 
 

@@ -157,7 +157,7 @@ class Chargers(Document):
     chargers: list[Summary]
 
 
-class Done(Document):
+class CommandResult(Document):
     """It was done; what came of it shows in the state."""
 
     done: str

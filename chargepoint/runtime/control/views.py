@@ -25,7 +25,7 @@ from hw.ports import PILOT_STEADY, Board
 from profiles.core.local_limit import LocalLimit
 from profiles.costs.display import Display
 
-from . import documents
+from . import responses
 
 if TYPE_CHECKING:
     from chargepoint.runtime.clock import RunningClock
@@ -34,7 +34,7 @@ LOOK = Ref("look")
 """Under which the meter is read for onlookers; no feature takes it, but the register is remembered."""
 
 
-def look(charger: Charger) -> None:
+def refresh(charger: Charger) -> None:
     """Read the meters as a display does: the next portrait shows what they tell. A box that is down tells nothing."""
     if charger.phase is not Phase.RUNNING:
         return
@@ -65,11 +65,11 @@ def power_w(of: Charger) -> float:
     return sum(reading.total_power_w for reading in readings if reading is not None)
 
 
-def charger(of: Charger, clock: RunningClock) -> documents.Charger:
+def charger(of: Charger, clock: RunningClock) -> responses.Charger:
     """Draw one charger, whole."""
     now_s = clock.charge_s()
     host = of.model
-    return documents.Charger(
+    return responses.Charger(
         id=of.identity,
         phase=of.phase.value,
         board=of.board.name,
@@ -90,10 +90,10 @@ def charger(of: Charger, clock: RunningClock) -> documents.Charger:
     )
 
 
-def summary(of: Charger) -> documents.Summary:
+def summary(of: Charger) -> responses.Summary:
     """Draw one charger in a line."""
     connectors = of.model.connectors
-    return documents.Summary(
+    return responses.Summary(
         id=of.identity,
         phase=of.phase.value,
         is_connected=is_connected(of),
@@ -104,16 +104,16 @@ def summary(of: Charger) -> documents.Summary:
     )
 
 
-def queue(of: Charger) -> documents.Queue:
+def queue(of: Charger) -> responses.Queue:
     """Draw what waits for the central system, and what was given up."""
     waiting = [_message(each, is_undelivered=False) for each in of.model.queue]
     given_up = [_message(each, is_undelivered=True) for each in of.model.queue.undelivered.values()]
-    return documents.Queue(messages=[*given_up, *waiting])
+    return responses.Queue(messages=[*given_up, *waiting])
 
 
-def charging_profile(of: Profile) -> documents.ChargingProfile:
+def charging_profile(of: Profile) -> responses.ChargingProfile:
     """Draw one charging profile."""
-    return documents.ChargingProfile(
+    return responses.ChargingProfile(
         id=of.profile_id,
         connector=of.connector,
         purpose=of.purpose,
@@ -125,7 +125,7 @@ def charging_profile(of: Profile) -> documents.ChargingProfile:
         start=_instant(of.start_s),
         duration_s=of.duration_s,
         recurrence_s=of.recurrence_s,
-        periods=[documents.Period(start_s=p.start_s, limit=p.limit, phases=p.phases) for p in of.periods],
+        periods=[responses.Period(start_s=p.start_s, limit=p.limit, phases=p.phases) for p in of.periods],
     )
 
 
@@ -133,8 +133,8 @@ def _instant(utc_s: float | None) -> str | None:
     return None if utc_s is None else utc_text(utc_s)
 
 
-def _message(of: Message, *, is_undelivered: bool) -> documents.Message:
-    return documents.Message(
+def _message(of: Message, *, is_undelivered: bool) -> responses.Message:
+    return responses.Message(
         key=of.key,
         action=of.action,
         payload=json.loads(of.payload),
@@ -144,11 +144,11 @@ def _message(of: Message, *, is_undelivered: bool) -> documents.Message:
     )
 
 
-def _faults(host: ChargePoint) -> list[documents.Fault]:
+def _faults(host: ChargePoint) -> list[responses.Fault]:
     box = {**host.box_troubles, **host.warnings}
     places = [(0, box), *((connector.number, connector.troubles) for connector in host.connectors)]
     return [
-        documents.Fault(
+        responses.Fault(
             connector=number,
             trouble=trouble.value,
             error_code=MEANINGS[trouble].code.value,
@@ -164,12 +164,12 @@ def _gained_wh(connector: model.Connector) -> float:
     return 0.0 if transaction is None else max(0.0, connector.meter.register_wh - transaction.meter_start_wh)
 
 
-def _connector(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
+def _connector(of: Charger, connector: model.Connector, now_s: float) -> responses.Connector:
     drawn = _as_the_model_has_it(of, connector, now_s)
     return drawn if of.phase is Phase.RUNNING else _gone_dark(drawn)
 
 
-def _gone_dark(drawn: documents.Connector) -> documents.Connector:
+def _gone_dark(drawn: responses.Connector) -> responses.Connector:
     """Return what is left of a connector when its box goes down: what the model saw last is no longer true."""
     return drawn.model_copy(
         update={
@@ -180,23 +180,23 @@ def _gone_dark(drawn: documents.Connector) -> documents.Connector:
             "limit_a": 0.0,
             "why": "the box is down",
             "bounds": [],
-            "pilot": documents.Pilot(
+            "pilot": responses.Pilot(
                 state=(Pilot.B1 if drawn.is_car_connected else Pilot.A).value,
                 duty_percent=PILOT_STEADY,
                 offered_a=0.0,
                 is_contactor_closed=False,
             ),
-            "meter": documents.Meter(register_wh=drawn.meter.register_wh, power_w=0.0),
+            "meter": responses.Meter(register_wh=drawn.meter.register_wh, power_w=0.0),
         }
     )
 
 
-def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) -> documents.Connector:
+def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) -> responses.Connector:
     ports = of.board.outlet(connector.number)
     status, error_code, _vendor_code, info = connector.condition()
     bounds = sorted(of.model.limits(connector, now_s), key=lambda limit: limit.amps)
     light = getattr(ports.indicator, "colour", None)
-    return documents.Connector(
+    return responses.Connector(
         connector=connector.number,
         status=status.value,
         error_code=error_code,
@@ -213,7 +213,7 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
         bounds=[_bound(limit) for limit in bounds],
         most_a=connector.outlet.most_a,
         local_limit_a=of.model.feature(LocalLimit).at(connector),
-        pilot=documents.Pilot(
+        pilot=responses.Pilot(
             state=connector.supply.state,
             duty_percent=connector.supply.duty_percent,
             offered_a=connector.supply.offered_a,
@@ -228,16 +228,16 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
     )
 
 
-def _bound(limit: model.Limit) -> documents.Bound:
+def _bound(limit: model.Limit) -> responses.Bound:
     until = None if limit.until_utc_s == math.inf else utc_text(limit.until_utc_s)
-    return documents.Bound(amps=limit.amps, reason=limit.reason, until=until)
+    return responses.Bound(amps=limit.amps, reason=limit.reason, until=until)
 
 
-def _meter(connector: model.Connector) -> documents.Meter:
+def _meter(connector: model.Connector) -> responses.Meter:
     reading = connector.meter.reading
     if reading is None:
-        return documents.Meter(register_wh=connector.meter.register_wh)
-    return documents.Meter(
+        return responses.Meter(register_wh=connector.meter.register_wh)
+    return responses.Meter(
         register_wh=connector.meter.register_wh,
         power_w=reading.total_power_w,
         current_a=list(reading.current_a),
@@ -248,13 +248,13 @@ def _meter(connector: model.Connector) -> documents.Meter:
     )
 
 
-def _cost(host: ChargePoint, connector: model.Connector, now_s: float) -> documents.Cost | None:
+def _cost(host: ChargePoint, connector: model.Connector, now_s: float) -> responses.Cost | None:
     try:
         shown: CostDisplay = host.feature(Display).at(connector.number, now_s)
     except LookupError:
         return None
     coming = shown.next_period
-    return documents.Cost(
+    return responses.Cost(
         state=shown.state.value,
         text=shown.text,
         amount=_decimal(shown.amount),
@@ -266,8 +266,8 @@ def _cost(host: ChargePoint, connector: model.Connector, now_s: float) -> docume
     )
 
 
-def _price(charging: ChargingPrice | None, idle: IdlePrice | None) -> documents.Price:
-    return documents.Price(
+def _price(charging: ChargingPrice | None, idle: IdlePrice | None) -> responses.Price:
+    return responses.Price(
         per_kwh=None if charging is None else _decimal(charging.per_kwh),
         per_hour=None if charging is None else _decimal(charging.per_hour),
         flat_fee=None if charging is None else _decimal(charging.flat_fee),
@@ -280,11 +280,11 @@ def _decimal(value: Decimal | None) -> str | None:
     return None if value is None else f"{value:f}"
 
 
-def _charge(host: ChargePoint, connector: model.Connector, now_s: float) -> documents.Charge | None:
+def _charge(host: ChargePoint, connector: model.Connector, now_s: float) -> responses.Charge | None:
     transaction = connector.transaction
     if transaction is None:
         return None
-    return documents.Charge(
+    return responses.Charge(
         id_tag=transaction.id_tag,
         transaction_id=transaction.transaction_id,
         started=utc_text(transaction.started_utc_s),

@@ -1,8 +1,8 @@
 """The one table of verbs: what people and programs may do to a charger, and ask of it.
 
 A verb is a function: its name is the verb's, its first line says what it does, its arguments are a pydantic model, its
-result a document. HTTP, ``chargepoint ctl`` and JSON lines are made from `VERBS`, so none of them can know a verb that the
-others lack. Every verb answers at once. What it refuses raises DeedError with the reason.
+result a document. HTTP, ``chargepoint ctl`` and JSON lines are made from `COMMANDS`, so none of them can know a verb that
+the others lack. Every verb answers at once. What it refuses raises CommandError with the reason.
 """
 
 from __future__ import annotations
@@ -19,25 +19,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from chargepoint.model.keys import Entry
 from chargepoint.model.pilot import MINIMUM_A
 from chargepoint.model.usage import DAYS_KEPT, SESSIONS_KEPT
-from chargepoint.runtime import deeds
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.deeds import DeedError
+from chargepoint.runtime.control.actions import CommandError
 from chargepoint.runtime.secrecy import HIDDEN, is_secret_name, without_secrets
 from profiles.smart_charging import SmartCharging
 
-from . import documents, history, portrait
-from .documents import Document, Done
+from . import actions, history, responses, views
+from .responses import CommandResult, Document
 
 TAG_LENGTH = 20
 """IdToken, OCPP 1.6 7.28."""
 
 
-class NotFound(DeedError):
+class NotFoundError(CommandError):
     """What a verb was to be done to is not there."""
 
 
-class BadArguments(DeedError):
+class BadArgumentsError(CommandError):
     """Arguments that a verb does not take; the text names each and says why."""
 
 
@@ -57,23 +56,23 @@ ConnectorNumber = Annotated[int, Field(ge=1, le=99, description="connector, numb
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class Command:
     """One entry of the table."""
 
     name: str
     does: str
     arguments: type[Arguments]
     result: type[Document]
-    is_question: bool
+    is_query: bool
     """It changes nothing."""
     run: Callable[[Charger, RunningClock, Any], Document]
 
     def judge(self, arguments: Mapping[str, Any]) -> Arguments:
-        """Return arguments that came as JSON values. Raises BadArguments."""
+        """Return arguments that came as JSON values. Raises BadArgumentsError."""
         return self._judged(self.arguments.model_validate, arguments)
 
     def judge_texts(self, arguments: Mapping[str, str | Sequence[str]]) -> Arguments:
-        """Return arguments that came as texts, in the query of a URL. Raises BadArguments."""
+        """Return arguments that came as texts, in the query of a URL. Raises BadArgumentsError."""
         return self._judged(partial(self.arguments.model_validate, strict=False), arguments)
 
     def _judged(self, judge: Callable[[Any], Arguments], arguments: Mapping[str, Any]) -> Arguments:
@@ -81,32 +80,32 @@ class Verb:
             return judge(arguments)
         except ValidationError as error:
             reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            raise BadArguments(f"{self.name}: {'; '.join(reasons)}") from error
+            raise BadArgumentsError(f"{self.name}: {'; '.join(reasons)}") from error
 
 
-VERBS: dict[str, Verb] = {}
+COMMANDS: dict[str, Command] = {}
 """Every verb by name, in the order in which help lists them."""
 
 F = TypeVar("F", bound=Callable[..., Document])
 
 
-def _enter(function: F, *, is_question: bool) -> F:
+def _enter(function: F, *, is_query: bool) -> F:
     hints = get_type_hints(function)
     arguments, result = hints["told"], hints["return"]
     name = function.__name__.rstrip("_").replace("_", "-")
     does = (inspect.getdoc(function) or "").partition("\n")[0]
-    VERBS[name] = Verb(name, does, arguments, result, is_question, function)
+    COMMANDS[name] = Command(name, does, arguments, result, is_query, function)
     return function
 
 
-def question(function: F) -> F:
+def query(function: F) -> F:
     """Enter a verb that only asks."""
-    return _enter(function, is_question=True)
+    return _enter(function, is_query=True)
 
 
-def deed(function: F) -> F:
+def command(function: F) -> F:
     """Enter a verb that does something."""
-    return _enter(function, is_question=False)
+    return _enter(function, is_query=False)
 
 
 # --- questions --------------------------------------------------------------------------------------------------------
@@ -116,24 +115,24 @@ class Nothing(Arguments):
     """No arguments."""
 
 
-@question
-def state(charger: Charger, clock: RunningClock, told: Nothing) -> documents.Charger:
+@query
+def state(charger: Charger, clock: RunningClock, told: Nothing) -> responses.Charger:
     """Everything about a charger: what is offered to the car and why it is not more, meters, faults."""
-    portrait.look(charger)
-    return portrait.charger(charger, clock)
+    views.refresh(charger)
+    return views.charger(charger, clock)
 
 
 class WantedKeys(Arguments):
     key: list[str] = Field([], description="names of keys; none: all of them")
 
 
-@question
-def keys(charger: Charger, clock: RunningClock, told: WantedKeys) -> documents.Keys:
+@query
+def keys(charger: Charger, clock: RunningClock, told: WantedKeys) -> responses.Keys:
     """Configuration keys with their values; write-only ones and passwords are never told."""
     settings = charger.model.settings
     found = [settings.entry(name) for name in told.key] if told.key else settings.entries()
-    return documents.Keys(
-        keys=[documents.Key(key=e.key, value=_told(e), readonly=e.readonly) for e in found if e is not None],
+    return responses.Keys(
+        keys=[responses.Key(key=e.key, value=_told(e), readonly=e.readonly) for e in found if e is not None],
         unknown=[name for name in told.key if settings.entry(name) is None],
     )
 
@@ -145,28 +144,28 @@ def _told(entry: Entry) -> str | None:
     return HIDDEN if is_secret_name(entry.key) else without_secrets(entry.value)
 
 
-@question
-def queue(charger: Charger, clock: RunningClock, told: Nothing) -> documents.Queue:
+@query
+def queue(charger: Charger, clock: RunningClock, told: Nothing) -> responses.Queue:
     """Transaction messages that wait for the central system, and those that were given up and kept."""
-    return portrait.queue(charger)
+    return views.queue(charger)
 
 
-@question
-def charging_profiles(charger: Charger, clock: RunningClock, told: Nothing) -> documents.ChargingProfiles:
+@query
+def charging_profiles(charger: Charger, clock: RunningClock, told: Nothing) -> responses.ChargingProfiles:
     """The charging profiles as installed, oldest first."""
     try:
         installed = charger.model.feature(SmartCharging).installed
     except LookupError:
         installed = ()
-    return documents.ChargingProfiles(profiles=[portrait.charging_profile(each) for each in installed])
+    return responses.ChargingProfiles(profiles=[views.charging_profile(each) for each in installed])
 
 
 class Last(Arguments):
     last: int = Field(20, ge=1, le=SESSIONS_KEPT, description="how many of them")
 
 
-@question
-def sessions(charger: Charger, clock: RunningClock, told: Last) -> documents.Sessions:
+@query
+def sessions(charger: Charger, clock: RunningClock, told: Last) -> responses.Sessions:
     """The last sessions that have ended: energy, times, and why they ended."""
     return history.sessions(charger.stored(history.KINDS), told.last)
 
@@ -175,8 +174,8 @@ class Days(Arguments):
     days: int = Field(31, ge=1, le=DAYS_KEPT, description="how many of them")
 
 
-@question
-def statistics(charger: Charger, clock: RunningClock, told: Days) -> documents.Statistics:
+@query
+def statistics(charger: Charger, clock: RunningClock, told: Days) -> responses.Statistics:
     """Sessions, energy and hours in use: of ever, and of the last days on which a session ended."""
     return history.statistics(charger.stored(history.KINDS), told.days)
 
@@ -190,24 +189,24 @@ class PlugIn(Arguments):
     cable: float | None = Field(None, description="rating of the cable in A: 13, 20, 32 or 63 (sockets only)")
 
 
-@deed
-def plug_in(charger: Charger, clock: RunningClock, told: PlugIn) -> Done:
+@command
+def plug_in(charger: Charger, clock: RunningClock, told: PlugIn) -> CommandResult:
     """Connect the car at both ends of the cable."""
-    was_plugged = deeds.hands_of(charger.board, told.connector).is_plugged
-    deeds.plug_in(charger, told.connector, asks=told.state == "C", cable_a=told.cable)
-    return Done(done=f"plugged in at connector {told.connector}{' already' if was_plugged else ''}")
+    was_plugged = actions.hands_of(charger.board, told.connector).is_plugged
+    actions.plug_in(charger, told.connector, asks=told.state == "C", cable_a=told.cable)
+    return CommandResult(done=f"plugged in at connector {told.connector}{' already' if was_plugged else ''}")
 
 
 class AtConnector(Arguments):
     connector: ConnectorNumber = 1
 
 
-@deed
-def unplug(charger: Charger, clock: RunningClock, told: AtConnector) -> Done:
+@command
+def unplug(charger: Charger, clock: RunningClock, told: AtConnector) -> CommandResult:
     """Take the cable out at both ends; a locked socket keeps its end."""
-    was_plugged = deeds.hands_of(charger.board, told.connector).is_plugged
-    deeds.unplug(charger, told.connector)
-    return Done(done=f"{'unplugged' if was_plugged else 'nothing was plugged in'} at connector {told.connector}")
+    was_plugged = actions.hands_of(charger.board, told.connector).is_plugged
+    actions.unplug(charger, told.connector)
+    return CommandResult(done=f"{'unplugged' if was_plugged else 'nothing was plugged in'} at connector {told.connector}")
 
 
 class EvState(Arguments):
@@ -217,13 +216,13 @@ class EvState(Arguments):
     connector: ConnectorNumber = 1
 
 
-@deed
-def ev_state(charger: Charger, clock: RunningClock, told: EvState) -> Done:
+@command
+def ev_state(charger: Charger, clock: RunningClock, told: EvState) -> CommandResult:
     """Let the plugged car be in state B, C or D, and bound what it takes."""
-    deeds.car_state(charger, told.connector, told.state, current_a=told.current, phases=told.phases)
-    is_plugged = deeds.hands_of(charger.board, told.connector).is_plugged
+    actions.car_state(charger, told.connector, told.state, current_a=told.current, phases=told.phases)
+    is_plugged = actions.hands_of(charger.board, told.connector).is_plugged
     when = "as soon as the pilot lets it" if is_plugged else "once it is plugged in"
-    return Done(done=f"the car at connector {told.connector} goes to {told.state} {when}")
+    return CommandResult(done=f"the car at connector {told.connector} goes to {told.state} {when}")
 
 
 class Swipe(Arguments):
@@ -231,11 +230,11 @@ class Swipe(Arguments):
     connector: ConnectorNumber | None = Field(None, description="at the reader that serves this connector")
 
 
-@deed
-def swipe(charger: Charger, clock: RunningClock, told: Swipe) -> Done:
+@command
+def swipe(charger: Charger, clock: RunningClock, told: Swipe) -> CommandResult:
     """Hold a card to the reader."""
-    deeds.swipe(charger, told.tag, told.connector)
-    return Done(done="the card was held to the reader")
+    actions.swipe(charger, told.tag, told.connector)
+    return CommandResult(done="the card was held to the reader")
 
 
 class Fault(Arguments):
@@ -244,27 +243,27 @@ class Fault(Arguments):
     clear_after: float | None = Field(None, gt=0, le=86_400, description="mend it after so many s of charger time")
 
 
-@deed
-def fault(charger: Charger, clock: RunningClock, told: Fault) -> Done:
+@command
+def fault(charger: Charger, clock: RunningClock, told: Fault) -> CommandResult:
     """Break something, by physical cause or by the OCPP error code it leads to."""
-    deeds.fault(charger, told.connector, told.what, active=True)
+    actions.fault(charger, told.connector, told.what, active=True)
     if told.clear_after is None:
-        return Done(done=f"{told.what} at connector {told.connector}")
-    charger.act_after(told.clear_after, lambda: deeds.fault(charger, told.connector, told.what, active=False))
-    return Done(done=f"{told.what} at connector {told.connector}, for {told.clear_after:g} s")
+        return CommandResult(done=f"{told.what} at connector {told.connector}")
+    charger.act_after(told.clear_after, lambda: actions.fault(charger, told.connector, told.what, active=False))
+    return CommandResult(done=f"{told.what} at connector {told.connector}, for {told.clear_after:g} s")
 
 
 class Cause(AtConnector):
     what: str = Field(description="what `fault` broke")
 
 
-@deed
-def mend(charger: Charger, clock: RunningClock, told: Cause) -> Done:
+@command
+def mend(charger: Charger, clock: RunningClock, told: Cause) -> CommandResult:
     """Mend what `fault` broke."""
-    deeds.fault(charger, told.connector, told.what, active=False)
+    actions.fault(charger, told.connector, told.what, active=False)
     stays = charger.model.connector(told.connector).stays_until_unplugged
     note = ", but the fault stays until the cable is unplugged" if stays else ""
-    return Done(done=f"{told.what} at connector {told.connector} is mended{note}")
+    return CommandResult(done=f"{told.what} at connector {told.connector} is mended{note}")
 
 
 # --- what happens to the box ------------------------------------------------------------------------------------------
@@ -274,22 +273,22 @@ class Network(Arguments):
     state: Literal["down", "up"]
 
 
-@deed
-def network(charger: Charger, clock: RunningClock, told: Network) -> Done:
+@command
+def network(charger: Charger, clock: RunningClock, told: Network) -> CommandResult:
     """Take the network away, without a closing handshake, or give it back."""
-    deeds.network(charger, told.state == "up")
-    return Done(done=f"network {told.state}")
+    actions.network(charger, told.state == "up")
+    return CommandResult(done=f"network {told.state}")
 
 
 class PowerCut(Arguments):
     seconds: float = Field(10.0, ge=0, le=86_400, description="for how long, in charger time")
 
 
-@deed
-def power_cut(charger: Charger, clock: RunningClock, told: PowerCut) -> Done:
+@command
+def power_cut(charger: Charger, clock: RunningClock, told: PowerCut) -> CommandResult:
     """Cut the mains of a simulated box; it comes back from what it had stored."""
-    deeds.power_cut(charger, told.seconds)
-    return Done(done=f"dark for {told.seconds:g} s")
+    actions.power_cut(charger, told.seconds)
+    return CommandResult(done=f"dark for {told.seconds:g} s")
 
 
 # --- the charger's mind -----------------------------------------------------------------------------------------------
@@ -301,11 +300,11 @@ class Limit(AtConnector):
     )
 
 
-@deed
-def limit(charger: Charger, clock: RunningClock, told: Limit) -> Done:
+@command
+def limit(charger: Charger, clock: RunningClock, told: Limit) -> CommandResult:
     """Bound the current by local control, over restarts too; the least of all limits wins."""
-    deeds.limit(charger, told.connector, told.amps)
-    return Done(done=f"connector {told.connector}: {_limit_text(told.amps)}")
+    actions.limit(charger, told.connector, told.amps)
+    return CommandResult(done=f"connector {told.connector}: {_limit_text(told.amps)}")
 
 
 def _limit_text(amps: float | None) -> str:
@@ -314,11 +313,11 @@ def _limit_text(amps: float | None) -> str:
     return f"limited to {amps:g} A by local control" if amps >= MINIMUM_A else "held at 0 A by local control"
 
 
-@deed
-def resume(charger: Charger, clock: RunningClock, told: AtConnector) -> Done:
+@command
+def resume(charger: Charger, clock: RunningClock, told: AtConnector) -> CommandResult:
     """Give back what `limit` with 0 A took: the local limit from before, or none."""
-    deeds.resume(charger, told.connector)
-    return Done(done=f"connector {told.connector} is no longer held at 0 A by local control")
+    actions.resume(charger, told.connector)
+    return CommandResult(done=f"connector {told.connector} is no longer held at 0 A by local control")
 
 
 class KeySet(Arguments):
@@ -326,12 +325,12 @@ class KeySet(Arguments):
     value: str = Field(max_length=500)
 
 
-@deed
-def key_set(charger: Charger, clock: RunningClock, told: KeySet) -> documents.KeyChanged:
+@command
+def key_set(charger: Charger, clock: RunningClock, told: KeySet) -> responses.KeyChanged:
     """Change a configuration key for good, by the same rules as ChangeConfiguration."""
-    deeds.check_running(charger)
+    actions.check_running(charger)
     status, reason = charger.change_setting(told.key, told.value)
-    return documents.KeyChanged(status=status.value, reason=reason)
+    return responses.KeyChanged(status=status.value, reason=reason)
 
 
 class Send(Arguments):
@@ -339,42 +338,42 @@ class Send(Arguments):
     payload: dict[str, Any] = Field({}, description="as it will stand in the frame")
 
 
-@deed
-def send(charger: Charger, clock: RunningClock, told: Send) -> Done:
+@command
+def send(charger: Charger, clock: RunningClock, told: Send) -> CommandResult:
     """Send a call as it is written, right or wrong; its answer shows among the messages."""
-    deeds.check_running(charger)
+    actions.check_running(charger)
     try:
         payload = json.dumps(told.payload, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise BadArguments("send: payload: a number that JSON does not have") from error
+        raise BadArgumentsError("send: payload: a number that JSON does not have") from error
     try:
         charger.send_raw(told.action, payload)
     except ConnectionError as error:
-        raise DeedError(str(error)) from error
-    return Done(done=f"{told.action} is sent as soon as its turn comes")
+        raise CommandError(str(error)) from error
+    return CommandResult(done=f"{told.action} is sent as soon as its turn comes")
 
 
 class KeptMessage(Arguments):
     key: str = Field(description="as `queue` tells it")
 
 
-@deed
-def requeue(charger: Charger, clock: RunningClock, told: KeptMessage) -> Done:
+@command
+def requeue(charger: Charger, clock: RunningClock, told: KeptMessage) -> CommandResult:
     """Send a message that was given up once more."""
     _settle(charger, told.key, charger.requeue)
-    return Done(done=f"message {told.key} waits again")
+    return CommandResult(done=f"message {told.key} waits again")
 
 
-@deed
-def dismiss(charger: Charger, clock: RunningClock, told: KeptMessage) -> Done:
+@command
+def dismiss(charger: Charger, clock: RunningClock, told: KeptMessage) -> CommandResult:
     """Give a message that could not be delivered up for good."""
     _settle(charger, told.key, charger.model.queue.dismiss)
-    return Done(done=f"message {told.key} is gone")
+    return CommandResult(done=f"message {told.key} is gone")
 
 
 def _settle(charger: Charger, key: str, deed: Callable[[str], None]) -> None:
-    deeds.check_running(charger)
+    actions.check_running(charger)
     try:
         deed(key)
     except KeyError as error:
-        raise NotFound(f"no message {key} was given up") from error
+        raise NotFoundError(f"no message {key} was given up") from error

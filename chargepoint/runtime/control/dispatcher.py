@@ -8,18 +8,18 @@ from itertools import islice
 
 from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.deeds import DeedError
+from chargepoint.runtime.control.actions import CommandError
 from hw.errors import ChargePointError
 
-from . import documents, portrait
-from .documents import Document
-from .verbs import VERBS, Arguments, NotFound, Verb
+from . import responses, views
+from .commands import COMMANDS, Arguments, Command, NotFoundError
+from .responses import Document
 
 AT_ONCE = 50
 """Chargers that are looked at in one go, which takes about 2 ms."""
 
 
-class Desk:
+class CommandDispatcher:
     """Verbs for some chargers on one clock. ``chargers`` is looked at whenever a verb arrives."""
 
     def __init__(
@@ -38,19 +38,19 @@ class Desk:
         """Those that were started: before that there is nothing to see."""
         return {name: each for name, each in self.all_chargers.items() if each.phase is not Phase.BUILT}
 
-    def verb(self, name: str) -> Verb:
-        """Return a verb. Raises NotFound with the nearest one."""
-        found = VERBS.get(name.replace("_", "-"))
+    def verb(self, name: str) -> Command:
+        """Return a verb. Raises NotFoundError with the nearest one."""
+        found = COMMANDS.get(name.replace("_", "-"))
         if found is None:
-            near = get_close_matches(name, VERBS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(VERBS)}"
-            raise NotFound(f"{name!r} is no verb: {hint}")
+            near = get_close_matches(name, COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise NotFoundError(f"{name!r} is no verb: {hint}")
         return found
 
     def charger(self, named: str | None) -> Charger:
         """Return the charger whose identity is, or alone begins with, ``named``; None means the only one.
 
-        Raises NotFound, with the choices.
+        Raises NotFoundError, with the choices.
         """
         chargers = self.chargers
         if named is not None and named in chargers:
@@ -60,24 +60,24 @@ class Desk:
             return chargers[found[0]]
         choices = ", ".join([*list(found or chargers)[:5], *(["..."] if len(found or chargers) > 5 else [])])
         if not found:
-            raise NotFound(f"no charger {named!r}: there is {choices}" if chargers else "there is no charger")
-        raise NotFound(f"which charger? {len(found)} fit: {choices}")
+            raise NotFoundError(f"no charger {named!r}: there is {choices}" if chargers else "there is no charger")
+        raise NotFoundError(f"which charger? {len(found)} fit: {choices}")
 
-    def summaries(self) -> Iterator[list[documents.Summary]]:
+    def summaries(self) -> Iterator[list[responses.Summary]]:
         """Yield every charger in a line, some at a time: whoever has a loop to keep turning lets it turn in between."""
         chargers = iter(list(self.chargers.values()))
         while some := list(islice(chargers, AT_ONCE)):
-            yield [portrait.summary(charger) for charger in some]
+            yield [views.summary(charger) for charger in some]
 
-    def all_summaries(self) -> documents.Chargers:
+    def all_summaries(self) -> responses.Chargers:
         """Return every charger in a line, of as many as a process has on its standard input and output."""
-        return documents.Chargers(chargers=[each for some in self.summaries() for each in some])
+        return responses.Chargers(chargers=[each for some in self.summaries() for each in some])
 
-    def do(self, verb: Verb, charger: Charger, told: Arguments) -> Document:
-        """Do a verb and return what it tells. Raises DeedError, also when board or store fail at it."""
+    def do(self, verb: Command, charger: Charger, told: Arguments) -> Document:
+        """Do a verb and return what it tells. Raises CommandError, also when board or store fail at it."""
         try:
             return verb.run(charger, self.clock, told)
-        except DeedError:
+        except CommandError:
             raise
         except ChargePointError as error:
-            raise DeedError(str(error)) from error
+            raise CommandError(str(error)) from error
