@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint.cli import main
+from chargepoint.cli import main, program
 from chargepoint.runtime.control.commands import COMMANDS
 from tests.cli.shell import ROOT, Process, chargepoint
 from tests.cli.test_run import configuration
@@ -197,7 +197,7 @@ async def test_ctl_answers(arguments: tuple[str, ...], code: int, said: str) -> 
 
 async def test_ctl_names_the_remedy_when_nobody_answers() -> None:
     code, text = await ctl("http://127.0.0.1:9", "state")
-    assert (code, "start one with `chargepoint run --control 8080" in text) == (3, True)
+    assert (code, f"start one with `{program.name()} run --control 8080" in text) == (3, True)
     async with Csms() as stranger:
         code, text = await ctl(stranger.url.replace("ws://", "http://").partition("/ocpp")[0], "state")
         assert (code, "is no chargepoint" in text) == (3, True)
