@@ -14,7 +14,8 @@ from ocpp.v16.enums import CancelReservationStatus, ChargePointStatus, Reservati
 
 from chargepoint.model.authorization import Admission, same_tag
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
-from chargepoint.model.connector import Connector, SessionState
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import SessionState
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.journal import ReservationEnded
 from chargepoint.model.keys import Access, boolean

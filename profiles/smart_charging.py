@@ -24,7 +24,8 @@ from ocpp.v16.enums import (
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.charging_rules import Rules, judged
 from chargepoint.model.composite import Maximum, Profile, Stack, Wiring, bounded, composite, cut, share, total
-from chargepoint.model.connector import Connector, Limit
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import Limit
 from chargepoint.model.errors import ErrorCode, PeerError
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import Access, boolean, integer, items

@@ -31,7 +31,8 @@ from hw.ports import (
 from . import wire
 from .authorization import UNRESERVED, Admission, TagInfo, Verdict
 from .composite import Profile
-from .connector import BEGIN, END, Connector, Limit
+from .connector import BEGIN, END, Connector
+from .connector_state import Limit
 from .energy import KEEP
 from .errors import ErrorCode, PeerError
 from .faults import MEANINGS, Trouble

@@ -7,9 +7,7 @@ with the event that ends it, and is complete with one more reading after the con
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Mapping
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +15,12 @@ from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
-from .composite import Profile
+from .connector_faults import ConnectorFaults
+from .connector_state import SESSION_TABLE, Authorisation, Limit, SessionState
 from .energy import KEEP, EnergyMeter
-from .faults import IDLE_PILOT_SHORT, MEANINGS, Meaning, Trouble, Until
-from .journal import FaultChanged, OfferChanged, PilotChanged
+from .faults import MEANINGS, Trouble
+from .journal import Journal, OfferChanged, PilotChanged
 from .lock import CableLock
-from .machine import Table
 from .outbox import Effect, ReadMeter, Ref
 from .pilot import MINIMUM_A, cable_rating_for_ohms
 from .status import Situation, status_of
@@ -42,56 +40,6 @@ BEGIN = "begin"
 END = "end"
 
 
-class SessionState(StrEnum):
-    """From nobody there to nobody there again."""
-
-    IDLE = "Idle"
-    AUTHORISED = "Authorised"
-    LOCKING = "Locking"
-    STARTING = "Starting"
-    CHARGING = "Charging"
-    ENDING = "Ending"
-    FINISHED = "Finished"
-
-
-_S = SessionState
-SESSION_TABLE = Table(
-    SessionState,
-    [
-        ("authorise", [_S.IDLE, _S.FINISHED], _S.AUTHORISED),
-        ("cancel", [_S.AUTHORISED, _S.LOCKING, _S.STARTING], _S.IDLE),
-        ("lapse", [_S.IDLE, _S.AUTHORISED], _S.FINISHED),
-        ("secure", [_S.AUTHORISED], _S.LOCKING),
-        ("locked", [_S.LOCKING], _S.STARTING),
-        ("begin", [_S.STARTING], _S.CHARGING),
-        ("end", [_S.CHARGING], _S.ENDING),
-        ("settle", [_S.ENDING], _S.FINISHED),
-        ("clear", [_S.FINISHED], _S.IDLE),
-    ],
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Authorisation:
-    """Somebody may charge here: the tag that will start the transaction."""
-
-    id_tag: str
-    parent_id_tag: str | None = None
-    reservation_id: int | None = None
-    charging_profile: Profile | None = None
-    """What a remote start brought along for the transaction (5.11)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A bound on the current per phase in A, and why."""
-
-    amps: float
-    reason: str
-    until_utc_s: float = field(default=math.inf, compare=False)
-    """When it may become another one: for onlookers, so it makes no limit different."""
-
-
 class Connector:
     """One connector of a charger, numbered from 1."""
 
@@ -99,11 +47,11 @@ class Connector:
         "_deadline",
         "_granted",
         "_is_left_by_car",
-        "_monitored",
         "_seen_pilot",
         "_was_connected",
         "authorisation",
         "cable_rating_a",
+        "faults",
         "has_cable",
         "host",
         "inoperative_is_scheduled",
@@ -118,7 +66,6 @@ class Connector:
         "supply",
         "timers",
         "transaction",
-        "troubles",
         "unlocks_when_dead",
     )
 
@@ -133,7 +80,7 @@ class Connector:
         self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
         self.authorisation: Authorisation | None = None
         self.transaction: Transaction | None = None
-        self.troubles: dict[Trouble, str] = {}
+        self.faults = ConnectorFaults(self)
         self.is_operative = True
         self.inoperative_is_scheduled = False
         self.is_withdrawn = False
@@ -144,13 +91,16 @@ class Connector:
         self.unlocks_when_dead = False
         self._was_connected = False
         self._is_left_by_car = False
-        self._monitored: set[Trouble] = set()
         self._granted = Limit(0.0, "")
         self._seen_pilot: tuple[str, float, bool] | None = None
         self._deadline = Alarm(host.timers, self._too_late)
 
     def emit(self, effect: Effect) -> None:
         self.host.emit(effect)
+
+    @property
+    def journal(self) -> Journal:
+        return self.host.journal
 
     @property
     def log(self) -> LoggerAdapter[Any]:
@@ -199,13 +149,19 @@ class Connector:
         return self.is_at_rest and is_open and not self.host.is_going_down
 
     @property
+    def troubles(self) -> Mapping[Trouble, str]:
+        """The active faults and what the board says of each; oldest first."""
+        return self.faults.active
+
+    @property
     def has_fault(self) -> bool:
-        return any(self._meaning(trouble).is_blocking for trouble in self.troubles)
+        """A fault blocks the connector: its status is Faulted."""
+        return self.faults.is_blocking
 
     @property
     def is_withheld(self) -> bool:
-        """Something wrong takes the energy away."""
-        return any(MEANINGS[trouble].withholds for trouble in self.troubles)
+        """A fault takes the energy away."""
+        return self.faults.is_withholding
 
     @property
     def is_secured(self) -> bool:
@@ -243,10 +199,9 @@ class Connector:
     def condition(self) -> tuple[ChargePointStatus, str, str, str]:
         """Return what StatusNotification tells: status, error code, vendor error code, info."""
         status = self.status
-        for trouble, info in self.troubles.items():
-            meaning = self._meaning(trouble)
-            if meaning.is_blocking == (status == ChargePointStatus.faulted) and _may_tell(meaning, status):
-                return status, meaning.code.value, meaning.vendor_code, info or meaning.info
+        fault = self.faults.report(status)
+        if fault is not None:
+            return status, *fault
         is_car_away = (status == ChargePointStatus.finishing and self._is_left_by_car) or (
             status == ChargePointStatus.suspended_ev and not self._was_connected
         )
@@ -254,13 +209,18 @@ class Connector:
 
     @property
     def stays_until_unplugged(self) -> bool:
-        """Something is wrong that counts until the car has left, though it may be mended already."""
-        return self.supply.is_connected and any(MEANINGS[each].until is Until.UNPLUGGED for each in self.troubles)
+        """A fault stays active until the car is unplugged, even if its cause is gone."""
+        return self.supply.is_connected and self.faults.has_latched
 
-    def _meaning(self, trouble: Trouble) -> Meaning:
-        if trouble is Trouble.PILOT_SHORT and self.state == SessionState.IDLE and not self._was_connected:
-            return IDLE_PILOT_SHORT
-        return MEANINGS[trouble]
+    @property
+    def is_connected(self) -> bool:
+        """The car's end of the cable is in, as last seen outside a short circuit of the pilot."""
+        return self._was_connected
+
+    @property
+    def is_idle(self) -> bool:
+        """No session: nobody is authorised, and no transaction runs or has left its cable here."""
+        return self.state == SessionState.IDLE
 
     # --- what is seen -------------------------------------------------------------------------------------------------
 
@@ -302,9 +262,7 @@ class Connector:
             self._proceed(now_s)
 
     def _left(self, now_s: float) -> None:
-        for trouble in [each for each in self.troubles if MEANINGS[each].until is Until.UNPLUGGED]:
-            if trouble not in self._monitored:
-                self._mend(trouble, now_s)
+        self.faults.unplugged(now_s)
         if self.is_charging:
             self.host.car_left(self, now_s)
         else:
@@ -322,38 +280,29 @@ class Connector:
             self.unlock(now_s)
         self.settle_availability(now_s)
 
-    # --- trouble ------------------------------------------------------------------------------------------------------
+    # --- faults -------------------------------------------------------------------------------------------------------
 
     def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None:
-        """Something went wrong, or is over."""
-        if active and what not in self.troubles:
-            self.troubles[what] = info
-            self.host.journal.write(now_s, FaultChanged(self.number, what.value, True, info or MEANINGS[what].info))
-            if MEANINGS[what].ends_transaction and self.is_charging:
-                self.regrant(now_s)  # energy first
-                emergency = what is Trouble.EMERGENCY_STOP
-                self.end("EmergencyStop" if emergency else "Other", None, now_s)
-            if self.state in (SessionState.LOCKING, SessionState.STARTING) and (self.has_fault or self.is_withheld):
-                self.cancel(now_s)  # what was about to begin needs a new card once this is over
-            self._proceed(now_s)
-        elif not active and what in self.troubles and MEANINGS[what].until is Until.GONE:
-            self._mend(what, now_s)
-            self._proceed(now_s)
+        """A fault that the model itself detects appeared, or its cause is gone."""
+        self.faults.set(what, active, now_s, info)
 
     def monitored(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None:
-        """The board's own monitor sees a trouble come or go; as long as it sees one, unplugging mends nothing."""
-        if active:
-            self._monitored.add(what)
-        else:
-            self._monitored.discard(what)
-        self.trouble(what, active, now_s, info)
-        if not active and what in self.troubles and MEANINGS[what].until is Until.UNPLUGGED and not self._was_connected:
-            self._mend(what, now_s)
-            self._proceed(now_s)
+        """A fault that the board monitors appeared, or its cause is gone."""
+        self.faults.set_by_board(what, active, now_s, info)
 
-    def _mend(self, what: Trouble, now_s: float) -> None:
-        del self.troubles[what]
-        self.host.journal.write(now_s, FaultChanged(self.number, what.value, False, ""))
+    def fault_appeared(self, what: Trouble, now_s: float) -> None:
+        """Take the energy away, and end what cannot go on under this fault."""
+        if MEANINGS[what].ends_transaction and self.is_charging:
+            self.regrant(now_s)  # energy first
+            emergency = what is Trouble.EMERGENCY_STOP
+            self.end("EmergencyStop" if emergency else "Other", None, now_s)
+        if self.state in (SessionState.LOCKING, SessionState.STARTING) and (self.has_fault or self.is_withheld):
+            self.cancel(now_s)  # what was about to begin needs a new card once this is over
+        self._proceed(now_s)
+
+    def fault_cleared(self, now_s: float) -> None:
+        """Offer and report what holds without the fault."""
+        self._proceed(now_s)
 
     # --- from authorised to charging ----------------------------------------------------------------------------------
 
@@ -600,13 +549,3 @@ class Connector:
         """Become inoperative if that was waiting for the connector to be free."""
         if self.inoperative_is_scheduled and not self.is_busy:
             self.set_operative(False, now_s)
-
-
-def _may_tell(meaning: Meaning, status: ChargePointStatus) -> bool:
-    """EVCommunicationError stands only with four statuses (OCPP 1.6 4.9, 7.6)."""
-    return meaning.code is not ChargePointErrorCode.ev_communication_error or status in (
-        ChargePointStatus.preparing,
-        ChargePointStatus.suspended_ev,
-        ChargePointStatus.suspended_evse,
-        ChargePointStatus.finishing,
-    )

@@ -7,6 +7,7 @@ ever, and a meter that was replaced, or has forgotten its register, must not giv
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from logging import LoggerAdapter
 from typing import Any, Protocol
 
@@ -39,8 +40,8 @@ class MeterOwner(Protocol):
     """What a meter needs of the connector it belongs to."""
 
     timers: Timers
-    troubles: dict[Trouble, str]
-
+    @property
+    def troubles(self) -> Mapping[Trouble, str]: ...
     @property
     def log(self) -> LoggerAdapter[Any]: ...
     @property

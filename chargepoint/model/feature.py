@@ -19,7 +19,8 @@ from .transaction import Message, Transaction
 
 if TYPE_CHECKING:
     from .chargepoint import ChargePoint, Snapshot
-    from .connector import Connector, Limit
+    from .connector import Connector
+    from .connector_state import Limit
     from .outbox import Ref
     from .transfer import Transferred
 

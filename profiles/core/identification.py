@@ -15,7 +15,8 @@ from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, same_tag, verdict
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.composite import Profile
-from chargepoint.model.connector import Authorisation, Connector, SessionState
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import Authorisation, SessionState
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import Ref

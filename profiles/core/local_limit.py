@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
-from chargepoint.model.connector import Connector, Limit
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import Limit
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.pilot import MINIMUM_A
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import Reason, RemoteStartStopStatus
 
-from chargepoint.model.connector import Authorisation, Connector
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import Authorisation
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import boolean
 from chargepoint.model.session import Registration

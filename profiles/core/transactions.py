@@ -11,7 +11,8 @@ from ocpp.v16 import call
 from ocpp.v16.enums import AuthorizationStatus, Reason
 
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
-from chargepoint.model.connector import Connector, SessionState
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import SessionState
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.journal import TransactionEnded, TransactionNumbered, TransactionStarted
 from chargepoint.model.keys import boolean, integer

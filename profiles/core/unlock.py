@@ -8,7 +8,8 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.enums import Reason, UnlockStatus
 
 from chargepoint.model.chargepoint import ChargePoint
-from chargepoint.model.connector import Connector, SessionState
+from chargepoint.model.connector import Connector
+from chargepoint.model.connector_state import SessionState
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.outbox import Ref
 from chargepoint.model.session import Later

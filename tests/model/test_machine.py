@@ -8,7 +8,7 @@ from enum import StrEnum
 import pytest
 from transitions import Machine
 
-from chargepoint.model.connector import SESSION_TABLE, SessionState
+from chargepoint.model.connector_state import SESSION_TABLE, SessionState
 from chargepoint.model.machine import Table
 from chargepoint.model.pilot import PILOT_TABLE, Pilot
 

@@ -13,6 +13,7 @@ from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 from chargepoint.model import connector as model
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
+from chargepoint.model.connector_state import Limit
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
 from chargepoint.model.outbox import Ref
@@ -228,7 +229,7 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
     )
 
 
-def _bound(limit: model.Limit) -> responses.Bound:
+def _bound(limit: Limit) -> responses.Bound:
     until = None if limit.until_utc_s == math.inf else utc_text(limit.until_utc_s)
     return responses.Bound(amps=limit.amps, reason=limit.reason, until=until)
 
