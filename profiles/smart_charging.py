@@ -82,7 +82,7 @@ _TX_PROFILE = ChargingProfilePurposeType.tx_profile
 class SmartCharging(FeatureProfile):
     """Keeps charging profiles and bounds what connectors offer by them."""
 
-    __slots__ = ("_idle_since_s", "_installed", "_next", "_takers", "_yield", "_yielded_s")
+    __slots__ = ("_early", "_idle_since_s", "_installed", "_next", "_takers", "_yield", "_yielded_s")
 
     name = "SmartCharging"
     keys = (
@@ -98,6 +98,8 @@ class SmartCharging(FeatureProfile):
         super().__init__(host)
         self._installed: dict[int, Profile] | None = None
         """By chargingProfileId; None as long as there never was one."""
+        self._early: tuple[int, ...] = ()
+        """The chargingProfileIds that came before the calendar was set."""
         self._next: Appointment | None = None
         self._takers: tuple[tuple[int, float], ...] = ()
         """Who shared at the last look, and the most each can bear in A."""
@@ -171,7 +173,7 @@ class SmartCharging(FeatureProfile):
             amps, watts = ChargingRateUnitType.amps, ChargingRateUnitType.watts
             unit = watts if allowed == (_UNITS[watts],) else amps
         is_known = number == 0 or host.has_connector(number)
-        if not is_known or request.duration <= 0 or _UNITS[unit] not in allowed:
+        if not is_known or request.duration < 0 or _UNITS[unit] not in allowed:
             return call_result.GetCompositeSchedule(status=GetCompositeScheduleStatus.rejected)
         start_s = self._utc_s(now_s)
         maximum = Maximum(self.installed, self._wiring(), unit)
@@ -259,6 +261,8 @@ class SmartCharging(FeatureProfile):
         self._remove(self._replaced_by(new))
         self._installed = self._installed or {}
         self._installed[new.profile_id] = new
+        if not self.host.calendar.is_set:
+            self._early += (new.profile_id,)
         self.host.save(STORED, str(new.profile_id), new.body())
 
     def _remove(self, gone: Iterable[Profile]) -> None:
@@ -336,6 +340,12 @@ class SmartCharging(FeatureProfile):
             if now_s >= since_s + YIELD_S:
                 self._yielded_s[number] = now_s
         self._reconsider(now_s)
+
+    def clock_found(self, step_s: float, now_s: float) -> None:
+        """Move the arrival of what came before the calendar was set; a schedule may be anchored there."""
+        for profile in [each for each in self.installed if each.profile_id in self._early]:
+            self._install(replace(profile, received_s=profile.received_s + round(step_s)))
+        self._early = ()
 
     def clock_stepped(self, now_s: float) -> None:
         self._reconsider(now_s)

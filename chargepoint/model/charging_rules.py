@@ -12,7 +12,6 @@ from itertools import pairwise
 
 from ocpp.v16 import datatypes
 from ocpp.v16.enums import ChargingProfileKindType as Kind
-from ocpp.v16.enums import ChargingProfilePurposeType as Purpose
 from ocpp.v16.enums import RecurrencyKind
 
 from .composite import Period, Profile, cut
@@ -73,8 +72,6 @@ def _seconds(text: str | None) -> int | None:
 def _faults(told: datatypes.ChargingProfile, rules: Rules) -> Iterator[str]:
     if not 0 <= told.stack_level <= rules.highest_level:
         yield f"stackLevel must be 0..{rules.highest_level}, got {told.stack_level}"
-    if told.charging_profile_purpose == Purpose.charge_point_max_profile and told.charging_profile_kind == Kind.relative:
-        yield "a ChargePointMaxProfile cannot be Relative: it has no transaction"
 
 
 def _faults_of_schedule(schedule: datatypes.ChargingSchedule, rules: Rules) -> Iterator[str]:

@@ -91,14 +91,14 @@ class Profile:
         return self.periods[index - 1], end_s
 
     def _anchor_s(self, transaction_s: int) -> int:
+        # A ChargePointMaxProfile belongs to no transaction (3.13.1): its situation-specific start (7.10) is its arrival.
+        start_s = self.received_s if self.purpose == Purpose.charge_point_max_profile else transaction_s
         if self.kind == Kind.relative:
-            return transaction_s
+            return start_s
         if self.start_s is not None:
             return self.start_s
-        # 7.13 leaves open what an Absolute schedule without startSchedule is relative to.
-        if self.valid_from_s is not None:
-            return self.valid_from_s
-        return self.received_s if self.purpose == Purpose.charge_point_max_profile else transaction_s
+        # 7.13 does not say what an Absolute schedule without startSchedule is relative to.
+        return start_s if self.valid_from_s is None else self.valid_from_s
 
     def body(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -284,10 +284,11 @@ def total(stacks: Sequence[Stack], maximum: Maximum) -> At:
 
 def composite(at: At, start_s: int, duration_s: int) -> tuple[int, tuple[Period, ...]]:
     """Return a composite schedule of ``duration_s`` from ``start_s``: its duration in s, and its periods, none like the
-    one before it. It is shorter than asked when it would have more than `MOST_PERIODS` (5.7)."""
+    one before it. It is shorter than asked when it would have more than `MOST_PERIODS` (5.7). A ``duration_s`` of 0 gives
+    one period, the limit in force."""
     periods: list[Period] = []
     now_s, end_s = start_s, start_s + duration_s
-    while now_s < end_s:
+    while now_s < end_s or not periods:
         bound, until_s = at(now_s)
         limit = cut(bound.limit)
         last = periods[-1] if periods else None

@@ -95,7 +95,6 @@ def test_a_default_profile_changes_a_running_transaction_at_once(world: World) -
     [
         ("R1: no transaction", profile(purpose="TxProfile"), 1),
         ("R3", profile(purpose="ChargePointMaxProfile"), 1),
-        ("R4", profile(purpose="ChargePointMaxProfile", chargingProfileKind="Relative"), 0),
         ("R5", profile(level=11), 1),
         ("R5: below", profile(level=-1), 1),
         ("R6", profile(chargingSchedule=schedule((10, 8.0))), 1),
@@ -190,6 +189,54 @@ def test_a_profile_that_matches_two_replaces_both(world: World) -> None:
     assert world.stored("charging_profile", "2") is None
 
 
+def test_a_relative_maximum_begins_when_it_arrives(duo: World) -> None:
+    """Relative to a situation-specific start point that is determined by the charge point (7.9).
+
+    A ChargePointMaxProfile belongs to no transaction, so the start point is its arrival ([D]); startSchedule is ignored.
+    """
+    steps = schedule((0, 12.0), (600, 20.0), startSchedule="2026-01-15T00:00:00Z")
+    maximum = profile(8, "ChargePointMaxProfile", chargingProfileKind="Relative", chargingSchedule=steps)
+    assert put(duo, maximum, connector=0) == "Accepted"
+    duo.run(200)
+    assert told(duo, connector=0, duration=1200) == [(0, 12.0), (400, 20.0)]
+    duo.charge("A1", 1).charge("B1", 2)
+    assert offered(duo, 1) + offered(duo, 2) == 12.0
+    duo.run(600 - 200 - 42)
+    assert offered(duo, 1) + offered(duo, 2) == 20.0
+
+
+def test_a_relative_maximum_keeps_its_start_over_a_restart(world: World) -> None:
+    """ChargingProfiles SHALL be persistent across reboots/power cycles (erratum 3.37): the start point too."""
+    steps = schedule((0, 7.0), (600, 9.0))
+    put(world, profile(8, "ChargePointMaxProfile", chargingProfileKind="Relative", chargingSchedule=steps), connector=0)
+    world.run(89.9).cut_power(dark_s=10.0)
+    assert told(world, duration=1200) == [(0, 7.0), (500, 9.0)]
+
+
+def test_a_relative_maximum_that_came_before_the_clock_moves_with_it() -> None:
+    """Relative to a situation-specific start point (7.9): the arrival, also when the calendar is set only afterwards."""
+    world = World(starts_online=False)
+    world.peer.registration, world.peer.interval_s = "Pending", 100
+    unusable = {"status": "Pending", "currentTime": "1960-01-01T00:00:00Z", "interval": 100}
+    world.peer.answers["BootNotification"] = lambda payload: unusable
+    world.network(True)
+    steps = schedule((0, 7.0), (600, 9.0))
+    maximum = profile(8, "ChargePointMaxProfile", chargingProfileKind="Relative", chargingSchedule=steps)
+    assert put(world, maximum, connector=0) == "Accepted"
+    utc_s = EPOCH_UTC_S + 90 * 86_400
+    world.peer.answers["BootNotification"] = lambda payload: {
+        "status": "Accepted",
+        "currentTime": utc_text(utc_s + world.now_s),
+        "interval": 300,
+    }
+    world.run(110)
+    assert world.model.calendar.utc_s(world.now_s) == pytest.approx(utc_s + world.now_s, abs=1.0)
+    ((_, first), (start_s, second)) = told(world, duration=1200)
+    assert (first, second) == (7.0, 9.0)
+    assert start_s == pytest.approx(490, abs=2)
+    assert world.stored("charging_profile", "8")["received_s"] == pytest.approx(utc_s, abs=2)
+
+
 def test_no_more_profiles_than_promised_are_kept() -> None:
     """MaxChargingProfilesInstalled: what is beyond is Rejected, a replacement is not (9.4.5)."""
     world = World(keys={"MaxChargingProfilesInstalled": "2"})
@@ -249,11 +296,24 @@ def test_what_is_cleared_no_longer_limits_a_running_transaction(world: World) ->
 # --- GetCompositeSchedule ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("connector", "duration"), [(-1, 60), (2, 60), (1, 0), (1, -5)])
+@pytest.mark.parametrize(("connector", "duration"), [(-1, 60), (2, 60), (1, -5)])
 def test_a_schedule_that_cannot_be_is_rejected_with_nothing_else(world: World, connector: int, duration: int) -> None:
-    """connectorId unknown, duration not above 0: status Rejected only (5.7)."""
+    """connectorId unknown, duration below 0: status Rejected only (5.7)."""
     answer = world.ask("GetCompositeSchedule", connectorId=connector, duration=duration)
     assert answer == {"status": "Rejected"}
+
+
+@pytest.mark.parametrize("connector", [0, 1])
+def test_a_schedule_of_no_duration_is_the_limit_in_force(world: World, connector: int) -> None:
+    """"duration: Time in seconds. length of requested schedule" (6.21): 0 asks for the limit in force ([D])."""
+    put(world, profile(chargingSchedule=schedule((0, 8.0), (1, 9.0), startSchedule=in_s(world, 0))))
+    answer = world.ask("GetCompositeSchedule", connectorId=connector, duration=0)
+    assert answer["status"] == "Accepted"
+    assert answer["chargingSchedule"] == {
+        "duration": 0,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}],
+    }
 
 
 def test_a_schedule_is_complete(world: World) -> None:
