@@ -71,6 +71,7 @@ class Link:
     __slots__ = (
         "_chance",
         "_connection",
+        "_has_pong",
         "_is_held",
         "_is_urgent",
         "_is_wanted",
@@ -100,6 +101,7 @@ class Link:
         self._chance = chance
         self._ping_interval_s = ping_interval_s
         self._pings = 0
+        self._has_pong = False
         self._waits = 0
         self._connection: Connection | None = None
         self._timer: Timer | None = None
@@ -177,7 +179,10 @@ class Link:
         return connection.is_open
 
     def set_ping_interval(self, interval_s: float) -> None:
-        """Ping each ``interval_s`` from now on; 0 pings no more (WebSocketPingInterval, OCPP-J 1.6, 7)."""
+        """Send a ping every ``interval_s`` from now on, whatever else is sent; 0: none.
+
+        Source: WebSocketPingInterval, OCPP-J 1.6, 7.
+        """
         self._ping_interval_s = interval_s
         if self.is_open:
             self._ping_later()
@@ -244,9 +249,9 @@ class Link:
         self._listener.on_text(text)
 
     def ponged(self, payload: bytes) -> None:
-        """Go on pinging. A pong that answers no ping, or an older one, says nothing (RFC 6455, 5.5.3)."""
-        if self._ping_interval_s > 0 and payload == self._ping_payload():
-            self._ping_later()
+        """Note the answer to the last ping. An unsolicited pong, or that of an older ping, is none (RFC 6455, 5.5.3)."""
+        if payload == self._ping_payload():
+            self._has_pong = True
 
     def closing(self, connection: Connection) -> None:
         """Wait for the server to close the socket, as RFC 6455 section 7.1.1 wants it, but not for ever."""
@@ -288,9 +293,21 @@ class Link:
         if connection is None or not connection.is_open:
             return
         self._pings += 1
+        self._has_pong = False
         connection.protocol.send_ping(self._ping_payload())
+        patience_s = min(self.settings.pong_timeout_s, self._ping_interval_s)
+        rest_s = self._ping_interval_s - patience_s
+
+        def judge() -> None:
+            # The next ping is counted from this one, not from its pong (OCPP-J 1.6, 7: seconds between pings). A pong
+            # arms nothing, so that one timer serves both.
+            if self._has_pong:
+                self._arm(rest_s, self._ping)
+            else:
+                connection.pong_missed()
+
         # Armed before the write, which may end the connection and then has the last word on the timer.
-        self._expect_within(min(self.settings.pong_timeout_s, self._ping_interval_s), connection.pong_missed)
+        self._expect_within(patience_s, judge)
         connection.flush()
 
     def _ping_payload(self) -> bytes:
@@ -309,7 +326,7 @@ class Link:
             self._timer = None
 
     def _expect_within(self, patience_s: float, otherwise: Callable[[], None]) -> None:
-        """Call ``otherwise`` when the peer is silent for ``patience_s``, unless the timer was changed by then.
+        """Call ``otherwise`` after ``patience_s``, unless the timer was changed by then.
 
         A timer may fire late, because this process was busy or asleep; what the peer said in time then still waits in
         the socket. Two turns of the event loop later it has been read, and the silence is the peer's own.

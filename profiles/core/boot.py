@@ -17,8 +17,9 @@ HEARTBEAT_INTERVAL = integer(
     "HeartbeatInterval", 300, unit="s", source="9.1.10", effect="idle time after which Heartbeat is sent; 0: never"
 )
 WEBSOCKET_PING_INTERVAL = integer(
-    "WebSocketPingInterval", 60, unit="s", source="OCPP-J 7", effect="pings the central system; 0: never"
+    "WebSocketPingInterval", 30, unit="s", source="OCPP-J 7", effect="seconds between two pings; 0: no pings"
 )
+"""30 s: common central systems drop a socket on which nothing came for 60 s, and two pings fit into that."""
 NUMBER_OF_CONNECTORS = integer(
     "NumberOfConnectors", 1, minimum=1, access=Access.READ_ONLY, source="9.1.21", effect="without connector 0"
 )

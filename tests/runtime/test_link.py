@@ -1220,16 +1220,21 @@ def server_without_pongs(frames: asyncio.Queue[bytes]) -> Talk:
 
 
 async def test_pings_go_out_and_pongs_keep_the_link(bench: Callable[..., Bench]) -> None:
+    """Positive values are interpreted as number of seconds between pings (OCPP-J 1.6, 7), not from pong to ping."""
     async with central_system() as central:
         one = bench(central.url)
         one.link.start()
         await one.record.opened()
         one.link.set_ping_interval(60)
+        wait_s = 60
         for _ in range(3):
-            assert one.clock.next_s == 60
-            one.clock.advance(60)
-            assert one.clock.next_s == 10, "now the pong is awaited"
-            await until(lambda: one.clock.next_s == 60)
+            assert one.clock.next_s == wait_s
+            one.clock.advance(wait_s)
+            assert one.clock.next_s == 10, "the pong is due 10 s after the ping"
+            await until(lambda: one.link._has_pong)
+            one.clock.advance(10)
+            await until(lambda: one.clock.next_s != float("inf"))
+            wait_s = 50
         one.link.set_ping_interval(0)
         assert one.clock.next_s == float("inf")
         assert one.link.is_open
@@ -1250,6 +1255,38 @@ async def test_a_missing_pong_ends_the_link(bench: Callable[..., Bench]) -> None
         closed = await one.record.closed()
         assert (closed.cause, closed.code) == (CloseCause.NO_PONG, 1006)
         assert one.clock.next_s >= 3
+
+
+async def test_messages_do_not_put_off_a_ping(bench: Callable[..., Bench]) -> None:
+    """ "number of seconds between pings" (OCPP-J 1.6, 7): whatever is sent and received meanwhile ([D])."""
+    async with central_system() as central:
+        one = bench(central.url)
+        one.link.set_ping_interval(30)
+        one.link.start()
+        await one.record.opened()
+        for second in range(1, 30):
+            one.clock.advance(1)
+            one.link.send_text(f"message {second}")
+            assert await one.record.next() == f"message {second}"
+        assert one.clock.next_s == 1
+        one.clock.advance(1)
+        await until(lambda: one.link._has_pong)
+
+
+async def test_an_interval_shorter_than_the_pong_time_out_is_kept(bench: Callable[..., Bench]) -> None:
+    """ "number of seconds between pings" (OCPP-J 1.6, 7) also where the time for the pong would be longer."""
+    async with central_system() as central:
+        one = bench(central.url)
+        one.link.set_ping_interval(4)
+        one.link.start()
+        await one.record.opened()
+        one.clock.advance(4)
+        for number in range(1, 4):
+            await until(lambda: one.link._has_pong)
+            assert one.link._pings == number
+            one.clock.advance(4)
+            await until(lambda: one.clock.next_s == 0)
+            one.clock.advance(0)
 
 
 async def test_an_unsolicited_pong_is_no_answer(bench: Callable[..., Bench]) -> None:
@@ -1297,5 +1334,6 @@ async def test_a_late_timer_does_not_blame_the_peer(bench: Callable[..., Bench])
         one.clock.advance(3600)
         transport.resume_reading()
         assert await one.record.next() == "pong"
+        await until(lambda: one.clock.next_s < float("inf"))
         assert one.link.is_open
-        assert one.clock.next_s == 60
+        assert one.clock.next_s == 50
