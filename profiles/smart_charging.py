@@ -23,7 +23,20 @@ from ocpp.v16.enums import (
 
 from chargepoint.model.chargepoint import ChargePoint, Snapshot
 from chargepoint.model.charging_rules import Rules, judged
-from chargepoint.model.composite import Maximum, Profile, Stack, Wiring, bounded, composite, cut, share, total
+from chargepoint.model.composite import (
+    At,
+    Bound,
+    Maximum,
+    Profile,
+    Stack,
+    Wiring,
+    beside,
+    bounded,
+    composite,
+    cut,
+    shared,
+    total,
+)
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.errors import ErrorCode, PeerError
@@ -56,7 +69,7 @@ CONNECTOR_SWITCH_3_TO_1_PHASE_SUPPORTED = boolean(
     False,
     access=Access.READ_ONLY,
     source="9.4.4",
-    effect="no board here can switch phases off: power is spread over all an outlet has",
+    effect="no board here can switch phases off",
 )
 MAX_CHARGING_PROFILES_INSTALLED = integer(
     "MaxChargingProfilesInstalled", 50, access=Access.READ_ONLY, source="9.4.5", effect="profiles kept at a time"
@@ -101,8 +114,8 @@ class SmartCharging(FeatureProfile):
         self._early: tuple[int, ...] = ()
         """The chargingProfileIds that came before the calendar was set."""
         self._next: Appointment | None = None
-        self._takers: tuple[tuple[int, float], ...] = ()
-        """Who shared at the last look, and the most each can bear in A."""
+        self._takers: tuple[tuple[int, float, int], ...] = ()
+        """Who shared at the last look, the local limit of each in A, and the phases on which its car was seen to charge."""
         self._idle_since_s: dict[int, float] = {}
         """Connectors whose car takes nothing of what it is offered."""
         self._yielded_s: dict[int, float] = {}
@@ -176,11 +189,11 @@ class SmartCharging(FeatureProfile):
         if not is_known or request.duration < 0 or _UNITS[unit] not in allowed:
             return call_result.GetCompositeSchedule(status=GetCompositeScheduleStatus.rejected)
         start_s = self._utc_s(now_s)
-        maximum = Maximum(self.installed, self._wiring(), unit)
         if number == 0:
-            at = total([self._stack(each, start_s, unit) for each in host.connectors], maximum)
+            stacks = [self._stack(each, start_s, unit, now_s) for each in host.connectors]
+            at = total(stacks, Maximum(self.installed, self._wiring_of_all(), unit))
         else:
-            at = bounded(self._stack(host.connector(number), start_s, unit), maximum)
+            at = self._expected(host.connector(number), start_s, unit, now_s)
         duration_s, periods = composite(at, start_s, min(request.duration, LONGEST_S))
         schedule = datatypes.ChargingSchedule(
             charging_rate_unit=ChargingRateUnitType(unit),
@@ -195,6 +208,22 @@ class SmartCharging(FeatureProfile):
             schedule_start=utc_text(start_s),
             charging_schedule=schedule,  # type: ignore[arg-type]  # the package says a dict
         )
+
+    def _expected(self, connector: Connector, start_s: int, unit: str, now_s: float) -> At:
+        """Return what a connector may take from ``start_s`` on, in ``unit``, beside those that charge now.
+
+        5.7: the schedule is the result of all active schedules and possible local limits. It equals what is offered.
+        """
+        alone = bounded(
+            self._stack(connector, start_s, unit, now_s), Maximum(self.installed, self._wiring_of_all(), unit)
+        )
+        here = self._charging()
+        if connector not in here:
+            here.append(connector)  # imagined to begin now, after the others
+        if len(here) == 1:
+            return alone
+        stacks, maximum = self._in_amps(here, start_s, now_s)
+        return beside(alone, here.index(connector), stacks, maximum, self._wiring(connector), unit)
 
     # --- what a profile must be ---------------------------------------------------------------------------------------
 
@@ -291,28 +320,27 @@ class SmartCharging(FeatureProfile):
             return ()
         here = self._charging()
         if connector not in here:
-            return ()  # an onlooker asks; nothing is offered there that could be bounded
-        at_s, amps = self._utc_s(now_s), ChargingRateUnitType.amps
-        bounds, untils = [], []
-        for each in here:
-            bound, bound_until_s = self._stack(each, at_s, amps, is_offer=True).at(at_s)
-            bounds.append(bound)
-            untils.append(bound_until_s)
-        most, most_until_s = Maximum(self.installed, self._wiring(is_offer=True), amps).at(at_s)
-        self._wait_until(min(*untils, most_until_s))
+            return ()  # nothing is offered there that could be limited
+        sharing = shared(*self._in_amps(here, self._utc_s(now_s), now_s), self._utc_s(now_s))
+        self._wait_until(sharing.until_s)
         index = here.index(connector)
-        bound = bounds[index]
-        found = [] if bound.profile is None else [Limit(cut(bound.limit), _name(bound.profile), untils[index])]
-        if most is not None and most.profile is not None:
-            given = share([cut(each.limit) for each in bounds], cut(most.limit))[index]
-            found.append(Limit(cut(given), _name(most.profile), most_until_s))
+        bound, most = sharing.bounds[index], sharing.most
+        found = []
+        if bound.profile is not None:
+            reason = _reason(bound, self._wiring(connector))
+            found.append(Limit(cut(bound.limit), reason, sharing.untils_s[index]))
+        if most is not None:
+            reason = _reason(most, self._wiring_of_all(), len(here))
+            found.append(Limit(sharing.given_a[index], reason, sharing.most_until_s))
         return found
 
     def connector_changed(self, connector: Connector, now_s: float) -> None:
-        """Who takes part, and with what cable, decides what is left for the others."""
+        """Who charges, within which local limit and on how many phases, decides what is left for the others."""
         if not self._installed:
             return
-        takers = tuple((each.number, each.own_limit().amps) for each in self._charging())
+        takers = tuple(
+            (each.number, self._local_a(each, now_s), each.meter.conducting_phases) for each in self._charging()
+        )
         if takers != self._takers:
             self._takers = takers
             self._reconsider(now_s)
@@ -332,7 +360,7 @@ class SmartCharging(FeatureProfile):
 
     def _waits_for_share(self, connector: Connector, now_s: float) -> bool:
         """Whether a connector is offered nothing though its own profiles would let it."""
-        own = self._stack(connector, self._utc_s(now_s), ChargingRateUnitType.amps, is_offer=True)
+        own = self._stack(connector, self._utc_s(now_s), ChargingRateUnitType.amps, now_s)
         return connector.offered_a < MINIMUM_A <= cut(own.at(self._utc_s(now_s))[0].limit)
 
     def _let_others_go_first(self, now_s: float) -> None:
@@ -387,13 +415,27 @@ class SmartCharging(FeatureProfile):
     def _utc_s(self, now_s: float) -> int:
         return math.floor(self.host.calendar.utc_s(now_s) + _FRACTION_S)
 
-    def _wiring(self, connector: Connector | None = None, *, is_offer: bool = False) -> Wiring:
-        """Of one outlet, or of the whole box: there the outlet with the most phases says what power is in A."""
-        outlets = [each.outlet.rated for each in ((connector,) if connector else self.host.connectors)]
-        rated = max(outlets, key=lambda each: each.phases)
-        return Wiring(rated.voltage_v, rated.phases, is_fixed=is_offer)
+    def _wiring(self, connector: Connector) -> Wiring:
+        rated = connector.outlet.rated
+        return Wiring(rated.voltage_v, rated.phases, connector.meter.conducting_phases)
 
-    def _stack(self, connector: Connector, at_s: int, unit: str, *, is_offer: bool = False) -> Stack:
+    def _wiring_of_all(self) -> Wiring:
+        """Return the wiring by which a limit for the whole charge point is converted: with the most phases there are."""
+        wirings = [self._wiring(each) for each in self.host.connectors]
+        phases, conducting = max(each.phases for each in wirings), max(each.conducting for each in wirings)
+        return Wiring(wirings[0].voltage_v, phases, conducting)
+
+    def _local_a(self, connector: Connector, now_s: float) -> float:
+        """Return the least limit of a connector that does not come from a charging profile, in A per phase."""
+        others = (each.amps for each in self.host.limits(connector, now_s, besides=self))
+        return min((connector.own_limit().amps, *others))
+
+    def _in_amps(self, connectors: Iterable[Connector], at_s: int, now_s: float) -> tuple[list[Stack], Maximum]:
+        amps = ChargingRateUnitType.amps
+        stacks = [self._stack(each, at_s, amps, now_s) for each in connectors]
+        return stacks, Maximum(self.installed, self._wiring_of_all(), amps)
+
+    def _stack(self, connector: Connector, at_s: int, unit: str, now_s: float) -> Stack:
         """What is said of a connector; where no transaction runs, one is imagined that begins now (5.7)."""
         running = connector.transaction if connector.is_charging else None
         return Stack(
@@ -401,12 +443,26 @@ class SmartCharging(FeatureProfile):
             connector.number,
             None if running is None else running.key,
             at_s if running is None else math.floor(running.started_utc_s),
-            connector.own_limit().amps,
-            self._wiring(connector, is_offer=is_offer),
+            self._local_a(connector, now_s),
+            self._wiring(connector),
             unit,
             is_strict=self.host.setting(TX_PROFILE_HIDES_TX_DEFAULT),
         )
 
 
-def _name(profile: Profile) -> str:
-    return f"{profile.purpose} {profile.profile_id}"
+def _reason(bound: Bound, wiring: Wiring, connectors: int = 1) -> str:
+    """Return which profile sets a limit in A, how a limit in W became that, and among how many connectors it is shared."""
+    profile, period, amps = bound.profile, bound.period, cut(bound.limit)
+    if profile is None or period is None:
+        return ""
+    told = []
+    sharers = f" for {connectors} connectors" if connectors > 1 else ""
+    if profile.unit == ChargingRateUnitType.watts:
+        phases = wiring.phases_of(period)
+        told.append(f"{period.limit:.10g} W over {phases} {'phase' if phases == 1 else 'phases'} = {amps:g} A{sharers}")
+    elif sharers:
+        told.append(f"{amps:g} A{sharers}")
+    if 0.0 < amps < MINIMUM_A:
+        told.append(f"below {MINIMUM_A:g} A")
+    name = f"{profile.purpose} {profile.profile_id}"
+    return f"{name} ({', '.join(told)})" if told else name

@@ -469,9 +469,13 @@ class ChargePoint:
         """Whether the central system refused the tag of the transaction that runs there."""
         return connector.transaction is not None and connector.transaction.is_deauthorized
 
-    def limits(self, connector: Connector, now_s: float) -> Iterable[Limit]:
+    def limits(
+        self, connector: Connector, now_s: float, besides: FeatureProfile | None = None
+    ) -> Iterable[Limit]:
+        """Return the bounds that the features set on what a connector may offer; those ``besides`` one of them."""
         for index in self.roster.listening["limits"]:
-            yield from self.features[index].limits(connector, now_s)
+            if self.features[index] is not besides:
+                yield from self.features[index].limits(connector, now_s)
 
     def save_register(self, connector: int, energy_wh: int, offset_wh: float, now_s: float) -> None:
         body: dict[str, Any] = {"wh": energy_wh, "at": self.calendar.utc_s(now_s)}

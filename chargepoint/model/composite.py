@@ -72,7 +72,8 @@ class Profile:
             return None, self.valid_from_s
         if self.valid_to_s is not None and at_s >= self.valid_to_s:
             return None, math.inf
-        anchor_s, duration_s = self._anchor_s(transaction_s), self.duration_s
+        start_s, duration_s = self.fixed_start_s, self.duration_s
+        anchor_s = transaction_s if start_s is None else start_s
         if self.recurrence_s is not None:
             # Occurrences before startSchedule count too; validFrom is there to bar them.
             anchor_s += (at_s - anchor_s) // self.recurrence_s * self.recurrence_s
@@ -90,15 +91,17 @@ class Profile:
             end_s = min(end_s, self.valid_to_s)
         return self.periods[index - 1], end_s
 
-    def _anchor_s(self, transaction_s: int) -> int:
-        # A ChargePointMaxProfile belongs to no transaction (3.13.1): its situation-specific start (7.10) is its arrival.
-        start_s = self.received_s if self.purpose == Purpose.charge_point_max_profile else transaction_s
-        if self.kind == Kind.relative:
-            return start_s
-        if self.start_s is not None:
-            return self.start_s
-        # 7.13 does not say what an Absolute schedule without startSchedule is relative to.
-        return start_s if self.valid_from_s is None else self.valid_from_s
+    @property
+    def fixed_start_s(self) -> int | None:
+        """UTC in s at which the schedule starts; None when it starts with the transaction."""
+        if self.kind != Kind.relative:
+            if self.start_s is not None:
+                return self.start_s
+            # 7.13 does not say what an Absolute schedule without startSchedule is relative to.
+            if self.valid_from_s is not None:
+                return self.valid_from_s
+        # A ChargePointMaxProfile belongs to no transaction (3.13.1): its situation-specific start (7.9) is its arrival.
+        return self.received_s if self.purpose == Purpose.charge_point_max_profile else None
 
     def body(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -122,33 +125,39 @@ def _start(period: Period) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What turns A per phase into W and back: the nominal voltage, and the phases an outlet has.
+    """What converts A per phase into W in total and back: nominal voltage, phases of an outlet, phases in use.
 
-    ``is_fixed``: no phase can be switched off, so that power is spread over all of them whatever a period wants; this is
-    what an offer is made with. A composite schedule goes by the numberPhases of its periods.
+    ``conducting`` is the number of phases on which the meter has shown current since the car was plugged in. No board
+    here can switch a phase off, so a car on three phases takes power from all of them whatever numberPhases says.
     """
 
     voltage_v: float
     phases: int
-    is_fixed: bool = False
+    conducting: int = 0
+
+    def phases_of(self, period: Period) -> int:
+        """Return the phases by which a limit of ``period`` is converted.
+
+        numberPhases (7.12), 3 if it is absent, at most those of the outlet (erratum 3.34); more when more conduct.
+        """
+        return max(min(period.phases or ALL_PHASES, self.phases), self.conducting)
 
     def convert(self, period: Period, unit: str, wanted: str) -> float:
-        """Return a period's limit in the ``wanted`` unit. More phases than there are count as those there are (erratum)."""
+        """Return a period's limit in the ``wanted`` unit: current per phase = power / (voltage * phases) (7.12)."""
         if unit == wanted:
             return period.limit
-        phases = min(period.phases or ALL_PHASES, self.phases)
-        if wanted == Unit.watts:
-            return period.limit * self.voltage_v * phases
-        return period.limit / (self.voltage_v * (self.phases if self.is_fixed else phases))
+        volts = self.voltage_v * self.phases_of(period)
+        return period.limit * volts if wanted == Unit.watts else period.limit / volts
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What may be taken at an instant, in the unit asked for, and whose word that is: None is the outlet itself."""
+    """The limit at an instant in the unit asked for, and the profile and period that set it; None is the outlet itself."""
 
     limit: float
     phases: int | None = None
     profile: Profile | None = None
+    period: Period | None = None
 
 
 At = Callable[[int], tuple[Bound, float]]
@@ -203,7 +212,7 @@ class Maximum:
         profile, period, until_s = self._purpose.at(at_s)
         if profile is None or period is None:
             return None, until_s
-        return Bound(self._wiring.convert(period, profile.unit, self._unit), period.phases, profile), until_s
+        return Bound(self._wiring.convert(period, profile.unit, self._unit), period.phases, profile, period), until_s
 
 
 class Stack:
@@ -252,7 +261,7 @@ class Stack:
             limit = self._wiring.convert(period, profile.unit, self._unit)
             # Of equal bounds the profile's is told: it may have a numberPhases.
             if limit <= self._local.limit:
-                return Bound(limit, period.phases, profile), until_s
+                return Bound(limit, period.phases, profile, period), until_s
         return self._local, until_s
 
 
@@ -278,6 +287,55 @@ def total(stacks: Sequence[Stack], maximum: Maximum) -> At:
         if len(stacks) == 1:
             return bound, until_s
         return Bound(limit, phases.pop() if len(phases) == 1 else None), until_s
+
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What each of several connectors may take at an instant, in A per phase, in order of arrival."""
+
+    bounds: tuple[Bound, ...]
+    """Of each by its own profiles and its outlet."""
+    untils_s: tuple[float, ...]
+    most: Bound | None
+    """By the ChargePointMaxProfile, for all together; None: none is in force."""
+    most_until_s: float
+    given_a: tuple[float, ...]
+    """What is left of its bound to each, cut to tenths."""
+
+    @property
+    def until_s(self) -> float:
+        return min(self.most_until_s, *self.untils_s)
+
+
+def shared(stacks: Sequence[Stack], maximum: Maximum, at_s: int) -> Sharing:
+    """Divide what ChargePointMaxProfile leaves among connectors that charge (3.13.1). Stacks and maximum are in A."""
+    asked = [stack.at(at_s) for stack in stacks]
+    bounds = tuple(bound for bound, _ in asked)
+    most, most_until_s = maximum.at(at_s)
+    given_a = tuple(cut(bound.limit) for bound in bounds)
+    if most is not None:
+        given_a = tuple(cut(amps) for amps in share(given_a, cut(most.limit)))
+    return Sharing(bounds, tuple(until_s for _, until_s in asked), most, most_until_s, given_a)
+
+
+def beside(alone: At, index: int, stacks: Sequence[Stack], maximum: Maximum, wiring: Wiring, unit: str) -> At:
+    """Return what one of several charging connectors may take: ``alone``, its limit in ``unit`` without the others, or
+    its share where that is less. ``stacks`` are those of all of them and ``maximum``, both in A."""
+
+    def at(at_s: int) -> tuple[Bound, float]:
+        bound, until_s = alone(at_s)
+        sharing = shared(stacks, maximum, at_s)
+        until_s = min(until_s, sharing.until_s)
+        most, given_a = sharing.most, sharing.given_a[index]
+        if most is None:
+            return bound, until_s
+        alone_a = min(cut(sharing.bounds[index].limit), cut(most.limit))
+        if alone_a < MINIMUM_A or given_a >= alone_a:
+            return bound, until_s  # the others take nothing away from it
+        limit = wiring.convert(Period(0, given_a, most.phases), Unit.amps, unit)
+        return Bound(limit, most.phases, most.profile, most.period), until_s
 
     return at
 

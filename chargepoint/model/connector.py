@@ -262,6 +262,7 @@ class Connector:
             self._proceed(now_s)
 
     def _left(self, now_s: float) -> None:
+        self.meter.forget_car()
         self.faults.unplugged(now_s)
         if self.is_charging:
             self.host.car_left(self, now_s)

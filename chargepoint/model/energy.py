@@ -35,6 +35,9 @@ FALLEN_READINGS = 3
 OVER_CURRENT_S = 7.0
 """A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
 
+CONDUCTS_A = 1.0
+"""A phase with this current conducts: it is more than noise and stand-by, and less than a car takes while it charges."""
+
 
 class MeterOwner(Protocol):
     """What a meter needs of the connector it belongs to."""
@@ -51,6 +54,7 @@ class MeterOwner(Protocol):
     @property
     def offered_a(self) -> float: ...
     def emit(self, effect: Effect) -> None: ...
+    def reconsider(self, now_s: float) -> None: ...
     def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None: ...
     def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None: ...
 
@@ -68,6 +72,7 @@ class EnergyMeter:
         "_outlet",
         "_over_since_s",
         "_owner",
+        "conducting_phases",
         "reading",
         "register_wh",
     )
@@ -76,6 +81,8 @@ class EnergyMeter:
         self.reading: Reading | None = None
         """The last one that was believed."""
         self.register_wh = 0.0
+        self.conducting_phases = 0
+        """The most phases on which the car was seen to take current since it was plugged in."""
         self._offset_wh = 0.0
         self._owner = owner
         self._outlet = outlet
@@ -109,7 +116,12 @@ class EnergyMeter:
         self._owner.trouble(Trouble.METER_SILENT, False, now_s)
         self._watch_temperature(reading, now_s)
         self._watch_current(reading, now_s)
+        self._count_phases(reading, now_s)
         return True
+
+    def forget_car(self) -> None:
+        """The car has left: on how many phases the next one charges is not known yet."""
+        self.conducting_phases = 0
 
     def is_silent(self, now_s: float) -> None:
         """The meter does not answer: nothing flows until it does, and it is asked again."""
@@ -187,6 +199,18 @@ class EnergyMeter:
             self._over_since_s = None
             info = f"{max(reading.current_a):.1f} A, {bound_a:.1f} A allowed"
             self._owner.trouble(Trouble.OVER_CURRENT, True, now_s, info)
+
+    def _count_phases(self, reading: Reading, now_s: float) -> None:
+        """Note on how many phases the car charges: what a limit in W comes to per phase depends on it (OCPP 1.6 7.12).
+
+        A meter that does not tell the current of each phase counts as one that shows all of them.
+        """
+        phases = self._outlet.rated.phases
+        current_a = reading.current_a[:phases]
+        seen = sum(abs(amps) >= CONDUCTS_A for amps in current_a) if len(current_a) == phases else phases
+        if seen > self.conducting_phases:
+            self.conducting_phases = seen
+            self._owner.reconsider(now_s)
 
     def _keep_fresh(self, now_s: float) -> None:
         is_silent = Trouble.METER_SILENT in self._owner.troubles

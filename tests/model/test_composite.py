@@ -309,11 +309,21 @@ def test_shares_never_exceed_what_there_is_nor_what_is_wanted(wanted: list[float
 # --- conversion -------------------------------------------------------------------------------------------------------
 
 
-def test_an_offer_spreads_power_over_all_phases_that_cannot_be_switched_off() -> None:
-    """numberPhases 1 on a box that keeps three: the total power stands (erratum; handbook 7)."""
-    one = Period(0, 4140.0, 1)
-    assert Wiring(230.0, 3).convert(one, "W", "A") == pytest.approx(18.0)
-    assert Wiring(230.0, 3, is_fixed=True).convert(one, "W", "A") == pytest.approx(6.0)
+@pytest.mark.parametrize(
+    ("number_phases", "fitted", "conducting", "phases"),
+    [(1, 3, 0, 1), (None, 3, 0, 3), (2, 3, 0, 2), (3, 1, 0, 1), (1, 3, 1, 1), (1, 3, 3, 3), (None, 3, 1, 3), (1, 1, 1, 1)],
+)  # fmt: skip
+def test_power_is_divided_by_number_phases_unless_more_phases_conduct(
+    number_phases: int | None, fitted: int, conducting: int, phases: int
+) -> None:
+    """Current per phase = Power / (Line Voltage * Number of Phases), numberPhases or 3 (7.12, erratum 3.69).
+
+    More phases than fitted count as those fitted (erratum 3.34). More that conduct than numberPhases says count as they
+    are ([D]): the limit is the TOTAL allowed charging power.
+    """
+    wiring = Wiring(230.0, fitted, conducting)
+    assert wiring.convert(Period(0, 4140.0, number_phases), "W", "A") == pytest.approx(18.0 / phases)
+    assert wiring.convert(Period(0, 6.0, number_phases), "A", "W") == pytest.approx(1380.0 * phases)
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(15.99, 15.9), (21.4, 21.4), (0.29999999999999998, 0.3), (6.0, 6.0)])

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from chargepoint.model.journal import OfferChanged
 from chargepoint.model.timebase import utc_seconds, utc_text
+from profiles.core.local_limit import LocalLimit
 from profiles.smart_charging import YIELD_S, SmartCharging
 from tests.world import EPOCH_UTC_S, World
 
@@ -409,26 +413,191 @@ def test_a_limit_falls_at_once_and_rises_after_five_seconds(world: World) -> Non
     assert supply.offered_a == pytest.approx(12.0)
 
 
-def test_power_that_three_phases_share_is_converted_with_three(world: World) -> None:
-    """This box cannot switch to one phase, so total power is kept: 4600 W are 6.6 A on three (handbook 7)."""
-    one_phase = {"startPeriod": 0, "limit": 4600.0, "numberPhases": 1}
-    put(world, profile(chargingSchedule={"chargingRateUnit": "W", "chargingSchedulePeriod": [one_phase]}))
-    assert offered(world.charge()) == 6.6
+# --- phases -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a limit in A with numberPhases 1 is offered on all three phases of a box that cannot switch them, and told as"
-    " the power of one: either the offer or the schedule in W has to follow the phases that are used",
-)
+def power(watts: float, phases: int | None = None, number: int = 1, purpose: str = "TxDefaultProfile") -> dict[str, Any]:
+    period: dict[str, Any] = {"startPeriod": 0, "limit": watts} | ({} if phases is None else {"numberPhases": phases})
+    start = "2026-01-01T00:00:00Z"
+    unit = {"chargingRateUnit": "W", "chargingSchedulePeriod": [period], "startSchedule": start}
+    return profile(number, purpose, chargingSchedule=unit)
+
+
+def draws(world: World, phases: int, connector: int = 1) -> World:
+    """The car takes current on so many phases."""
+    world.charger.act(lambda board, now_s: board.outlet(connector).hands.draws(None, phases, now_s))  # type: ignore[union-attr]
+    return world
+
+
+def why(world: World, connector: int = 1) -> str:
+    return str(world.connector(connector).offer.reason)
+
+
+def measured(board: str = "ac22-sim") -> World:
+    """A box that reads its meter every 10 s in a transaction."""
+    return World(board=board, keys={"MeterValueSampleInterval": "10"})
+
+
+def test_power_for_one_phase_charges_a_car_with_one_phase() -> None:
+    """Current per phase = Power / (Line Voltage * Number of Phases) (7.12): 3680 W on one phase are 16 A."""
+    world = measured()
+    put(world, power(3680.0, 1))
+    draws(world, 1).charge().run(120)
+    assert (offered(world), told(world)) == (16.0, [(0, 16.0)])
+    assert why(world) == "TxDefaultProfile 1 (3680 W over 1 phase = 16 A)"
+    assert world.told() == "Charging"
+
+
+def test_power_for_one_phase_is_spread_as_soon_as_more_phases_conduct() -> None:
+    """W: this is the TOTAL allowed charging power (7.12, erratum 3.69).
+
+    [D]: numberPhases counts until the meter shows more phases conducting, because this box cannot switch any off.
+    """
+    world = measured()
+    put(world, power(6900.0, 1))
+    world.plug().tap("A1").run(1)
+    assert (offered(world), told(world)) == (30.0, [(0, 30.0)])
+    world.run(60)
+    assert (offered(world), told(world)) == (10.0, [(0, 10.0)])
+    assert why(world) == "TxDefaultProfile 1 (6900 W over 3 phases = 10 A)"
+    assert world.connector().meter.reading.total_power_w <= 6900.0
+
+
+def test_what_is_too_little_for_the_phases_in_use_suspends_with_its_arithmetic() -> None:
+    """3680 W for one phase, and the car takes three: 5.3 A is below 6 A, the least that a pilot can offer."""
+    world = measured()
+    put(world, power(3680.0, 1))
+    world.charge().run(60)
+    assert world.told() == "SuspendedEVSE"
+    assert told(world) == [(0, 5.3)]
+    assert why(world) == "TxDefaultProfile 1 (3680 W over 3 phases = 5.3 A, below 6 A)"
+
+
+def test_the_phases_that_were_seen_count_until_the_car_is_unplugged() -> None:
+    """[D]: a car that is suspended shows no current; its phases are not forgotten, so that it does not start again."""
+    world = measured()
+    put(world, power(3680.0, 1))
+    world.charge().run(600)
+    assert world.told() == "SuspendedEVSE"
+    assert [e.limit_a for _, e in world.journal if isinstance(e, OfferChanged)] == [0.0, 16.0, 5.3]
+    draws(world.unplug().run(10), 1).charge("B2").run(60)
+    assert (offered(world), world.told()) == (16.0, "Charging")
+
+
+def test_a_maximum_in_amps_and_power_for_one_phase_give_what_is_told() -> None:
+    """The least of both, each by its own phases (3.13.1, 7.12): what is told is what is offered."""
+    world = measured()
+    put(world, limited(16.0, 1, "ChargePointMaxProfile"), connector=0)
+    world.charge()
+    put(world, power(6900.0, 1, 2, "TxProfile"))
+    world.run(60)
+    assert (offered(world), told(world)) == (10.0, [(0, 10.0)])
+
+
+def test_a_maximum_in_power_for_one_phase_follows_the_phases_of_all_cars() -> None:
+    """The combined energy flow of all connectors cannot be greater than the maximum (3.13.1)."""
+    world = World(board="ac22-sim-duo", keys={"MeterValueSampleInterval": "10"})
+    put(world, power(13_800.0, 1, purpose="ChargePointMaxProfile"), connector=0)
+    draws(draws(world, 1, 1), 1, 2).charge("A1", 1).charge("B1", 2).run(60)
+    assert [offered(world, number) for number in (1, 2)] == [30.0, 30.0]
+    draws(world, 3, 2).run(60)
+    assert [offered(world, number) for number in (1, 2)] == [10.0, 10.0]
+    assert why(world, 1) == "ChargePointMaxProfile 1 (13800 W over 3 phases = 20 A for 2 connectors)"
+
+
+def test_the_number_of_phases_stands_in_the_schedule_that_a_profile_gives(world: World) -> None:
+    """numberPhases: the number of phases that can be used for charging (7.14)."""
+    start = in_s(world, 0)
+    periods = [{"startPeriod": 0, "limit": 10.0, "numberPhases": 1}, {"startPeriod": 60, "limit": 10.0}]
+    unit = {"chargingRateUnit": "A", "chargingSchedulePeriod": periods, "startSchedule": start}
+    put(world, profile(chargingSchedule=unit))
+    answer = world.ask("GetCompositeSchedule", connectorId=1, duration=120)
+    assert answer["chargingSchedule"]["chargingSchedulePeriod"] == periods
+
+
 def test_a_car_takes_no_more_than_the_schedule_tells(world: World) -> None:
     """It SHALL report the power or current the Charge Point expects to consume from the grid (5.7, erratum 3.30)."""
     one_phase = schedule((0, 10.0), startSchedule="2026-01-01T00:00:00Z")
     one_phase["chargingSchedulePeriod"][0]["numberPhases"] = 1
     put(world, profile(chargingSchedule=one_phase))
+    assert told(world, chargingRateUnit="W") == [(0, 2300.0)]
     world.charge().run(60)
     ((_, told_w),) = told(world, chargingRateUnit="W")
-    assert world.connector().meter.reading.total_power_w <= told_w
+    assert world.connector().meter.reading.total_power_w <= told_w == 6900.0
+
+
+# --- what is told is what is offered ----------------------------------------------------------------------------------
+
+
+def test_the_schedule_of_a_connector_is_its_share(duo: World) -> None:
+    """The result of all active schedules and possible local limits present in the Charge Point (5.7)."""
+    put(duo, limited(25.0, 1, "ChargePointMaxProfile"), connector=0)
+    duo.plug(1).tap("A1").run(10)
+    assert told(duo, 1) == [(0, 25.0)]
+    assert told(duo, 2) == [(0, 12.5)], "imagined to begin now, beside the other"
+    duo.plug(2).tap("B2").run(20)
+    put(duo, profile(2, chargingSchedule=schedule((0, 10.0), (300, 20.0), startSchedule=in_s(duo, 0))), connector=2)
+    assert (offered(duo, 1), offered(duo, 2)) == (15.0, 10.0)
+    assert told(duo, 1) == [(0, 15.0), (300, 12.5)]
+    assert told(duo, 2) == [(0, 10.0), (300, 12.5)]
+    assert told(duo, 1, chargingRateUnit="W") == [(0, 10_350.0), (300, 8625.0)]
+    assert told(duo, 0) == [(0, 25.0)]
+
+
+def test_the_schedule_of_a_connector_that_waits_for_its_turn_is_nothing(duo: World) -> None:
+    """11 A among two: 6 A for each is more than there is, so the second waits (SuspendedEVSE)."""
+    put(duo, limited(11.0, 1, "ChargePointMaxProfile"), connector=0)
+    both(duo)
+    assert [told(duo, number) for number in (1, 2)] == [[(0, 11.0)], [(0, 0.0)]]
+
+
+def test_a_limit_set_on_site_stands_in_the_schedule_and_leaves_more_for_the_others(duo: World) -> None:
+    """…and possible local limits present in the Charge Point (5.7)."""
+    put(duo, limited(25.0, 1, "ChargePointMaxProfile"), connector=0)
+    both(duo)
+    assert (offered(duo, 1), offered(duo, 2)) == (12.5, 12.5)
+    duo.feature(LocalLimit).set(duo.connector(1), 8.0, duo.now_s)
+    duo.run(6)
+    assert (offered(duo, 1), offered(duo, 2)) == (8.0, 17.0)
+    assert (told(duo, 1), told(duo, 2)) == ([(0, 8.0)], [(0, 17.0)])
+    duo.feature(LocalLimit).set(duo.connector(1), None, duo.now_s)
+    assert told(duo.run(6), 1) == [(0, 12.5)]
+
+
+AMPS = st.integers(0, 350).map(lambda tenths: tenths / 10)
+WATTS = st.integers(0, 22_000).map(float)
+PHASES = st.none() | st.integers(1, 3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_the_reported_limit_is_the_offered_limit(data: st.DataObject) -> None:
+    """5.7: the reported schedule is the result of the calculation of all active schedules and local limits.
+
+    Two outlets, profiles of all purposes in both units, cars on one or three phases, limits set on site: whatever stands
+    in the first period is what is offered now. Below 6 A nothing is offered, and the schedule tells the limit as it is.
+    """
+    world = World(board="ac22-sim-duo", keys={"MeterValueSampleInterval": "10"})
+    for number in (1, 2):
+        if data.draw(st.booleans(), label=f"car {number}"):
+            draws(world, data.draw(st.sampled_from([1, 3])), number).charge(f"T{number}", number)
+    places = [("ChargePointMaxProfile", 0), ("TxDefaultProfile", 0), ("TxDefaultProfile", 2), ("TxProfile", 1)]
+    for number, (purpose, connector) in enumerate(places, start=1):
+        if not data.draw(st.booleans(), label=purpose):
+            continue
+        unit = data.draw(st.sampled_from("AW"))
+        sent = power(data.draw(WATTS if unit == "W" else AMPS), data.draw(PHASES), number, purpose)
+        sent["chargingSchedule"]["chargingRateUnit"] = unit
+        put(world, sent, connector)
+    if data.draw(st.booleans(), label="local"):
+        world.feature(LocalLimit).set(world.connector(1), data.draw(st.sampled_from([6.0, 9.5, 20.0])), world.now_s)
+    for wait_s in (1, 20, 20):
+        world.run(wait_s)
+        for connector in world.model.connectors:
+            if connector.is_charging:
+                ((_, limit),) = told(world, connector.number)
+                amps = offered(world, connector.number)
+                assert (limit if limit >= 6.0 else 0.0) == (amps if amps >= 6.0 else 0.0)
 
 
 def test_a_transaction_profile_ends_with_its_transaction(world: World) -> None:

@@ -213,7 +213,7 @@ class ChargingProfile(Document):
     unit: str
     valid_from: str | None
     valid_to: str | None
-    start: str | None
+    start: str | None = Field(description="of its schedule; None: with the transaction")
     duration_s: int | None
     recurrence_s: int | None
     periods: list[Period]

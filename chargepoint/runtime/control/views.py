@@ -123,7 +123,7 @@ def charging_profile(of: Profile) -> responses.ChargingProfile:
         unit=of.unit,
         valid_from=_instant(of.valid_from_s),
         valid_to=_instant(of.valid_to_s),
-        start=_instant(of.start_s),
+        start=_instant(of.fixed_start_s),
         duration_s=of.duration_s,
         recurrence_s=of.recurrence_s,
         periods=[responses.Period(start_s=p.start_s, limit=p.limit, phases=p.phases) for p in of.periods],

@@ -12,9 +12,9 @@ const INDENT_PX = 4;
 
 const seconds = (iso) => (iso === null ? null : Date.parse(iso) / 1000);
 
-/** When the schedule begins anew within a day from `now`; a relative one begins with the transaction. */
+/** When the schedule begins anew within a day from `now`; without a start it begins with the transaction. */
 function begins(profile, now, started) {
-  const start = profile.kind === "Relative" ? (started ?? now) : (seconds(profile.start) ?? started ?? now);
+  const start = seconds(profile.start) ?? started ?? now;
   if (profile.kind !== "Recurring" || !profile.recurrence_s) return [start];
   const first = start + Math.floor((now - start) / profile.recurrence_s) * profile.recurrence_s;
   return Array.from({ length: Math.ceil(DAY_S / profile.recurrence_s) + 1 }, (_none, turn) => first + turn * profile.recurrence_s).filter((each) => each >= start);
