@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from chargepoint.model.cost import CUSTOM_DISPLAY_COST_AND_PRICE
 from chargepoint.model.feature import FeatureProfile
 
+from .absent import KEYS
 from .core import Core
 from .costs import Costs
 from .costs.texts import CUSTOM_MULTI_LANGUAGE_MESSAGES
@@ -60,3 +61,19 @@ def select(
         raise ValueError("the feature profile Core cannot be left out (OCPP 1.6, 3.3)")
     chosen = {*wanted, *extensions}
     return tuple(cls for name, classes in {**ALL, **EXTENSIONS}.items() if name in chosen for cls in classes)
+
+
+def absent_keys(classes: Iterable[type[FeatureProfile]]) -> dict[str, str]:
+    """Return the configuration keys that a charger of these classes lacks, each with the reason; see `Keyring`."""
+    present, found = set(classes), dict(KEYS)
+    for name, parts in {**ALL, **EXTENSIONS}.items():
+        reason = f"belongs to the feature profile {name}, which is not in use"
+        if name == "Core":
+            reason = "needs hardware that this board does not have"
+        elif name in EXTENSIONS:
+            reason = f"needs the key {name}: true"
+        for cls in parts:
+            if cls not in present:
+                found.update({key.name: reason for key in cls.keys})
+                found.update({family.name: reason for family in cls.families})
+    return found

@@ -214,8 +214,9 @@ class Roster:
         classes: Sequence[type[FeatureProfile]],
         fixed: Mapping[str, tuple[Any, Any]] | None = None,
         absent: Mapping[str, Callable[[], Any]] | None = None,
+        absent_keys: Mapping[str, str] | None = None,
     ) -> None:
-        """``fixed``: see `Keyring`. ``absent`` answers calls of feature profiles that are not in use.
+        """``fixed`` and ``absent_keys``: see `Keyring`. ``absent`` answers calls of feature profiles that are not in use.
 
         Raises ValueError when two classes serve the same call.
         """
@@ -239,7 +240,7 @@ class Roster:
             for hook in _HOOKS
         }
         families = (family for cls in self.classes for family in cls.families)
-        self.keyring = Keyring((key for cls in self.classes for key in cls.keys), fixed, families)
+        self.keyring = Keyring((key for cls in self.classes for key in cls.keys), fixed, families, absent_keys)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -149,21 +149,26 @@ class KeyFamily(Generic[T]):
 class Keyring:
     """All keys of one kind of charger, found by name whatever the case (OCPP 1.6: keys are CiString)."""
 
-    __slots__ = ("_by_name", "defaults", "families", "fixed")
+    __slots__ = ("_absent", "_by_name", "defaults", "families", "fixed")
 
     def __init__(
         self,
         keys: Iterable[Key[Any]],
         fixed: Mapping[str, tuple[Any, Access | None]] | None = None,
         families: Iterable[KeyFamily[Any]] = (),
+        absent: Mapping[str, str] | None = None,
     ) -> None:
         """``fixed`` gives keys another default, and access, for this kind: what the board or the build decides.
+
+        ``absent`` are names with a meaning that this kind of charger does not honour, and why: no custom key may have
+        one of them. A name that ends in ``[]`` stands for all that have a number there.
 
         Raises ValueError when two declarations share a name.
         """
         self._by_name: dict[str, Key[Any]] = {}
         self.fixed = dict(fixed or {})
         self.families = tuple(families)
+        self._absent = {name.lower(): reason for name, reason in (absent or {}).items()}
         for key in keys:
             if self._by_name.setdefault(key.name.lower(), key) is not key:
                 raise ValueError(f"configuration key {key.name} is declared twice")
@@ -175,6 +180,12 @@ class Keyring:
         if key is None:
             key = next((member for family in self.families if (member := family.member(name)) is not None), None)
         return key
+
+    def absence(self, name: str) -> str | None:
+        """Return why this charger lacks a key that others have, as ``NAME belongs to …``; None for any other name."""
+        head = name.partition(",")[0].strip().lower()
+        reason = self._absent.get(head) or self._absent.get(f"{head.rstrip('0123456789')}[]")
+        return None if reason is None else f"{name} {reason}"
 
     def __iter__(self) -> Iterator[Key[Any]]:
         return iter(self._by_name.values())
@@ -234,13 +245,17 @@ class Settings:
     def configure(self, name: str, text: str) -> None:
         """Set a key from a configuration file or from the store, read-only ones too.
 
-        An unknown name becomes a custom key. Raises ValueError for a value the key does not take.
+        An unknown name becomes a custom key. Raises ValueError for a value the key does not take, and for a name that
+        means something this charger does not honour (`Keyring.absence`).
         """
         key = self.keyring.find(name)
-        if key is None:
-            self._custom[name] = text
-        else:
+        if key is not None:
             self._values[key.name] = key.parse(text)
+            return
+        reason = self.keyring.absence(name)
+        if reason is not None:
+            raise ValueError(reason)
+        self._custom[self._custom_name(name) or name] = text
 
     def change(self, name: str, text: str) -> tuple[ConfigurationStatus, str, str]:
         """Try what ChangeConfiguration asks and return the status, the key's canonical name and the reason of a refusal.
@@ -249,11 +264,11 @@ class Settings:
         """
         key = self.keyring.find(name)
         if key is None:
-            for custom in self._custom:
-                if custom.lower() == name.lower():
-                    self._custom[custom] = text
-                    return ConfigurationStatus.accepted, custom, ""
-            return ConfigurationStatus.not_supported, name, "no such key"
+            custom = self._custom_name(name)
+            if custom is None:
+                return ConfigurationStatus.not_supported, name, self.keyring.absence(name) or "no such key"
+            self._custom[custom] = text
+            return ConfigurationStatus.accepted, custom, ""
         if self.keyring.access(key) is Access.READ_ONLY:
             return ConfigurationStatus.rejected, key.name, "read-only"
         try:
@@ -261,6 +276,10 @@ class Settings:
         except ValueError as reason:
             return ConfigurationStatus.rejected, key.name, str(reason)
         return ConfigurationStatus.accepted, key.name, ""
+
+    def _custom_name(self, name: str) -> str | None:
+        """Return the spelling under which a custom key is kept, None when there is none of this name."""
+        return next((custom for custom in self._custom if custom.lower() == name.lower()), None)
 
     def text(self, name: str) -> str | None:
         """Return the value of a key as text, None when it has none or there is no such key."""
@@ -276,10 +295,8 @@ class Settings:
         """Return what GetConfiguration tells of one key, None when there is none. Write-only values are never told."""
         key = self.keyring.find(name)
         if key is None:
-            for custom, text in self._custom.items():
-                if custom.lower() == name.lower():
-                    return Entry(custom, readonly=False, value=text)
-            return None
+            custom = self._custom_name(name)
+            return None if custom is None else Entry(custom, readonly=False, value=self._custom[custom])
         if key not in self.keyring and key.name not in self._values:
             return None  # one of a family that has no value
         access = self.keyring.access(key)

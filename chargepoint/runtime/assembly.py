@@ -67,7 +67,7 @@ def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...], extensions: 
     classes = profiles.select(feature_profiles, extensions)
     if not any(outlet.has_light for outlet in outlets):
         classes = tuple(each for each in classes if each is not Light)
-    return Roster(classes, fixed, ANSWERS)
+    return Roster(classes, fixed, ANSWERS, profiles.absent_keys(classes))
 
 
 def station_of(plan: ChargerPlan) -> Station:

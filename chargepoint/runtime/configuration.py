@@ -367,11 +367,12 @@ def _check(configuration: Configuration, root: Section) -> None:
     keyring = roster_for(board, configuration.feature_profiles, extensions).keyring
     for name, value in configuration.keys.items():
         key = keyring.find(name)
-        if key is None:
-            continue
         try:
-            key.parse(value)
+            if key is not None:
+                key.parse(value)
+            elif (absence := keyring.absence(name)) is not None:
+                raise ConfigurationError(root.child("keys").mark_of(name), absence)
         except ValueError as error:
             is_said = root.has("keys") and root.child("keys").has(name)
             place = root.child("keys").mark_of(name) if is_said else root.child("timing").mark_of("answer_timeout")
-            raise ConfigurationError(place, f"{key.name}: {error}") from error
+            raise ConfigurationError(place, f"{key.name if key else name}: {error}") from error

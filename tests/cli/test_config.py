@@ -102,11 +102,11 @@ def test_defaults_that_are_shown_can_be_kept_as_a_file(box: Path) -> None:
 def test_secrets_are_not_shown(box: Path, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets are never echoed, wherever they come from; that there is one is told."""
     secret = secret.replace("'m'", "6d")
-    box.write_text(f"central_system:\n  url: ws://h\n  {secret}\nkeys: {{AuthorizationKey: geheim, X: y}}\n")
+    box.write_text(f"central_system:\n  url: ws://h\n  {secret}\nkeys: {{VendorPassword: geheim, X: y}}\n")
     shown = run("show", "--origin", "-c", str(box)).output
     assert "geheim" not in shown
     assert "6765" not in shown
-    assert "# AuthorizationKey: not shown" in shown
+    assert "# VendorPassword: not shown" in shown
     key = "K" if "headers" in secret else secret.split(":")[0]
     assert re.search(rf"# {key}: not shown +# {re.escape(str(box))}:3:", shown)
     monkeypatch.setenv("CHARGEPOINT_PASSWORD", SECRET)

@@ -109,6 +109,30 @@ def test_a_custom_key_can_be_read_and_changed(settings: Settings) -> None:
     assert settings.entry("VENDOR.EXTRA") == Entry("Vendor.Extra", readonly=False, value="2")
 
 
+ABSENT = {"AuthorizationKey": "belongs to security", "MeterPublicKey[]": "belongs to signing"}
+
+
+@pytest.mark.parametrize("name", ["AuthorizationKey", "authorizationkey", "MeterPublicKey1", "meterpublickey12"])
+def test_a_key_with_a_meaning_that_is_not_honoured_is_no_custom_key(name: str) -> None:
+    """If the key does not correspond to a configuration setting supported by Charge Point: NotSupported (5.3)."""
+    settings = Settings(Keyring(ALL, absent=ABSENT))
+    with pytest.raises(ValueError, match=f"{name} belongs to s"):
+        settings.configure(name, "1")
+    assert settings.entry(name) is None
+    assert settings.entries() == Settings(Keyring(ALL)).entries()
+    status, _, reason = settings.change(name, "1")
+    assert (status, reason.startswith(f"{name} belongs to s")) == (Status.not_supported, True)
+    settings.configure("MeterPublic1", "a name that only looks like one")
+
+
+def test_a_custom_key_is_one_whatever_its_case(settings: Settings) -> None:
+    """Keys are CiString50Type (6.7, 6.23): two spellings name one key."""
+    settings.configure("Vendor.Extra", "1")
+    settings.configure("vendor.EXTRA", "2")
+    assert settings.entries()[-1] == Entry("Vendor.Extra", readonly=False, value="2")
+    assert len(settings.entries()) == len(ALL)
+
+
 def test_a_key_that_is_not_in_use_is_not_there(settings: Settings) -> None:
     """Keys are "honoured or truthfully absent"."""
     assert not settings.has(FOREIGN)

@@ -155,19 +155,50 @@ def test_smallest_file_gives_the_defaults(written: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("keys", "unknown"),
+    "keys",
     [
-        ("CustomDisplayCostAndPrice: true", []),
-        ("customdisplaycostandprice: true, CustomMultiLanguageMessages: true", []),
-        ("CustomDisplayCostAndPrice: false, TimeOffset: '+01:00'", ["TimeOffset"]),
-        ("CustomMultiLanguageMessages: true", ["CustomMultiLanguageMessages"]),
-        ("CustomDisplayCostAndPrice: true, 'DefaultPriceText,en': x", ["DefaultPriceText,en"]),
+        "CustomDisplayCostAndPrice: true",
+        "customdisplaycostandprice: true, CustomMultiLanguageMessages: true, TimeOffset: '+01:00'",
     ],
 )
-def test_a_key_switches_costs_on(written: Path, keys: str, unknown: list[str]) -> None:
-    """CustomDisplayCostAndPrice brings the other keys; without them a name is one of the owner's, and that is told."""
+def test_a_key_switches_costs_on(written: Path, keys: str) -> None:
+    """CustomDisplayCostAndPrice brings the other keys."""
     written.write_text(f"keys: {{{keys}}}\n")
-    assert read(written).unknown_keys() == unknown
+    assert read(written).unknown_keys() == []
+
+
+def test_a_language_that_a_charger_does_not_have_is_a_custom_key(written: Path) -> None:
+    """DefaultPriceText,en exists only with CustomMultiLanguageMessages."""
+    written.write_text("keys: {CustomDisplayCostAndPrice: true, Vendor.Extra: x}\n")
+    assert read(written).unknown_keys() == ["Vendor.Extra"]
+
+
+SECURITY = "belongs to the security extension of OCPP 1.6, which this charger lacks"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "reason"),
+    [
+        ("keys: {AuthorizationKey: 30313233}", "AuthorizationKey", f"{SECURITY}; the password of HTTP Basic is"),
+        ("keys: {securityprofile: 2}", "securityprofile", SECURITY),
+        ("keys: {CpoName: ACME}", "CpoName", SECURITY),
+        ("keys: {AdditionalRootCertificateCheck: true}", "AdditionalRootCertificateCheck", SECURITY),
+        ("keys: {CertificateSignedMaxChainSize: 10000}", "CertificateSignedMaxChainSize", SECURITY),
+        ("keys: {CertificateStoreMaxLength: 10}", "CertificateStoreMaxLength", SECURITY),
+        ("keys: {SupportedFeatureProfilesMaxLength: 6}", "SupportedFeatureProfilesMaxLength", "has no meaning"),
+        ("keys: {MeterPublicKey1: 3059}", "MeterPublicKey1", "belongs to Signed Meter Values in OCPP 1.0"),
+        ("keys: {CustomDisplayCostAndPrice: false, TimeOffset: Z}", "TimeOffset", "needs the key CustomDisplayCostA"),
+        ("keys: {'DefaultPriceText,de': x}", "DefaultPriceText,de", "needs the key CustomMultiLanguageMessages: true"),
+        ("{feature_profiles: [Core], keys: {LocalAuthListEnabled: true}}", "LocalAuthListEnabled", "belongs to the fea"),
+    ],
+)
+def test_a_standard_key_without_effect_is_refused(written: Path, line: str, name: str, reason: str) -> None:
+    """A key is honoured or truthfully absent: as a custom one it could be read, and changed without effect ([D]).
+
+    An AuthorizationKey that is accepted and not used locks the charger out (security whitepaper, A01).
+    """
+    said = refused(written, f"identity: CP001\n{line}\n" if line.startswith("keys") else line)
+    assert f"{name} {reason}" in said
 
 
 @pytest.mark.parametrize(

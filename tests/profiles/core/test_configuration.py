@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chargepoint.model.outbox import Save
 from tests.world import World
 
 
@@ -202,3 +203,20 @@ def test_a_key_too_long_is_a_type_constraint_violation(world: World) -> None:
 def test_a_value_too_long_is_a_type_constraint_violation(world: World) -> None:
     """value > 500 characters → CALLERROR TypeConstraintViolation (handbook, messages 1.3, row 8)."""
     assert world.ask("ChangeConfiguration", key="ConnectionTimeOut", value="1" * 501) == "TypeConstraintViolation"
+
+
+@pytest.mark.parametrize("key", ["AuthorizationKey", "SecurityProfile", "CpoName", "CertificateStoreMaxLength"])
+def test_a_key_of_the_security_extension_is_unknown(world: World, key: str) -> None:
+    """If the key does not correspond to a configuration setting supported by Charge Point: NotSupported (5.3)."""
+    assert world.ask("ChangeConfiguration", key=key, value="1") == {"status": "NotSupported"}
+    assert world.ask("GetConfiguration", key=[key]) == {"configurationKey": [], "unknownKey": [key]}
+
+
+def test_a_stored_key_without_effect_is_not_told_any_more(world: World) -> None:
+    """An earlier version kept an AuthorizationKey as a custom key that GetConfiguration told in clear."""
+    world.store.commit([("CP1", Save("configuration", "AuthorizationKey", {"value": "0001020304050607"}))])
+    world.cut_power()
+    assert world.stored("configuration", "AuthorizationKey") is not None
+    told = world.ask("GetConfiguration")["configurationKey"]
+    assert "AuthorizationKey" not in {each["key"] for each in told}
+    assert world.ask("GetConfiguration", key=["AuthorizationKey"])["unknownKey"] == ["AuthorizationKey"]
