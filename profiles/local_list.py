@@ -18,11 +18,12 @@ from ocpp.v16.datatypes import AuthorizationData
 from ocpp.v16.enums import AuthorizationStatus, UpdateStatus, UpdateType
 
 from chargepoint.model.authorization import TagInfo, is_valid
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.faults import Trouble
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import Access, boolean, integer
 from chargepoint.model.outbox import Ref, Save, TrySave
+from chargepoint.model.record import Fields, RecordKind, Snapshot
 from chargepoint.model.session import Later
 from chargepoint.model.timebase import utc_seconds
 
@@ -54,6 +55,26 @@ EMPTY_VERSION = 0
 """GetLocalListVersion.conf while the list is empty, whatever number came with the update that emptied it (5.10)."""
 
 
+@lru_cache(maxsize=256)
+def _shared(status: str, parent: str | None, expires_s: float | None) -> TagInfo:
+    """Most entries of a list say the same: they share one value. Groups are few, so their names are shared as well."""
+    return TagInfo(AuthorizationStatus(status).value, None if parent is None else intern(parent), expires_s)
+
+
+def _entry(_key: str, fields: Fields) -> TagInfo:
+    expires_s = fields.optional("expires", fields.instant)
+    return _shared(fields.text("status"), fields.optional("parent", fields.text), expires_s)
+
+
+LISTED = RecordKind("listed", __name__, _entry, "the entry of a card in the local authorization list")
+"""Keyed by tag in lower case."""
+VERSION = RecordKind(
+    "list",
+    __name__,
+    lambda _key, fields: fields.integer("number", 0),
+    "the version of the local authorization list: it is 0",
+)
+"""One, keyed ``version``."""
 STORING = Ref("list")
 """What the answer to SendLocalList waits for."""
 
@@ -75,6 +96,7 @@ class LocalAuthList(FeatureProfile):
 
     name = "LocalAuthListManagement"
     keys = (LOCAL_AUTH_LIST_ENABLED, LOCAL_AUTH_LIST_MAX_LENGTH, SEND_LOCAL_LIST_MAX_LENGTH)
+    records = (LISTED, VERSION)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -86,8 +108,8 @@ class LocalAuthList(FeatureProfile):
         """What is being stored."""
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        self._entries = {tag: _info_of(body) for tag, body in snapshot.get("listed", {}).items()}
-        self._version = int(snapshot.get("list", {}).get("version", {}).get("number", EMPTY_VERSION))
+        self._entries = dict(snapshot.of(LISTED))
+        self._version = snapshot.one(VERSION, "version") or EMPTY_VERSION
 
     # --- asked by the central system ----------------------------------------------------------------------------------
 
@@ -150,9 +172,9 @@ class LocalAuthList(FeatureProfile):
         for tag in dict.fromkeys(touched):
             info = update.entries.get(tag)
             if info != self._entries.get(tag):
-                saves.append(Save("listed", tag, None if info is None else _body_of(info)))
+                saves.append(Save(LISTED.name, tag, None if info is None else _body_of(info)))
         version = {"number": update.version} if update.entries else None
-        return (*saves, Save("list", "version", version))
+        return (*saves, Save(VERSION.name, "version", version))
 
     def stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
         update = self._update
@@ -212,20 +234,9 @@ class LocalAuthList(FeatureProfile):
             self._settle(None, now_s)
 
 
-@lru_cache(maxsize=256)
-def _shared(status: str, parent: str | None, expires_s: float | None) -> TagInfo:
-    """Most entries of a list say the same: they share one value. Groups are few, so their names are shared as well."""
-    return TagInfo(AuthorizationStatus(status).value, None if parent is None else intern(parent), expires_s)
-
-
 def _listed_as(told: Any) -> TagInfo:
     """Return the IdTagInfo of a message as it is kept."""
     return _shared(told.status, told.parent_id_tag, utc_seconds(told.expiry_date) if told.expiry_date else None)
-
-
-def _info_of(body: Any) -> TagInfo:
-    """Read an entry of the store."""
-    return _shared(body["status"], body.get("parent"), body.get("expires"))
 
 
 def _body_of(info: TagInfo) -> dict[str, object]:

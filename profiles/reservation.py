@@ -13,12 +13,13 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.enums import CancelReservationStatus, ChargePointStatus, ReservationStatus
 
 from chargepoint.model.authorization import Admission, same_tag
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import SessionState
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.journal import ReservationEnded
 from chargepoint.model.keys import Access, boolean
+from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
 from chargepoint.model.timebase import Appointment, utc_seconds
 from chargepoint.model.transaction import Transaction
 from hw.ports import Reading
@@ -49,6 +50,20 @@ class Booking:
         return same_tag(tag, self.id_tag) or same_tag(parent, self.parent_id_tag)
 
 
+def _booking(key: str, fields: Fields) -> Booking:
+    return Booking(
+        reservation_id=numbered(key),
+        connector=fields.integer("connector", 0),
+        id_tag=fields.text("tag"),
+        parent_id_tag=fields.optional("parent", fields.text),
+        expires_utc_s=fields.number("expires"),
+    )
+
+
+RESERVATION = RecordKind("reservation", __name__, _booking, "reservation {key}: its connector is free for everybody")
+"""Keyed by reservationId."""
+
+
 class Reservation(FeatureProfile):
     """Keeps connectors for those who reserved them, until they come, or it expires, or it is cancelled."""
 
@@ -56,6 +71,7 @@ class Reservation(FeatureProfile):
 
     name = "Reservation"
     keys = (RESERVE_CONNECTOR_ZERO_SUPPORTED,)
+    records = (RESERVATION,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -67,13 +83,12 @@ class Reservation(FeatureProfile):
         """What expired in the dark is over; so is what a stored transaction has used (its end may not be stored yet)."""
         used = {transaction.reservation_id for transaction in self.host.queue.transactions.values()}
         utc_s = self.host.calendar.utc_s(now_s)
-        for key, body in snapshot.get("reservation", {}).items():
-            booking = Booking(int(key), body["connector"], body["tag"], body["parent"], body["expires"])
+        for key, booking in snapshot.of(RESERVATION).items():
             is_fitted = booking.connector == 0 or self.host.has_connector(booking.connector)
             if is_fitted and booking.expires_utc_s > utc_s and booking.reservation_id not in used:
                 self._keep(booking)
             else:
-                self.host.save("reservation", key, None)
+                self.host.save(RESERVATION.name, key, None)
         self._review(now_s)
 
     # --- calls of the central system ----------------------------------------------------------------------------------
@@ -98,7 +113,7 @@ class Reservation(FeatureProfile):
                 "parent": booking.parent_id_tag,
                 "expires": booking.expires_utc_s,
             }
-            self.host.save("reservation", str(booking.reservation_id), body)
+            self.host.save(RESERVATION.name, str(booking.reservation_id), body)
             if before is not None:
                 self._replaced(booking, now_s)
             self._review(now_s)
@@ -216,7 +231,7 @@ class Reservation(FeatureProfile):
         """Forget a reservation for good. Who was authorised under it stays so, as anybody else."""
         booking = self.bookings[reservation_id]
         self._forget(reservation_id)
-        self.host.save("reservation", str(reservation_id), None)
+        self.host.save(RESERVATION.name, str(reservation_id), None)
         self.host.journal.write(now_s, ReservationEnded(reservation_id, booking.connector, why))
         for connector in self.host.connectors:
             waiting = connector.authorisation

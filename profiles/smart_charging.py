@@ -21,7 +21,7 @@ from ocpp.v16.enums import (
     GetCompositeScheduleStatus,
 )
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.charging_rules import Rules, judged
 from chargepoint.model.composite import (
     At,
@@ -43,6 +43,7 @@ from chargepoint.model.errors import ErrorCode, PeerError
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import Access, boolean, integer, items
 from chargepoint.model.pilot import MINIMUM_A
+from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
 from chargepoint.model.timebase import Alarm, Appointment, utc_text
 from chargepoint.model.transaction import Transaction
 from hw.ports import Reading
@@ -81,7 +82,6 @@ TX_PROFILE_HIDES_TX_DEFAULT = boolean(
     effect="a TxProfile that has run out leaves no limit, as test case 066 has it; else TxDefaultProfile rules again",
 )
 
-STORED = "charging_profile"
 LONGEST_S = 31_536_000
 """A year: no composite schedule is longer."""
 _FRACTION_S = 1e-3
@@ -90,6 +90,17 @@ YIELD_S = 600.0
 """A car that is offered current and takes none gives its place to one that waits for it, after so long."""
 _MAXIMUM = ChargingProfilePurposeType.charge_point_max_profile
 _TX_PROFILE = ChargingProfilePurposeType.tx_profile
+
+
+def _profile(key: str, fields: Fields) -> Profile:
+    numbered(key)
+    return Profile.restored(fields)
+
+
+CHARGING_PROFILE = RecordKind(
+    "charging_profile", __name__, _profile, "charging profile {key}: its limit no longer holds"
+)
+"""Keyed by chargingProfileId."""
 
 
 class SmartCharging(FeatureProfile):
@@ -106,6 +117,7 @@ class SmartCharging(FeatureProfile):
         MAX_CHARGING_PROFILES_INSTALLED,
         TX_PROFILE_HIDES_TX_DEFAULT,
     )
+    records = (CHARGING_PROFILE,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -129,10 +141,9 @@ class SmartCharging(FeatureProfile):
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
         """All profiles outlive a restart (erratum), but no transaction of ours does, so its TxProfiles go with it."""
-        stored = [Profile.restored(body) for body in snapshot.get(STORED, {}).values()]
-        for profile in sorted(stored, key=lambda each: (each.received_s, each.profile_id)):
+        for profile in sorted(snapshot.of(CHARGING_PROFILE).values(), key=lambda each: (each.received_s, each.profile_id)):
             if profile.purpose == _TX_PROFILE:
-                self.host.save(STORED, str(profile.profile_id), None)
+                self.host.save(CHARGING_PROFILE.name, str(profile.profile_id), None)
             else:
                 self._installed = self._installed or {}
                 self._installed[profile.profile_id] = profile
@@ -292,13 +303,13 @@ class SmartCharging(FeatureProfile):
         self._installed[new.profile_id] = new
         if not self.host.calendar.is_set:
             self._early += (new.profile_id,)
-        self.host.save(STORED, str(new.profile_id), new.body())
+        self.host.save(CHARGING_PROFILE.name, str(new.profile_id), new.body())
 
     def _remove(self, gone: Iterable[Profile]) -> None:
         for profile in gone:
             if self._installed:
                 del self._installed[profile.profile_id]
-            self.host.save(STORED, str(profile.profile_id), None)
+            self.host.save(CHARGING_PROFILE.name, str(profile.profile_id), None)
 
     def transaction_started(
         self, connector: Connector, transaction: Transaction, reading: Reading, now_s: float

@@ -126,11 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HardwareError as error:
         click.echo(f"Error: {error}", err=True)
         code = EXIT_HARDWARE
-    except InputFileError as error:
-        for line in str(error).splitlines():
-            click.echo(f"Error: {line}", err=True)
-        code = EXIT_USAGE
-    except ChargePointError as error:
+    except (InputFileError, ChargePointError) as error:
         click.echo(f"Error: {error}", err=True)
         code = EXIT_USAGE
     except BrokenPipeError:

@@ -33,22 +33,21 @@ from .authorization import UNRESERVED, Admission, TagInfo, Verdict
 from .composite import Profile
 from .connector import BEGIN, END, Connector
 from .connector_state import Limit
-from .energy import KEEP
+from .energy import KEEP, METER
 from .errors import ErrorCode, PeerError
 from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
 from .journal import ClockSet, FaultChanged, Journal, LinkChanged, Restarting, TagPresented
 from .keys import Access, Key, Settings
 from .outbox import CloseLink, Command, Effect, LinkIsGood, Ref, Restart, Save, SetLock, SetRelay
+from .record import Snapshot
+from .records import AVAILABILITY, CONFIGURATION, RESTART
 from .session import Lane, Later, Outcome, Session
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
 from .transfer import Transferred
 
 log = logging.getLogger(__name__)
-
-Snapshot = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""What the store holds of a charger: kind, key, body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class ChargePoint:
         "is_restarting",
         "journal",
         "log",
+        "losses",
         "queue",
         "rng",
         "roster",
@@ -134,6 +134,8 @@ class ChargePoint:
         self.connectors = tuple(Connector(self, outlet) for outlet in outlets)
         self.features = tuple(cls(self) for cls in roster.classes)
         self.warnings: dict[Trouble, str] = {}
+        self.losses: list[str] = []
+        """What the store had lost when this life began, one sentence each; for people."""
         self.box_troubles: dict[Trouble, str] = {}
         self.is_restarting = False
         self.is_going_down = False
@@ -142,30 +144,39 @@ class ChargePoint:
         """Firmware is being written: no reset now (OCPP 1.6 5.14)."""
 
     def start(self, snapshot: Snapshot, now_s: float) -> None:
-        """Take up what the store holds. Call it once, before any other input."""
-        for name, body in snapshot.get("configuration", {}).items():
+        """Take up what the store holds. Call it once, before any other input.
+
+        A record that cannot be used is put aside under the kind `DAMAGED` and reported; the charger starts without it.
+        """
+        for each in snapshot.damaged:
+            for save in each.put_aside():
+                self.emit(save)
+            self.report_loss(each.report)
+        for name, value in snapshot.of(CONFIGURATION).items():
             try:
-                self.settings.configure(name, body["value"])
+                self.settings.configure(name, value)
             except ValueError as reason:
                 self.log.warning("stored configuration key %s is not usable: %s", name, reason)
-        self.queue.restore(
-            snapshot.get("queue", {}),
-            snapshot.get("undelivered", {}),
-            snapshot.get("transaction", {}),
-            snapshot.get("sample", {}),
-        )
-        for number, body in snapshot.get("meter", {}).items():
+        self.queue.restore(snapshot)
+        for number, register in snapshot.of(METER).items():
             if 1 <= int(number) <= len(self.connectors):
-                self.connector(int(number)).meter.restore(float(body["wh"]), float(body.get("offset", 0.0)))
-        for number, body in snapshot.get("availability", {}).items():
+                self.connector(int(number)).meter.restore(register.energy_wh, register.offset_wh)
+        for number, availability in snapshot.of(AVAILABILITY).items():
             if 1 <= int(number) <= len(self.connectors):
                 connector = self.connector(int(number))
-                connector.is_operative = body["operative"]
-                connector.inoperative_is_scheduled = body["scheduled"]
+                connector.is_operative = availability.is_operative
+                connector.inoperative_is_scheduled = availability.is_scheduled
         self._tell("restored", snapshot, now_s)
         self.queue.begin_life()
         for connector in self.connectors:
             connector.settle_availability(now_s)
+        if self.losses:
+            self.warn(Trouble.STORE_DAMAGED, True, now_s, f"Store damaged, losses: {len(self.losses)}")
+
+    def report_loss(self, loss: str) -> None:
+        """Report what the store has lost; called while the charger starts."""
+        self.losses.append(loss)
+        self.log.error("%s", loss)
 
     def take_effects(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""
@@ -378,7 +389,7 @@ class ChargePoint:
         status, name, refusal = self.settings.change(name, text)
         if status == ConfigurationStatus.accepted:
             # Stored even if it is in force already: it may be so only because BootNotification.conf said it.
-            self.save("configuration", name, {"value": self.settings.text(name)})
+            self.save(CONFIGURATION.name, name, {"value": self.settings.text(name)})
             if self.settings.text(name) != before:
                 self.setting_changed(name, now_s)
         return status, refusal
@@ -414,7 +425,7 @@ class ChargePoint:
     def wind_down(self, reason: str, now_s: float) -> None:
         """End every transaction for ``reason``, because this process will end; if it is killed meanwhile, they ended so."""
         self.is_going_down = True
-        self.save("restart", "cause", {"reason": reason})
+        self.save(RESTART.name, "cause", {"reason": reason})
         for connector in self.connectors:
             connector.cancel(now_s)
             connector.end(reason, None, now_s)
@@ -485,11 +496,11 @@ class ChargePoint:
         if running is not None:
             running.count(running.charging_since_s is not None, now_s)
             body["charging"] = round(running.charging_s, 1)
-        self.save("meter", str(connector), body)
+        self.save(METER.name, str(connector), body)
 
     def save_availability(self, connector: Connector) -> None:
         body = {"operative": connector.is_operative, "scheduled": connector.inoperative_is_scheduled}
-        self.save("availability", str(connector.number), body)
+        self.save(AVAILABILITY.name, str(connector.number), body)
 
     # --- what the session tells ---------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ocpp.v16.enums import ChargingProfilePurposeType as Purpose
 from ocpp.v16.enums import ChargingRateUnitType as Unit
 
 from .pilot import MINIMUM_A
+from .record import Fields
 
 ALL_PHASES = 3
 """numberPhases when a period does not say (7.14)."""
@@ -110,13 +111,34 @@ class Profile:
         return body
 
     @classmethod
-    def restored(cls, body: Mapping[str, Any]) -> Profile:
-        """Build it again from `body`. Raises KeyError or TypeError for what is none."""
-        periods = tuple(Period(*period) for period in body["periods"])
-        return cls(**{name: body[name] for name in _PLAIN}, periods=periods)
+    def restored(cls, fields: Fields) -> Profile:
+        """Build it again from `body`. Raises ValueError for what is none."""
+        return cls(
+            profile_id=fields.integer("profile_id"),
+            connector=fields.integer("connector", 0),
+            purpose=Purpose(fields.text("purpose")).value,
+            level=fields.integer("level"),
+            kind=Kind(fields.text("kind")).value,
+            unit=Unit(fields.text("unit")).value,
+            periods=tuple(_period(stored) for stored in fields.items("periods")),
+            start_s=fields.optional("start_s", fields.integer),
+            duration_s=fields.optional("duration_s", fields.integer),
+            recurrence_s=fields.optional("recurrence_s", fields.integer),
+            valid_from_s=fields.optional("valid_from_s", fields.integer),
+            valid_to_s=fields.optional("valid_to_s", fields.integer),
+            minimum_rate=fields.optional("minimum_rate", fields.number),
+            received_s=fields.integer("received_s"),
+            transaction=fields.optional("transaction", fields.text),
+        )
 
 
 _PLAIN = tuple(name for name in Profile.__dataclass_fields__ if name != "periods")
+
+
+def _period(stored: Any) -> Period:
+    start_s, limit, phases = stored
+    fields = Fields({"start": start_s, "limit": limit, "phases": phases})
+    return Period(fields.integer("start", 0), fields.number("limit", 0.0), fields.optional("phases", fields.integer))
 
 
 def _start(period: Period) -> int:

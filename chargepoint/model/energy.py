@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from logging import LoggerAdapter
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from hw.ports import Outlet, Reading
 
 from .faults import Trouble
 from .outbox import Effect, ReadMeter, Ref
+from .record import Fields, RecordKind, numbered
 from .timebase import Alarm, Timers
 
 KEEP = "keep"
@@ -37,6 +39,33 @@ OVER_CURRENT_S = 7.0
 
 CONDUCTS_A = 1.0
 """A phase with this current conducts: it is more than noise and stand-by, and less than a car takes while it charges."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRegister:
+    """The register of a connector as it was stored last."""
+
+    energy_wh: float
+    at_utc_s: float = 0.0
+    offset_wh: float = 0.0
+    charging_s: float = 0.0
+    """How long the contactor was closed in the transaction that runs."""
+
+
+def _stored_register(key: str, fields: Fields) -> StoredRegister:
+    numbered(key)
+    return StoredRegister(
+        energy_wh=fields.amount("wh"),
+        at_utc_s=fields.instant("at", 0.0),
+        offset_wh=fields.number("offset") if "offset" in fields else 0.0,
+        charging_s=fields.amount("charging", 0.0),
+    )
+
+
+METER = RecordKind(
+    "meter", __name__, _stored_register, "the last register of connector {key}: energy since an older value may be unbilled"
+)
+"""Keyed by connector."""
 
 
 class MeterOwner(Protocol):

@@ -51,6 +51,7 @@ class Trouble(Enum):
     PROXIMITY = "proximity"
     RESET_FAILED = "reset_failed"
     LOCAL_LIST_CONFLICT = "local_list_conflict"
+    STORE_DAMAGED = "store_damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ MEANINGS: dict[Trouble, Meaning] = {
     Trouble.PROXIMITY: Meaning(Code.other_error, "CX023", "Proximity fault", is_blocking=False),
     Trouble.RESET_FAILED: Meaning(Code.reset_failure, is_blocking=False, withholds=False),
     Trouble.LOCAL_LIST_CONFLICT: Meaning(Code.local_list_conflict, is_blocking=False, withholds=False),
+    Trouble.STORE_DAMAGED: Meaning(Code.internal_error, info="Store damaged", is_blocking=False, withholds=False),
 }
 
 IDLE_PILOT_SHORT = Meaning(Code.other_error, "CX014", "CP short")

@@ -15,10 +15,12 @@ from hw.ports import Reading
 from .authorization import Admission, TagInfo, Verdict
 from .composite import Profile
 from .keys import Key, KeyFamily, Keyring
+from .record import RecordKind, Snapshot
+from .records import MODEL
 from .transaction import Message, Transaction
 
 if TYPE_CHECKING:
-    from .chargepoint import ChargePoint, Snapshot
+    from .chargepoint import ChargePoint
     from .connector import Connector
     from .connector_state import Limit
     from .outbox import Ref
@@ -62,6 +64,8 @@ class FeatureProfile:
     families: ClassVar[tuple[KeyFamily[Any], ...]] = ()
     triggers: ClassVar[tuple[str, ...]] = ()
     """What TriggerMessage may ask of it."""
+    records: ClassVar[tuple[RecordKind[Any], ...]] = ()
+    """The kinds of records it keeps; nothing else reads or writes them."""
     reads: ClassVar[tuple[str, ...]] = ()
     """Kinds of `Ref` under which it asks the meter."""
 
@@ -80,7 +84,7 @@ class FeatureProfile:
     # --- hooks, called in the order of the roster ---------------------------------------------------------------------
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        """The charger was built; ``snapshot`` is what the store holds."""
+        """The charger was built; ``snapshot`` is what the store holds, of its own kinds and of the model's."""
 
     def link_opened(self, now_s: float) -> None:
         """A socket is open."""
@@ -207,7 +211,7 @@ _HOOKS = tuple(
 class Roster:
     """The feature profiles of one kind of charger, with the tables made from their declarations."""
 
-    __slots__ = ("absent", "answers", "classes", "handlers", "keyring", "listening", "reads", "triggers")
+    __slots__ = ("absent", "answers", "classes", "handlers", "keyring", "listening", "reads", "records", "triggers")
 
     def __init__(
         self,
@@ -218,7 +222,7 @@ class Roster:
     ) -> None:
         """``fixed`` and ``absent_keys``: see `Keyring`. ``absent`` answers calls of feature profiles that are not in use.
 
-        Raises ValueError when two classes serve the same call.
+        Raises ValueError when two classes serve the same call or keep the same kind of records.
         """
         self.classes = tuple(classes)
         self.absent = dict(absent or {})
@@ -226,6 +230,11 @@ class Roster:
         self.answers: dict[str, tuple[int, Callable[..., None]]] = {}
         self.triggers: dict[str, int] = {}
         self.reads: dict[str, int] = {}
+        self.records = (*MODEL, *(kind for cls in self.classes for kind in cls.records))
+        """Every kind of records of such a charger."""
+        names = [kind.name for kind in self.records]
+        if len(set(names)) < len(names):
+            raise ValueError(f"records of one kind are kept twice: {names}")
         for index, cls in enumerate(self.classes):
             for action, method in cls.handlers.items():
                 if action in self.handlers:

@@ -7,14 +7,18 @@ last attempt: then it is kept as *undelivered*, for people to see, queue again o
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
+
+from ocpp.v16.enums import Reason
 
 from . import wire
 from .composite import Profile
 from .outbox import Effect, Save
+from .record import Fields, RecordError, RecordKind, Snapshot, numbered
 
 NO_TRANSACTION_ID = -1
 """What later messages carry when StartTransaction could not be delivered (erratum 3.18)."""
@@ -31,6 +35,17 @@ class Ending:
     reason: str
     at_utc_s: float
     id_tag: str | None = None
+
+    @classmethod
+    def restored(cls, stored: object) -> Ending | None:
+        """Build it again from what `Transaction.body` holds of it. Raises RecordError."""
+        if stored is None:
+            return None
+        if not isinstance(stored, list) or len(stored) != 3:
+            raise RecordError("ending is no list of three")
+        fields = Fields(dict(zip(("reason", "at", "tag"), stored, strict=True)))
+        reason = Reason(fields.text("reason")).value
+        return cls(reason, fields.instant("at"), fields.optional("tag", fields.text))
 
 
 @dataclass(slots=True)
@@ -87,23 +102,22 @@ class Transaction:
         }
 
     @classmethod
-    def restored(cls, key: str, body: Mapping[str, Any]) -> Transaction:
-        """Build it again from `body`."""
-        ending = body.get("ending")
+    def restored(cls, key: str, fields: Fields) -> Transaction:
+        """Build it again from `body`. Raises RecordError."""
         return cls(
             key=key,
-            connector=body["connector"],
-            id_tag=body["tag"],
-            started_utc_s=body["started"],
-            meter_start_wh=body["start_wh"],
-            parent_id_tag=body.get("parent"),
-            transaction_id=body.get("id"),
-            reservation_id=body.get("reservation"),
-            ending=None if ending is None else Ending(*ending),
-            is_ended=bool(body.get("ended")),
-            is_deauthorized=bool(body.get("deauthorized")),
-            energy_cap_wh=body.get("cap_wh"),
-            session=body.get("session"),
+            connector=fields.integer("connector", 1),
+            id_tag=fields.text("tag"),
+            started_utc_s=fields.instant("started"),
+            meter_start_wh=fields.integer("start_wh", 0),
+            parent_id_tag=fields.optional("parent", fields.text),
+            transaction_id=fields.optional("id", fields.integer),
+            reservation_id=fields.optional("reservation", fields.integer),
+            ending=Ending.restored(fields.raw("ending")),
+            is_ended=fields.flag("ended"),
+            is_deauthorized=fields.flag("deauthorized"),
+            energy_cap_wh=fields.optional("cap_wh", fields.integer),
+            session=fields.optional("session", fields.integer),
         )
 
 
@@ -132,8 +146,37 @@ class Message:
         }
 
     @classmethod
-    def restored(cls, key: str, body: Mapping[str, Any]) -> Message:
-        return cls(int(key), body["action"], body["payload"], body.get("tx"), body["id"], body.get("attempts", 0))
+    def restored(cls, key: str, fields: Fields) -> Message:
+        """Build it again from `body`. Raises RecordError."""
+        payload = fields.text("payload")
+        if not isinstance(json.loads(payload), dict):
+            raise RecordError("payload is no JSON object")
+        return cls(
+            number=numbered(key),
+            action=fields.text("action"),
+            payload=payload,
+            transaction=fields.optional("tx", fields.text),
+            message_id=fields.text("id"),
+            attempts=fields.integer("attempts", 0),
+        )
+
+
+def _sample(key: str, fields: Fields) -> str:
+    """A MeterValue element (OCPP 1.6 7.33), encoded."""
+    if not key.rpartition("/")[2].isdecimal():
+        raise RecordError("its key has no number")
+    if not isinstance(json.loads(fields.text("value")), dict):
+        raise RecordError("it is no JSON object")
+    return fields.text("value")
+
+
+TRANSACTION = RecordKind(
+    "transaction", __name__, Transaction.restored, "transaction {key}: its messages have no transactionId any more"
+)
+SAMPLE = RecordKind("sample", __name__, _sample, "one value of the transactionData of a StopTransaction")
+"""Keyed ``transaction/number``."""
+QUEUE = RecordKind("queue", __name__, Message.restored, "message {key} of the transaction queue, which is not sent")
+UNDELIVERED = RecordKind("undelivered", __name__, Message.restored, "undelivered message {key}")
 
 
 class QueueOwner(Protocol):
@@ -163,21 +206,15 @@ class TransactionQueue:
         self.transactions: dict[str, Transaction] = {}
         self.undelivered: dict[str, Message] = {}
 
-    def restore(
-        self,
-        messages: Mapping[str, Mapping[str, Any]],
-        undelivered: Mapping[str, Mapping[str, Any]],
-        transactions: Mapping[str, Mapping[str, Any]],
-        samples: Mapping[str, Mapping[str, Any]],
-    ) -> None:
-        """Take up what the store holds. Samples are keyed ``transaction/number``."""
-        self.transactions = {key: Transaction.restored(key, body) for key, body in sorted(transactions.items())}
-        for key, body in sorted(samples.items()):
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take up what the store holds."""
+        self.transactions = dict(sorted(snapshot.of(TRANSACTION).items()))
+        for key, value in sorted(snapshot.of(SAMPLE).items()):
             owner = self.transactions.get(key.rpartition("/")[0])
             if owner is not None:
-                owner.samples.append(cast("str", body["value"]))
-        self._messages = deque(Message.restored(key, body) for key, body in sorted(messages.items()))
-        self.undelivered = {key: Message.restored(key, body) for key, body in sorted(undelivered.items())}
+                owner.samples.append(value)
+        self._messages = deque(message for _key, message in sorted(snapshot.of(QUEUE).items()))
+        self.undelivered = dict(sorted(snapshot.of(UNDELIVERED).items()))
         kept = (*self._messages, *self.undelivered.values())
         self._next = 1 + max((message.number for message in kept), default=0)
         self._owed = Counter(message.transaction for message in kept if message.transaction is not None)
@@ -194,7 +231,7 @@ class TransactionQueue:
         for message in self._messages:
             if message.number >= self._first and message.number not in self._requeued:
                 message.payload = wire.with_stamps_moved(message.payload, step_s)
-                self._owner.emit(Save("queue", message.key, message.body()))
+                self._owner.emit(Save(QUEUE.name, message.key, message.body()))
         for transaction in self.transactions.values():
             if not transaction.is_ended:
                 transaction.started_utc_s += step_s
@@ -222,20 +259,20 @@ class TransactionQueue:
     def save(self, transaction: Transaction) -> None:
         """Store a transaction as it is now."""
         self.transactions[transaction.key] = transaction
-        self._owner.emit(Save("transaction", transaction.key, transaction.body()))
+        self._owner.emit(Save(TRANSACTION.name, transaction.key, transaction.body()))
 
     def add_sample(self, transaction: Transaction, meter_value: str) -> None:
         """Keep an encoded MeterValue for the transaction's stop message."""
         transaction.samples.append(meter_value)
         key = f"{transaction.key}/{len(transaction.samples):06d}"
-        self._owner.emit(Save("sample", key, {"value": meter_value}))
+        self._owner.emit(Save(SAMPLE.name, key, {"value": meter_value}))
 
     def keep_samples(self, transaction: Transaction, samples: list[str]) -> None:
         """Replace a transaction's samples by fewer of them."""
         for number in range(len(samples) + 1, len(transaction.samples) + 1):
-            self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", None))
+            self._owner.emit(Save(SAMPLE.name, f"{transaction.key}/{number:06d}", None))
         for number, value in enumerate(samples, 1):
-            self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", {"value": value}))
+            self._owner.emit(Save(SAMPLE.name, f"{transaction.key}/{number:06d}", {"value": value}))
         transaction.samples[:] = samples
 
     def _is_over(self, message: Message) -> None:
@@ -250,7 +287,7 @@ class TransactionQueue:
         transaction = self.transactions.get(key)
         if transaction is not None and transaction.is_ended:
             del self.transactions[key]
-            self._owner.emit(Save("transaction", key, None))
+            self._owner.emit(Save(TRANSACTION.name, key, None))
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -261,13 +298,13 @@ class TransactionQueue:
         self._messages.append(message)
         if transaction is not None:
             self._owed[transaction] += 1
-        self._owner.emit(Save("queue", message.key, message.body()))
+        self._owner.emit(Save(QUEUE.name, message.key, message.body()))
         return message
 
     def drop_samples(self, transaction: Transaction) -> None:
         """Forget the stored samples: they stand in the stop message now."""
         for number in range(1, len(transaction.samples) + 1):
-            self._owner.emit(Save("sample", f"{transaction.key}/{number:06d}", None))
+            self._owner.emit(Save(SAMPLE.name, f"{transaction.key}/{number:06d}", None))
         transaction.samples.clear()
 
     def delivered(self, message: Message) -> None:
@@ -284,7 +321,7 @@ class TransactionQueue:
         if message.attempts < max(1, attempts_allowed):
             self.renew(message)
             return False
-        self._owner.emit(Save("undelivered", message.key, message.body()))
+        self._owner.emit(Save(UNDELIVERED.name, message.key, message.body()))
         self.undelivered[message.key] = message
         self._remove(message)
         self._make_room()
@@ -298,7 +335,7 @@ class TransactionQueue:
     def renew(self, message: Message) -> None:
         """Store a message for its next transmission: on the same socket that has another id (OCPP-J 4.1.4)."""
         message.message_id = self._owner.new_message_id()
-        self._owner.emit(Save("queue", message.key, message.body()))
+        self._owner.emit(Save(QUEUE.name, message.key, message.body()))
 
     def _make_room(self) -> None:
         """Of undelivered meter values the oldest go when there are too many; starts and stops never."""
@@ -311,19 +348,19 @@ class TransactionQueue:
 
     def _remove(self, message: Message) -> None:
         self._messages.remove(message)
-        self._owner.emit(Save("queue", message.key, None))
+        self._owner.emit(Save(QUEUE.name, message.key, None))
 
     def requeue(self, key: str) -> Message:
         """Send an undelivered message again: stored payload, tail of the queue, attempts from 0. Raises KeyError."""
         lost = self.undelivered.pop(key)
         message = self.put(lost.action, lost.payload, lost.transaction)
         self._requeued.add(message.number)
-        self._owner.emit(Save("undelivered", key, None))
+        self._owner.emit(Save(UNDELIVERED.name, key, None))
         self._is_over(lost)
         return message
 
     def dismiss(self, key: str) -> None:
         """Give an undelivered message up for good. Raises KeyError when there is none under this key."""
         lost = self.undelivered.pop(key)
-        self._owner.emit(Save("undelivered", key, None))
+        self._owner.emit(Save(UNDELIVERED.name, key, None))
         self._is_over(lost)

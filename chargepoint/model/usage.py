@@ -6,9 +6,10 @@ no time at a start; `Store.load` hands it out to whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from .record import Fields, RecordKind
 
 SESSIONS_KEPT = 200
 DAYS_KEPT = 400
@@ -46,9 +47,78 @@ class Totals:
         return asdict(self)
 
     @classmethod
-    def restored(cls, body: Mapping[str, Any]) -> Totals:
-        """Build them again from `body`."""
-        return cls(body["sessions"], body["energy_wh"], body["in_use_s"], body["charging_s"])
+    def restored(cls, fields: Fields) -> Totals:
+        """Build them again from `body`. Raises RecordError."""
+        return cls(
+            sessions=fields.integer("sessions", 0),
+            energy_wh=fields.integer("energy_wh"),
+            in_use_s=fields.number("in_use_s"),
+            charging_s=fields.amount("charging_s"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The totals of all sessions and of the latest day, the date of that day, and how many days were written before."""
+
+    total: Totals
+    latest: Totals
+    day: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session that has ended. ``tag`` is shortened; instants are UTC in s."""
+
+    number: int
+    connector: int
+    tag: str
+    transaction_id: int | None
+    started_utc_s: float
+    ended_utc_s: float
+    energy_wh: int
+    charging_s: float
+    reason: str
+
+
+def _accounts(_key: str, fields: Fields) -> Accounts:
+    return Accounts(
+        total=Totals.restored(fields.fields("total")),
+        latest=Totals.restored(fields.fields("latest")),
+        day=fields.text("day"),
+        days=fields.integer("days", 0),
+    )
+
+
+def _session(_key: str, fields: Fields) -> Session:
+    return Session(
+        number=fields.integer("number", 0),
+        connector=fields.integer("connector", 1),
+        tag=fields.text("tag"),
+        transaction_id=fields.optional("id", fields.integer),
+        started_utc_s=fields.instant("started"),
+        ended_utc_s=fields.instant("ended"),
+        energy_wh=fields.integer("energy_wh"),
+        charging_s=fields.amount("charging_s"),
+        reason=fields.text("reason"),
+    )
+
+
+ACCOUNTS = RecordKind(USAGE, __name__, _accounts, "the totals of sessions and energy: they begin again from 0")
+SESSIONS = RecordKind(SESSION, __name__, _session, "one session of the history")
+SESSION_IDS = RecordKind(
+    SESSION_ID,
+    __name__,
+    lambda _key, fields: (fields.integer("number", 0), fields.integer("id")),
+    "the transactionId of one session of the history",
+)
+"""Number of the session, transactionId."""
+DAYS = RecordKind(
+    DAY, __name__, lambda _key, fields: (fields.text("day"), Totals.restored(fields)), "one day of the history"
+)
+"""Date, totals."""
+HISTORY_KINDS = (ACCOUNTS, SESSIONS, SESSION_IDS, DAYS)
 
 
 def session_key(number: int) -> str:

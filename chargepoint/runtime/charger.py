@@ -38,6 +38,7 @@ from chargepoint.model.outbox import (
     TrySave,
     is_switching_off,
 )
+from chargepoint.model.record import Damaged, RecordKind, Records, Snapshot
 from chargepoint.model.timebase import Alarm, Clock, Timers
 from chargepoint.model.transfer import Transferred
 from hw.errors import HardwareError
@@ -102,6 +103,14 @@ class Phase(Enum):
     CLOSING = "closing"
     STOPPED = "stopped"
 
+
+BOARD = RecordKind(
+    "board",
+    __name__,
+    lambda _key, fields: fields.items("processes"),
+    "what the simulated board looked like: cars, cables and registers of its outlets begin anew",
+)
+"""One, keyed ``state``: what `Board.snapshot` returned."""
 
 Builder = Callable[["Charger", Timers], ChargePoint]
 """Makes a new model for a charger; called at every start."""
@@ -177,24 +186,33 @@ class Charger:
     def start(self) -> None:
         """Build the model from the store, restore a simulated board, and begin."""
         now_s = self._shore.tell_time()
-        snapshot = self._shore.load(self.identity)
-        if self._keeps_board and self.phase is Phase.BUILT:
-            saved = snapshot.get("board", {}).get("state")
-            if saved is not None:
-                self.board.restore(saved["processes"], now_s)
+        records = self._shore.load(self.identity)
+        damaged = self._restore_board(records, now_s) if self._keeps_board and self.phase is Phase.BUILT else None
         # Whatever an earlier process left switched on: nobody here has granted it.
         self._make_dead(now_s)
-        self._build(snapshot, now_s)
+        self._build(records, now_s, damaged)
         self.link.start()
         self.step(now_s)
 
-    def _build(self, snapshot: Mapping[str, Mapping[str, Mapping[str, Any]]], now_s: float) -> None:
+    def _restore_board(self, records: Records, now_s: float) -> Damaged | None:
+        """Restore a simulated board; return its record when the board cannot take it up as a whole."""
+        saved = Snapshot(records, (BOARD,)).one(BOARD, "state")
+        try:
+            self.board.restore(saved or (), now_s)
+        except Exception as error:
+            return Damaged(BOARD.name, "state", {"processes": saved}, f"{type(error).__name__}: {error}", BOARD.loss)
+        return None
+
+    def _build(self, records: Records, now_s: float, damaged: Damaged | None = None) -> None:
         self._held.clear()
         self._mailbox.clear()
         self.model = self._builder(self, Timers(self._runtime_timers.scheduler, self))
         self.phase = Phase.RUNNING
         for listener in self.on_rebuilt:
             listener(self)
+        snapshot = Snapshot(records, (*self.model.roster.records, BOARD))
+        if damaged is not None:
+            snapshot.damaged.append(damaged)
         self.model.start(snapshot, now_s)
         self.board.announce()
         self._advance_board(now_s)
@@ -457,7 +475,7 @@ class Charger:
         """A simulated board is stored with every register it told, so that the two never contradict each other."""
         if self._board_has_news or any(save.kind == "meter" for save in saves):
             self._board_has_news = False
-            saves.append(Save("board", "state", {"processes": self.board.snapshot()}))
+            saves.append(Save(BOARD.name, "state", {"processes": self.board.snapshot()}))
 
     def committed(self, now_s: float) -> None:
         """A commit that this charger waited for is on the disk: what waited for it leaves."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from ocpp.v16 import call
 from ocpp.v16.enums import MessageTrigger, RegistrationStatus
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot, Station
+from chargepoint.model.chargepoint import ChargePoint, Station
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.journal import Registered
 from chargepoint.model.keys import Access, integer, items
 from chargepoint.model.outbox import Ref, SetPing
+from chargepoint.model.record import RecordKind, Snapshot
 from chargepoint.model.session import MESSAGE_TIMEOUT, Failure, Lane, Outcome, Registration
 from chargepoint.model.timebase import Alarm, Clock, utc_seconds
 
@@ -60,6 +61,15 @@ def boot_notification(station: Station) -> call.BootNotification:
     )
 
 
+REGISTRATION = RecordKind(
+    "registration",
+    __name__,
+    lambda _key, fields: fields.instant("at"),
+    "that a central system has accepted this charge point: until it does again no transaction starts offline",
+)
+"""One, keyed ``accepted``: when, in s of UTC."""
+
+
 class Boot(FeatureProfile):
     """Registers with the central system and keeps clock and heartbeat."""
 
@@ -74,6 +84,7 @@ class Boot(FeatureProfile):
         MESSAGE_TIMEOUT,
     )
     triggers = (MessageTrigger.boot_notification, MessageTrigger.heartbeat)
+    records = (REGISTRATION,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -84,7 +95,7 @@ class Boot(FeatureProfile):
         self._heartbeat_s = 0.0
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        self.was_accepted = "accepted" in snapshot.get("registration", {})
+        self.was_accepted = snapshot.one(REGISTRATION, "accepted") is not None
 
     # --- registration -------------------------------------------------------------------------------------------------
 
@@ -129,7 +140,7 @@ class Boot(FeatureProfile):
                 host.settings.set(HEARTBEAT_INTERVAL, interval_s)
             if not self.was_accepted:
                 self.was_accepted = True
-                host.save("registration", "accepted", {"at": host.calendar.utc_s(now_s)})
+                host.save(REGISTRATION.name, "accepted", {"at": host.calendar.utc_s(now_s)})
             host.session.registration = Registration.ACCEPTED
             host.session.is_confirmed = True
             self._arm_heartbeat(now_s)

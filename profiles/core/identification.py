@@ -13,13 +13,14 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
 from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, same_tag, verdict
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import Authorisation, SessionState
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import Ref
+from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
 from chargepoint.model.session import Failure, Outcome
 from chargepoint.model.timebase import Alarm, Timer, utc_seconds
 
@@ -63,6 +64,23 @@ class _Accepted:
     patience: Timer
 
 
+def _cached(_key: str, fields: Fields) -> tuple[float, TagInfo]:
+    expires_s = fields.optional("expires", fields.instant)
+    info = TagInfo(fields.text("status"), fields.optional("parent", fields.text), expires_s)
+    return fields.instant("at", 0.0), info
+
+
+def _held(key: str, fields: Fields) -> tuple[str, str | None]:
+    numbered(key)
+    return fields.text("tag"), fields.optional("parent", fields.text)
+
+
+CACHE = RecordKind("cache", __name__, _cached, "what the authorization cache held of one card")
+"""Keyed by tag in lower case: when it was told, in s of UTC, and what."""
+HELD = RecordKind("held", __name__, _held, "whose card frees the cable that is locked at connector {key}")
+"""Keyed by connector: tag and parent."""
+
+
 class Identification(FeatureProfile):
     """Turns cards and remote starts into authorisations of connectors."""
 
@@ -76,6 +94,7 @@ class Identification(FeatureProfile):
         LOCAL_PRE_AUTHORIZE,
         CONNECTION_TIME_OUT,
     )
+    records = (CACHE, HELD)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -91,10 +110,9 @@ class Identification(FeatureProfile):
         self._patience: dict[int, Alarm] = {}
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        stored = snapshot.get("cache", {})
-        for key, body in sorted(stored.items(), key=lambda item: item[1].get("at", 0.0)):
-            self.cache.put(key, TagInfo(body["status"], body.get("parent"), body.get("expires")), 0.0)
-        self._held = {int(key): (body["tag"], body["parent"]) for key, body in snapshot.get("held", {}).items()}
+        for tag, (_at_utc_s, info) in sorted(snapshot.of(CACHE).items(), key=lambda item: item[1][0]):
+            self.cache.put(tag, info, 0.0)
+        self._held = {int(number): whose for number, whose in snapshot.of(HELD).items()}
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
@@ -138,15 +156,15 @@ class Identification(FeatureProfile):
             utc_s = host.calendar.utc_s(now_s)
             dropped = self.cache.put(tag, info, utc_s)
             if dropped is not None:
-                host.save("cache", dropped, None)
+                host.save(CACHE.name, dropped, None)
             body = {"status": info.status, "parent": info.parent, "expires": info.expires_s, "at": utc_s}
-            host.save("cache", tag.lower(), body)
+            host.save(CACHE.name, tag.lower(), body)
         return info
 
     @handles(call.ClearCache)
     def _clear_cache(self, request: call.ClearCache, now_s: float) -> call_result.ClearCache:
         for key in self.cache.clear():
-            self.host.save("cache", key, None)
+            self.host.save(CACHE.name, key, None)
         return call_result.ClearCache(status=ClearCacheStatus.accepted)
 
     # --- cards --------------------------------------------------------------------------------------------------------
@@ -392,14 +410,14 @@ class Identification(FeatureProfile):
         """Keep a cable locked until this tag, or one of its group, is presented (4.8 and errata)."""
         if connector.lock is not None:
             self._held[connector.number] = (tag, parent)
-            self.host.save("held", str(connector.number), {"tag": tag, "parent": parent})
+            self.host.save(HELD.name, str(connector.number), {"tag": tag, "parent": parent})
 
     def holds_cable(self, connector: Connector) -> bool:
         return connector.number in self._held
 
     def release_cable(self, connector: Connector) -> None:
         if self._held.pop(connector.number, None) is not None:
-            self.host.save("held", str(connector.number), None)
+            self.host.save(HELD.name, str(connector.number), None)
 
     def _frees_cable(self, tag: str, parent: str | None, here: Sequence[Connector], now_s: float) -> bool:
         for connector in here:

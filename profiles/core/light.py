@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from ocpp.v16.enums import ChargePointStatus
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.keys import integer
 from chargepoint.model.outbox import Indicate
+from chargepoint.model.record import Snapshot
 
 BLINK_REPEAT = integer("BlinkRepeat", 3, maximum=100, unit="times", source="9.1.4", effect="blinks when a card is seen")
 LIGHT_INTENSITY = integer("LightIntensity", 100, maximum=100, unit="%", source="9.1.11", effect="brightness of the light")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.pilot import MINIMUM_A
+from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
 
-STORED = "local_limit"
 REASON = "local control"
 
 
@@ -29,12 +29,22 @@ class Allowance:
 FREE = Allowance()
 
 
+def _allowance(key: str, fields: Fields) -> Allowance:
+    numbered(key)
+    return Allowance(fields.optional("amps", fields.amount), fields.flag("is_held"))
+
+
+LOCAL_LIMIT = RecordKind("local_limit", __name__, _allowance, "the local limit of connector {key}: it no longer holds")
+"""Keyed by connector."""
+
+
 class LocalLimit(FeatureProfile):
     """Keeps the limits that were set on site, over restarts too."""
 
     __slots__ = ("_allowances",)
 
     name = "Core"
+    records = (LOCAL_LIMIT,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -42,9 +52,9 @@ class LocalLimit(FeatureProfile):
         """By connector; None as long as there never was one."""
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        stored = snapshot.get(STORED)
+        stored = snapshot.of(LOCAL_LIMIT)
         if stored:
-            self._allowances = {int(number): Allowance(**body) for number, body in stored.items()}
+            self._allowances = {int(number): allowance for number, allowance in stored.items()}
 
     def at(self, connector: Connector) -> float | None:
         """Return the local limit of a connector in A per phase, 0 while it is held, None when there is none."""
@@ -84,5 +94,5 @@ class LocalLimit(FeatureProfile):
             return
         self._allowances = self._allowances or {}
         self._allowances[connector.number] = allowance
-        self.host.save(STORED, str(connector.number), None if allowance == FREE else asdict(allowance))
+        self.host.save(LOCAL_LIMIT.name, str(connector.number), None if allowance == FREE else asdict(allowance))
         connector.reconsider(now_s)

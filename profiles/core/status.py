@@ -8,13 +8,15 @@ from functools import partial
 from ocpp.v16 import call
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, MessageTrigger
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.faults import MEANINGS, VENDOR_ID
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.journal import StatusChanged
 from chargepoint.model.keys import integer
 from chargepoint.model.outbox import Ref
+from chargepoint.model.record import Snapshot
+from chargepoint.model.records import AVAILABILITY
 from chargepoint.model.session import Lane, Outcome
 from chargepoint.model.status import path
 from chargepoint.model.timebase import Alarm, utc_text
@@ -69,8 +71,8 @@ class Status(FeatureProfile):
         )
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        stored = snapshot.get("availability", {}).get("0")
-        self.is_operative = stored is None or bool(stored["operative"])
+        stored = snapshot.one(AVAILABILITY, "0")
+        self.is_operative = stored is None or stored.is_operative
 
     # --- what is ------------------------------------------------------------------------------------------------------
 
@@ -92,7 +94,7 @@ class Status(FeatureProfile):
         """Change the availability of connector 0 itself."""
         if operative != self.is_operative:
             self.is_operative = operative
-            self.host.save("availability", "0", {"operative": operative})
+            self.host.save(AVAILABILITY.name, "0", {"operative": operative})
             self._look(0, now_s)
 
     def connector_changed(self, connector: Connector, now_s: float) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 from ocpp.v16 import call
 from ocpp.v16.enums import AuthorizationStatus, Reason
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import SessionState
+from chargepoint.model.energy import METER, StoredRegister
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.journal import TransactionEnded, TransactionNumbered, TransactionStarted
 from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import ReadMeter, Ref
+from chargepoint.model.record import Snapshot
+from chargepoint.model.records import RESTART
 from chargepoint.model.session import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
 from chargepoint.model.timebase import Alarm, utc_text
 from chargepoint.model.transaction import Message, Transaction
@@ -72,10 +75,10 @@ class Transactions(FeatureProfile):
         Its own reason stands if it was ending already; a restart on purpose has stored its cause; all else looks from
         inside like a power cut.
         """
-        cause = snapshot.get("restart", {}).get("cause")
+        cause = snapshot.one(RESTART, "cause")
         if cause is not None:
-            self.host.save("restart", "cause", None)
-        reason = Reason.power_loss.value if cause is None else str(cause["reason"])
+            self.host.save(RESTART.name, "cause", None)
+        reason = cause or Reason.power_loss.value
         for transaction in list(self.host.queue.transactions.values()):
             if not transaction.is_ended:
                 self._finish(transaction, reason, snapshot, now_s)
@@ -83,9 +86,9 @@ class Transactions(FeatureProfile):
 
     def _finish(self, transaction: Transaction, reason: str, snapshot: Snapshot, now_s: float) -> None:
         host = self.host
-        stored = snapshot.get("meter", {}).get(str(transaction.connector), {})
-        at_utc_s = max(transaction.started_utc_s, float(stored.get("at", 0.0)))
-        transaction.charging_s = float(stored.get("charging", 0.0))
+        stored = snapshot.one(METER, str(transaction.connector)) or StoredRegister(0.0)
+        at_utc_s = max(transaction.started_utc_s, stored.at_utc_s)
+        transaction.charging_s = stored.charging_s
         if not host.has_connector(transaction.connector):
             host.log.warning("connector %d is no longer fitted: its transaction ends", transaction.connector)
             self._stop(transaction, transaction.meter_start_wh, None, reason, None, at_utc_s, now_s)

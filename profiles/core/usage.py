@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoint.model.authorization import short_tag
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import FeatureProfile
+from chargepoint.model.record import Snapshot
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message, Transaction
-from chargepoint.model.usage import DAY, SESSION, SESSION_ID, TOTALS, USAGE, Totals, day_key, session_key
+from chargepoint.model.usage import ACCOUNTS, DAY, SESSION, SESSION_ID, TOTALS, USAGE, Totals, day_key, session_key
 
 
 class Usage(FeatureProfile):
@@ -23,6 +24,7 @@ class Usage(FeatureProfile):
     __slots__ = ("_day", "_days", "_latest", "_total")
 
     name = "Core"
+    records = (ACCOUNTS,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -34,11 +36,10 @@ class Usage(FeatureProfile):
         """How many days were written into the history."""
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        kept = snapshot.get(USAGE, {}).get(TOTALS)
+        kept = snapshot.one(ACCOUNTS, TOTALS)
         if kept is not None:
-            self._total = Totals.restored(kept["total"])
-            self._latest = Totals.restored(kept["latest"])
-            self._day, self._days = kept["day"], kept["days"]
+            self._total, self._latest = kept.total, kept.latest
+            self._day, self._days = kept.day, kept.days
 
     def transaction_settled(
         self, transaction: Transaction, meter_stop_wh: int, reason: str, at_utc_s: float, now_s: float

@@ -5,7 +5,7 @@ Source: OCPP & California Pricing Requirements, OCPP 1.6 part: SetUserPrice, Run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.enums import DataTransferStatus
 
 from chargepoint.model.authorization import same_tag
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.cost import VENDOR_ID, Cost, UserPrice
 from chargepoint.model.cost_reading import Incomplete, Unreadable, read_cost, read_user_price
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.keys import integer
+from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
 from chargepoint.model.transaction import Message, Transaction
 from hw.ports import Reading
 
@@ -36,7 +37,6 @@ WAIT_FOR_SET_USER_PRICE_TIMEOUT = integer(
     effect="how long a tag that Authorize.conf accepted waits for its SetUserPrice before it may charge",
 )
 
-STORED = "bill"
 KEPT_PRICES = 32
 """Prices of tags that have not come yet, or have not left; of more than these the oldest are forgotten."""
 TOTAL_SHOWN_S = 120.0
@@ -83,24 +83,30 @@ class Bill:
         }
 
     @classmethod
-    def restored(cls, body: Mapping[str, Any]) -> Bill:
-        """Build it again from `body`."""
+    def restored(cls, key: str, fields: Fields) -> Bill:
+        """Build it again from `body`. Raises RecordError, and what reading a message raises."""
 
         def cost(name: str) -> Cost | None:
-            stored = body.get(name)
-            return None if stored is None else read_cost(stored["data"], stored["zone"])
+            stored = fields.optional(name, fields.fields)
+            return None if stored is None else read_cost(stored.text("data"), stored.number("zone"))
 
+        numbered(key)
+        price = fields.optional("price", fields.text)
         return cls(
-            key=body["tx"],
-            id_tag=body["tag"],
-            began_offline=body["offline"],
-            transaction_id=body["id"],
-            price=None if body["price"] is None else read_user_price(body["price"]),
+            key=fields.text("tx"),
+            id_tag=fields.text("tag"),
+            began_offline=fields.flag("offline"),
+            transaction_id=fields.optional("id", fields.integer),
+            price=None if price is None else read_user_price(price),
             running=cost("running"),
             total=cost("total"),
-            is_ended=body["ended"],
-            is_plugged=body["plugged"],
+            is_ended=fields.flag("ended"),
+            is_plugged=fields.flag("plugged"),
         )
+
+
+BILL = RecordKind("bill", __name__, Bill.restored, "what the central system told of the costs at connector {key}")
+"""Keyed by connector."""
 
 
 class Bills(FeatureProfile):
@@ -110,6 +116,7 @@ class Bills(FeatureProfile):
 
     name = "Core"
     keys = (WAIT_FOR_SET_USER_PRICE_TIMEOUT,)
+    records = (BILL,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -120,15 +127,15 @@ class Bills(FeatureProfile):
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
         """No transaction of ours outlives a restart; what it has cost so far is still known."""
-        for number, body in snapshot.get(STORED, {}).items():
+        for number, bill in snapshot.of(BILL).items():
             if self.host.has_connector(int(number)):
-                bill = self._bills[int(number)] = Bill.restored(body)
+                self._bills[int(number)] = bill
                 if not bill.is_ended:
                     bill.is_ended = True
                     self._save(int(number))
 
     def _save(self, number: int) -> None:
-        self.host.save(STORED, str(number), self._bills[number].body())
+        self.host.save(BILL.name, str(number), self._bills[number].body())
 
     def at(self, number: int) -> Bill | None:
         """Return what is known of the transaction that runs at a connector, or ran there last."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.cost import CostDisplay, CostState, PriceText, UserPrice
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.journal import CostShown
 from chargepoint.model.keys import Access, integer
+from chargepoint.model.record import Snapshot
 
 from .bills import Bill, Bills
 from .texts import SOURCE, Texts

@@ -14,14 +14,14 @@ from typing import Any
 from ocpp.v16 import call
 from ocpp.v16.enums import DataTransferStatus
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.cost import VENDOR_ID
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.keys import Access, boolean
+from chargepoint.model.record import Fields, RecordKind, Snapshot
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import NO_TRANSACTION_ID, Message, Transaction
-from hw.ports import Reading
 
 from .texts import SOURCE
 
@@ -33,7 +33,6 @@ CUSTOM_IDLE_FEE_AFTER_STOP = boolean(
     effect="the plug that is pulled after a stop is told with ConnectorUnplugged, which ends an idle fee",
 )
 
-STORED = "unplug"
 MESSAGE_ID = "ConnectorUnplugged"
 
 
@@ -48,6 +47,17 @@ class _Owed:
     def body(self) -> dict[str, Any]:
         return {"connector": self.connector, "id": self.transaction_id, "ended": self.ended_utc_s}
 
+    @classmethod
+    def restored(cls, _key: str, fields: Fields) -> _Owed:
+        """Build it again from `body`. Raises RecordError."""
+        return cls(fields.integer("connector", 1), fields.optional("id", fields.integer), fields.instant("ended"))
+
+
+UNPLUG = RecordKind(
+    "unplug", __name__, _Owed.restored, f"the end of the idle fee of transaction {{key}}: no {MESSAGE_ID} is sent for it"
+)
+"""Keyed by transaction."""
+
 
 class IdleFee(FeatureProfile):
     """Tells when the plug is out after a transaction, if that was promised."""
@@ -56,6 +66,7 @@ class IdleFee(FeatureProfile):
 
     name = "Core"
     keys = (CUSTOM_IDLE_FEE_AFTER_STOP,)
+    records = (UNPLUG,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -71,39 +82,35 @@ class IdleFee(FeatureProfile):
     # --- what is owed -------------------------------------------------------------------------------------------------
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        """A transaction that was running when everything went dark has ended with it."""
-        stored = sorted(snapshot.get(STORED, {}).items(), key=lambda item: float(item[1]["ended"]))
-        self._owed = {key: _Owed(body["connector"], body["id"], body["ended"]) for key, body in stored}
-        if self.host.setting(CUSTOM_IDLE_FEE_AFTER_STOP):
-            for key, body in snapshot.get("transaction", {}).items():
-                if not body["ended"] and key not in self._owed:
-                    self._owe(key, body["connector"], body.get("id"), self.host.calendar.utc_s(now_s))
+        """Those that the restart itself ended were settled before, while the transactions were restored."""
+        stored = sorted(snapshot.of(UNPLUG).items(), key=lambda item: item[1].ended_utc_s)
+        self._owed = {**dict(stored), **self._owed}
         self._earlier = frozenset(self._owed)
         for key, owed in list(self._owed.items()):
             if not self.host.has_connector(owed.connector):
                 self._tell(key, owed, now_s)  # it is no longer fitted
 
-    def transaction_ended(
-        self, connector: Connector, transaction: Transaction, reading: Reading | None, at_utc_s: float, now_s: float
+    def transaction_settled(
+        self, transaction: Transaction, meter_stop_wh: int, reason: str, at_utc_s: float, now_s: float
     ) -> None:
         if self.host.setting(CUSTOM_IDLE_FEE_AFTER_STOP):
-            self._owe(transaction.key, connector.number, transaction.transaction_id, at_utc_s)
+            self._owe(transaction.key, transaction.connector, transaction.transaction_id, at_utc_s)
 
     def _owe(self, key: str, connector: int, transaction_id: int | None, ended_utc_s: float) -> None:
         owed = self._owed[key] = _Owed(connector, transaction_id, ended_utc_s)
-        self.host.save(STORED, key, owed.body())
+        self.host.save(UNPLUG.name, key, owed.body())
 
     def clock_found(self, step_s: float, now_s: float) -> None:
         for key, owed in self._owed.items():
             if key not in self._earlier:
                 owed.ended_utc_s += step_s
-                self.host.save(STORED, key, owed.body())
+                self.host.save(UNPLUG.name, key, owed.body())
 
     def transaction_answered(self, message: Message, result: Any, now_s: float) -> None:
         owed = self._owed.get(message.transaction or "")
         if owed is not None and message.action == "StartTransaction" and result is not None:
             owed.transaction_id = result.transaction_id
-            self.host.save(STORED, message.transaction or "", owed.body())
+            self.host.save(UNPLUG.name, message.transaction or "", owed.body())
         elif _is_ours(message) and result is not None and result.status != DataTransferStatus.accepted:
             self.host.log.warning("the central system does not take %s: %s", MESSAGE_ID, result.status)
 
@@ -135,7 +142,7 @@ class IdleFee(FeatureProfile):
             vendor_id=VENDOR_ID, message_id=MESSAGE_ID, data=json.dumps(data, separators=(",", ":"))
         )
         del self._owed[key]
-        self.host.save(STORED, key, None)
+        self.host.save(UNPLUG.name, key, None)
         self.host.enqueue(request, key)
 
 

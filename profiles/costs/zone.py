@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.keys import Access, Key
+from chargepoint.model.record import Snapshot
+from chargepoint.model.records import CONFIGURATION
 from chargepoint.model.timebase import Appointment, utc_seconds
 
 from .texts import SOURCE
@@ -109,11 +111,11 @@ class TimeZone(FeatureProfile):
         host = self.host
         self._transition = None
         host.settings.unset(NEXT_TIME_OFFSET_TRANSITION_DATE_TIME)
-        host.save("configuration", NEXT_TIME_OFFSET_TRANSITION_DATE_TIME.name, None)
+        host.save(CONFIGURATION.name, NEXT_TIME_OFFSET_TRANSITION_DATE_TIME.name, None)
         minutes = host.setting(TIME_OFFSET_NEXT_TRANSITION)
         if minutes is None:
             host.log.warning("the time zone was to change now, but there is no TimeOffsetNextTransition")
             return
         host.settings.set(TIME_OFFSET, minutes)
-        host.save("configuration", TIME_OFFSET.name, {"value": offset_text(minutes)})
+        host.save(CONFIGURATION.name, TIME_OFFSET.name, {"value": offset_text(minutes)})
         host.setting_changed(TIME_OFFSET.name, now_s)

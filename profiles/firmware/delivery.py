@@ -8,6 +8,7 @@ from typing import Any
 
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import CancelTransfer, Ref, StartTransfer
+from chargepoint.model.record import Fields
 from chargepoint.model.timebase import Alarm, Clock
 from chargepoint.model.transfer import Outcome, Transferred, failed
 
@@ -35,6 +36,21 @@ class Parcel:
     def body(self) -> dict[str, Any]:
         """Return it as plain values for the store."""
         return asdict(self)
+
+    @classmethod
+    def restored(cls, fields: Fields) -> Parcel:
+        """Build it again from `body`. Raises RecordError."""
+        return cls(
+            key=fields.text("key"),
+            url=fields.text("url"),
+            retries=fields.integer("retries", 0),
+            interval_s=fields.integer("interval_s", 0),
+            name=fields.text("name"),
+            is_upload=fields.flag("is_upload"),
+            since_utc_s=fields.optional("since_utc_s", fields.number),
+            until_utc_s=fields.optional("until_utc_s", fields.number),
+            attempts=fields.integer("attempts", 0),
+        )
 
 
 class Delivery:

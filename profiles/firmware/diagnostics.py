@@ -8,9 +8,10 @@ from typing import Any
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import DiagnosticsStatus, MessageTrigger
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.outbox import Ref
+from chargepoint.model.record import RecordKind, Snapshot
 from chargepoint.model.session import Outcome as Answer
 from chargepoint.model.timebase import utc_seconds, utc_text
 from chargepoint.model.transfer import Outcome, Transferred
@@ -19,6 +20,10 @@ from .delivery import RETRIES, RETRY_INTERVAL_S, Delivery, Parcel
 from .notices import Notices
 
 KIND = "diagnostics"
+JOB = RecordKind(
+    KIND, __name__, lambda _key, fields: Parcel.restored(fields), "an upload of diagnostics that was not finished"
+)
+"""One, keyed ``job``."""
 
 
 def _notification(status: str) -> Any:
@@ -32,6 +37,7 @@ class Diagnostics(FeatureProfile):
 
     name = "FirmwareManagement"
     triggers = (MessageTrigger.diagnostics_status_notification,)
+    records = (JOB,)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -41,8 +47,7 @@ class Diagnostics(FeatureProfile):
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
         self._notices.restore(snapshot)
-        kept = snapshot.get(KIND, {}).get("job")
-        self.job = None if kept is None else Parcel(**kept)
+        self.job = snapshot.one(JOB, "job")
 
     def registered(self, now_s: float) -> None:
         """An upload that a restart cut off is begun again, as far as its retries go."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import Ref
+from chargepoint.model.record import RecordKind, Snapshot
 from chargepoint.model.session import Failure, Outcome
 from chargepoint.model.timebase import Alarm, Clock
 
@@ -15,6 +16,12 @@ ATTEMPTS = 3
 RETRY_S = 30.0
 LONGEST = 20
 """Statuses kept while nobody listens; the newest tell more."""
+
+
+NOTICES = RecordKind(
+    "notices", __name__, lambda _key, fields: fields.texts("waiting"), "the {key} statuses that were still to be sent"
+)
+"""Keyed by what they are about."""
 
 
 class Notices:
@@ -33,8 +40,7 @@ class Notices:
         self._retry = Alarm(host.timers, self.pump, Clock.WIRE)
 
     def restore(self, snapshot: Snapshot) -> None:
-        body = snapshot.get("notices", {}).get(self._about.key)
-        self.waiting = [] if body is None else list(body["waiting"])
+        self.waiting = list(snapshot.one(NOTICES, self._about.key) or ())
 
     def tell(self, status: str, now_s: float) -> None:
         """Send a status after those that wait."""
@@ -69,4 +75,4 @@ class Notices:
         self.pump(now_s)
 
     def _save(self) -> None:
-        self._host.save("notices", self._about.key, {"waiting": self.waiting} if self.waiting else None)
+        self._host.save(NOTICES.name, self._about.key, {"waiting": self.waiting} if self.waiting else None)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import FirmwareStatus, MessageTrigger
 
-from chargepoint.model.chargepoint import ChargePoint, Snapshot
+from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import Access, items
 from chargepoint.model.outbox import CancelTransfer, Install, Ref
+from chargepoint.model.record import Fields, RecordError, RecordKind, Snapshot
 from chargepoint.model.session import Outcome as Answer
 from chargepoint.model.timebase import Alarm, Appointment, Clock, utc_seconds
 from chargepoint.model.transfer import Outcome, Transferred, failed
 
 from .delivery import RETRIES, RETRY_INTERVAL_S, Delivery, Parcel
-from .notices import Notices
+from .notices import NOTICES, Notices
 
 SUPPORTED_FILE_TRANSFER_PROTOCOLS = items(
     "SupportedFileTransferProtocols",
@@ -50,6 +51,32 @@ class Stage(StrEnum):
     RESTARTING = "restarting"
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """One record of an update. Which fields are set depends on its key."""
+
+    parcel: Parcel | None = None
+    stage: Stage = Stage.SCHEDULED
+    version: str | None = None
+    """Of the firmware that was installed; under ``job`` that of the firmware that began the update."""
+    over: str | None = None
+    """The version that the program came with when another one was installed."""
+
+
+def _stored(key: str, fields: Fields) -> _Stored:
+    if key == "version":
+        return _Stored(version=fields.optional("version", fields.text), over=fields.optional("over", fields.text))
+    parcel = Parcel.restored(fields.fields("parcel"))
+    if key == "next":
+        return _Stored(parcel)
+    if key != "job":
+        raise RecordError("its key is none of job, next and version")
+    return _Stored(parcel, Stage(fields.text("stage")), fields.optional("before", fields.text))
+
+
+FIRMWARE = RecordKind(KIND, __name__, _stored, "the firmware update ({key})")
+"""``job``: the update under way; ``next``: the one after it; ``version``: what was installed last."""
+
 _TOLD = {
     Stage.DOWNLOADING: FirmwareStatus.downloading,
     Stage.WAITING: FirmwareStatus.downloaded,
@@ -70,6 +97,7 @@ class Update(FeatureProfile):
     name = "FirmwareManagement"
     keys = (SUPPORTED_FILE_TRANSFER_PROTOCOLS,)
     triggers = (MessageTrigger.firmware_status_notification,)
+    records = (FIRMWARE, NOTICES)
 
     def __init__(self, host: ChargePoint) -> None:
         super().__init__(host)
@@ -87,25 +115,25 @@ class Update(FeatureProfile):
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
         self._notices.restore(snapshot)
-        kept = snapshot.get(KIND, {})
-        self._know_version(kept.get("version"))
-        if "next" in kept:
-            self._next = Parcel(**kept["next"]["parcel"])
-        if "job" in kept:
-            self.job, self.stage = Parcel(**kept["job"]["parcel"]), Stage(kept["job"]["stage"])
-        if self.stage is Stage.INSTALLING and self.job is not None:
+        self._know_version(snapshot.one(FIRMWARE, "version"))
+        job, following = snapshot.one(FIRMWARE, "job"), snapshot.one(FIRMWARE, "next")
+        if following is not None:
+            self._next = following.parcel
+        if job is not None:
+            self.job, self.stage = job.parcel, job.stage
+        if job is not None and self.stage is Stage.INSTALLING:
             # Cut off while the new firmware was written: if another one answers now than the one that began it, the
             # installation has restarted the box itself; else nobody knows what is there, and that is a failure.
-            if self.host.station.firmware_version != kept["job"]["before"]:
+            if self.host.station.firmware_version != job.version:
                 self._end(FirmwareStatus.installed, now_s)
             else:
                 self._fail(failed("cut off by a restart"), now_s)
 
-    def _know_version(self, kept: Any) -> None:
+    def _know_version(self, kept: _Stored | None) -> None:
         """Take over what the last installation said of itself, unless this program came with another version since."""
         host = self.host
-        if kept is not None and kept["over"] == host.station.firmware_version:
-            host.station = replace(host.station, firmware_version=kept["version"])
+        if kept is not None and kept.over == host.station.firmware_version:
+            host.station = replace(host.station, firmware_version=kept.version)
 
     def _save(self) -> None:
         if self.job is None:

@@ -28,6 +28,7 @@ from chargepoint.model.composite import (
     share,
     total,
 )
+from chargepoint.model.record import Fields
 from chargepoint.model.timebase import utc_seconds
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "smart-charging-vectors.json").read_text("utf-8"))["vectors"]
@@ -49,7 +50,7 @@ def installed(vector: dict[str, Any]) -> list[Profile]:
         body = profile.body() | {"connector": payload["connectorId"]}
         if profile.purpose == "TxProfile":
             body["transaction"] = str(payload["csChargingProfiles"]["transactionId"])
-        found.append(Profile.restored(json.loads(json.dumps(body))))
+        found.append(Profile.restored(Fields(json.loads(json.dumps(body)))))
     return found
 
 
@@ -269,7 +270,7 @@ def test_fifty_profiles_are_looked_through_once_a_change() -> None:
             asked += 1
             return super().at(at_s, transaction_s)
 
-    profiles: list[Profile] = [Counting.restored(each.body()) for each in crowded_day()]
+    profiles: list[Profile] = [Counting.restored(Fields(json.loads(json.dumps(each.body())))) for each in crowded_day()]
     _, periods = composite(alone(profiles), NOW_S, 86_400)
     assert len(periods) > 400
     assert asked < 1500

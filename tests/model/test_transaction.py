@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from chargepoint.model.outbox import Effect, Save
+from chargepoint.model.record import Fields, Snapshot
+from chargepoint.model.records import MODEL
 from chargepoint.model.transaction import Ending, Message, Transaction, TransactionQueue
 
 
@@ -33,8 +35,7 @@ class Owner:
     def reborn(self) -> TransactionQueue:
         """The queue as it is after a restart."""
         queue = TransactionQueue(self)
-        records = self.records
-        queue.restore(records["queue"], records["undelivered"], records["transaction"], records["sample"])
+        queue.restore(Snapshot(self.records, MODEL))
         return queue
 
 
@@ -84,19 +85,20 @@ def test_a_transaction_survives_with_everything_that_is_known_of_it(owner: Owner
 def test_more_than_nine_samples_keep_their_order(owner: Owner, queue: TransactionQueue) -> None:
     """transactionData order: chronological."""
     transaction = begun(queue)
-    for number in range(120):
-        queue.add_sample(transaction, str(number))
-    assert owner.reborn().transactions[transaction.key].samples == [str(number) for number in range(120)]
+    samples = [f'{{"number":{number}}}' for number in range(120)]
+    for sample in samples:
+        queue.add_sample(transaction, sample)
+    assert owner.reborn().transactions[transaction.key].samples == samples
 
 
 def test_samples_of_one_transaction_do_not_reach_another(owner: Owner, queue: TransactionQueue) -> None:
     """Samples are keyed by their transaction."""
     one, other = begun(queue), begun(queue, 2)
-    queue.add_sample(one, "1")
-    queue.add_sample(other, "2")
+    queue.add_sample(one, '{"of":1}')
+    queue.add_sample(other, '{"of":2}')
     queue.drop_samples(one)
     reborn = owner.reborn()
-    assert (reborn.transactions[one.key].samples, reborn.transactions[other.key].samples) == ([], ["2"])
+    assert (reborn.transactions[one.key].samples, reborn.transactions[other.key].samples) == ([], ['{"of":2}'])
 
 
 def test_no_key_comes_twice_even_when_everything_was_forgotten(owner: Owner, queue: TransactionQueue) -> None:
@@ -196,7 +198,7 @@ def test_there_is_nothing_under_an_unknown_key(queue: TransactionQueue, deed: st
 def test_a_message_is_stored_as_it_will_be_sent(owner: Owner, queue: TransactionQueue) -> None:
     """ "Same payload, never changed timestamp or values in a retry"."""
     message = queue.put("MeterValues", '{"connectorId":1}', None)
-    assert Message.restored(message.key, owner.records["queue"][message.key]) == message
+    assert Message.restored(message.key, Fields(owner.records["queue"][message.key])) == message
 
 
 # --- a clock that is set late -----------------------------------------------------------------------------------------
