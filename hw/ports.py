@@ -243,6 +243,13 @@ class Meter(Protocol):
     def read(self, ref: object, now_s: float) -> None:
         """Ask for a reading."""
 
+    def peek(self, now_s: float) -> Reading | None:
+        """Return what a display shows at ``now_s``; None while the meter does not answer.
+
+        A query: it changes neither the meter nor the board, and reports nothing. A simulated meter computes the reading
+        of that instant; a meter on a bus returns its last poll, with the instant of that poll in ``at_s``.
+        """
+
 
 class Indicator(Protocol):
     """The light of an outlet."""

@@ -7,7 +7,7 @@ this keeps them, and lets every connector offer what they allow, changed at the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -28,6 +28,7 @@ from chargepoint.model.composite import (
     Bound,
     Maximum,
     Profile,
+    Sharing,
     Stack,
     Wiring,
     beside,
@@ -332,8 +333,7 @@ class SmartCharging(FeatureProfile):
         here = self._charging()
         if connector not in here:
             return ()  # nothing is offered there that could be limited
-        sharing = shared(*self._in_amps(here, self._utc_s(now_s), now_s), self._utc_s(now_s))
-        self._wait_until(sharing.until_s)
+        sharing = self._sharing(here, now_s)
         index = here.index(connector)
         bound, most = sharing.bounds[index], sharing.most
         found = []
@@ -345,6 +345,14 @@ class SmartCharging(FeatureProfile):
             found.append(Limit(sharing.given_a[index], reason, sharing.most_until_s))
         return found
 
+    def _sharing(self, here: Sequence[Connector], now_s: float) -> Sharing:
+        return shared(*self._in_amps(here, self._utc_s(now_s), now_s), self._utc_s(now_s))
+
+    def _wait_for_change(self, now_s: float) -> None:
+        """Arm the next moment at which some limit may change. `limits` is a query: displays call it, too."""
+        here = self._charging()
+        self._wait_until(self._sharing(here, now_s).until_s if here else math.inf)
+
     def connector_changed(self, connector: Connector, now_s: float) -> None:
         """Who charges, within which local limit and on how many phases, decides what is left for the others."""
         if not self._installed:
@@ -355,6 +363,7 @@ class SmartCharging(FeatureProfile):
         if takers != self._takers:
             self._takers = takers
             self._reconsider(now_s)
+        self._wait_for_change(now_s)
         self._watch_idle(now_s)
 
     def _watch_idle(self, now_s: float) -> None:

@@ -20,10 +20,10 @@ from rich.text import Text
 
 from chargepoint.cli.story import clock_text
 from chargepoint.model.connector import Connector
-from chargepoint.model.outbox import Ref
 from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.control import views
 from chargepoint.runtime.site import Site
-from hw.ports import Board
+from hw.ports import Reading
 
 FRAMES_PER_S = 4.0
 LINES = 10
@@ -52,7 +52,6 @@ async def show(charger: Charger, site: Site, lines: list[str]) -> None:
     with _unechoed(), live, _errors_above(console):
         try:
             while True:
-                charger.act(_look)
                 del lines[:-LINES]
                 live.update(_picture(charger, site, lines, console.size))
                 await asyncio.sleep(1 / FRAMES_PER_S)
@@ -119,12 +118,6 @@ def _set_terminal(descriptor: int, attributes: list[Any]) -> None:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, attributes)
 
 
-def _look(board: Board, now_s: float) -> None:
-    """Read the meters as a display does."""
-    for ports in board.outlets:
-        ports.meter.read(Ref("display"), now_s)
-
-
 def _picture(charger: Charger, site: Site, lines: list[str], size: ConsoleDimensions) -> Group:
     """What fits: a picture higher than the terminal would lose its end, which is what happens."""
     model = charger.model
@@ -138,35 +131,37 @@ def _picture(charger: Charger, site: Site, lines: list[str], size: ConsoleDimens
     )
     rows = size.height - KEPT_ROWS - 3  # the header, and the frame of what happens
     is_roomy = size.width >= BOX_COLUMNS and rows - BOX_ROWS * len(model.connectors) >= min(LINES, rows // 2)
-    boxes = [_box(connector) if is_roomy else _line(connector) for connector in model.connectors]
+    now_s = site.clock.charge_s()
+    draw = _box if is_roomy else _line
+    boxes = [draw(connector, views.reading(charger, connector.number, now_s)) for connector in model.connectors]
     count = max(1, min(LINES, rows - (BOX_ROWS if is_roomy else 1) * len(boxes)))
     told = Text("\n".join([*lines[-count:], *[""] * (count - len(lines))]), no_wrap=True, overflow="ellipsis")
     return Group(header, *boxes, Panel(told, title="what happens", title_align="left", height=count + 2))
 
 
-def _line(connector: Connector) -> Text:
+def _line(connector: Connector, shown: Reading | None) -> Text:
     """A connector where there is no room for its box."""
     status = connector.status.value
     return Text.assemble(
         f"{connector.number} ",
         (status, f"bold {_COLOURS.get(status, 'white')}"),
-        (f" {_power_kw(connector):.2f} kW", "bold"),
-        f" {_session_kwh(connector):.3f} kWh, pilot {connector.supply.state}, {_offered(connector)}",
+        (f" {_power_kw(shown):.2f} kW", "bold"),
+        f" {views.session_wh(connector, shown) / 1000:.3f} kWh, pilot {connector.supply.state}, {_offered(connector)}",
         no_wrap=True,
         overflow="ellipsis",
     )
 
 
-def _box(connector: Connector) -> Panel:
+def _box(connector: Connector, shown: Reading | None) -> Panel:
     status = connector.status.value
     supply, offer = connector.supply, connector.offer
     duty = "steady" if supply.duty_percent in (0.0, 100.0) else f"{supply.duty_percent:.1f} %"
     grid = Table.grid(padding=(0, 3))
     grid.add_row(
         Text(status, style=f"bold {_COLOURS.get(status, 'white')}"),
-        Text(f"{_power_kw(connector):6.2f} kW", style="bold"),
-        f"{_session_kwh(connector):7.3f} kWh this session",
-        f"meter {connector.meter.register_wh / 1000:.3f} kWh",
+        Text(f"{_power_kw(shown):6.2f} kW", style="bold"),
+        f"{views.session_wh(connector, shown) / 1000:7.3f} kWh this session",
+        f"meter {views.register_wh(connector, shown) / 1000:.3f} kWh",
     )
     grid.add_row(
         f"pilot {supply.state}, {duty}",
@@ -177,14 +172,8 @@ def _box(connector: Connector) -> Panel:
     return Panel(grid, title=f"connector {connector.number}", title_align="left")
 
 
-def _power_kw(connector: Connector) -> float:
-    reading = connector.meter.reading
-    return reading.total_power_w / 1000 if reading is not None else 0.0
-
-
-def _session_kwh(connector: Connector) -> float:
-    transaction = connector.transaction
-    return (connector.meter.register_wh - transaction.meter_start_wh) / 1000 if transaction is not None else 0.0
+def _power_kw(shown: Reading | None) -> float:
+    return 0.0 if shown is None else shown.total_power_w / 1000
 
 
 def _offered(connector: Connector) -> str:

@@ -152,6 +152,11 @@ class EnergyMeter:
         """The car has left: on how many phases the next one charges is not known yet."""
         self.conducting_phases = 0
 
+    def shown_wh(self, reading: Reading) -> float:
+        """Return the register in Wh that a display shows for ``reading``; unlike `take` it changes nothing."""
+        energy_wh = reading.energy_wh + self._offset_wh
+        return self.register_wh if energy_wh > self._most_wh(reading) else max(self.register_wh, energy_wh)
+
     def is_silent(self, now_s: float) -> None:
         """The meter does not answer: nothing flows until it does, and it is asked again."""
         self._owner.trouble(Trouble.METER_SILENT, True, now_s)
@@ -172,13 +177,8 @@ class EnergyMeter:
 
     def _is_impossible(self, reading: Reading) -> bool:
         """More energy than the outlet can have given since the last reading."""
-        before, energy_wh = self.reading, reading.energy_wh + self._offset_wh
-        if before is None or energy_wh <= self.register_wh:
-            return False
-        rated = self._outlet.rated
-        most_w = IMPOSSIBLE * rated.current_a * rated.voltage_v * rated.phases
-        bound_wh = self.register_wh + METER_STEP_WH + most_w * max(0.0, reading.at_s - before.at_s) / 3600.0
-        if energy_wh <= bound_wh:
+        energy_wh = reading.energy_wh + self._offset_wh
+        if energy_wh <= self._most_wh(reading):
             return False
         self._owner.log.error(
             "connector %d: a reading of %.0f Wh after %.0f Wh is impossible and not used",
@@ -187,6 +187,14 @@ class EnergyMeter:
             self.register_wh,
         )
         return True
+
+    def _most_wh(self, reading: Reading) -> float:
+        """Return the highest register in Wh that is possible when ``reading`` was taken; ``inf`` for the first one."""
+        before, rated = self.reading, self._outlet.rated
+        if before is None:
+            return math.inf
+        most_w = IMPOSSIBLE * rated.current_a * rated.voltage_v * rated.phases
+        return self.register_wh + METER_STEP_WH + most_w * max(0.0, reading.at_s - before.at_s) / 3600.0
 
     def _fell(self, reading: Reading) -> None:
         """One low reading is an error; several that rise are a meter that counts from somewhere else."""

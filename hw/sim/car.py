@@ -7,6 +7,7 @@ hardware. States and delays are those of the EV model, section 2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from math import inf
 from typing import Any
 
@@ -138,6 +139,16 @@ class Car:
     def current_at(self, at_s: float) -> float:
         """Return the current in A of each phase it uses."""
         return self._draw.current_at(at_s)
+
+    def unsettled_wh(self, at_s: float) -> float:
+        """Return the AC energy in Wh that `settle` would return at ``at_s``, and change nothing."""
+        return self._draw.energy_wh(self._settled_s, at_s, stores=False)
+
+    def twin(self) -> Car:
+        """Return a copy that goes its own way from here."""
+        twin = copy(self)
+        twin._chance, twin._draw = copy(self._chance), copy(self._draw)
+        return twin
 
     def settle(self, now_s: float) -> float:
         """Account for the time since the last call and return the AC energy in Wh that each used phase has given."""

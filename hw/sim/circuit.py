@@ -11,6 +11,7 @@ called back. After a command the circuit therefore wants to be advanced again, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from hw.ports import (
     PILOT_STEADY,
@@ -24,6 +25,7 @@ from hw.ports import (
     PilotSeen,
     ProximityReading,
     ProximitySeen,
+    Reading,
     RelaySeen,
     Report,
 )
@@ -171,12 +173,28 @@ class Circuit:
     def read_meter(self, ref: object, now_s: float) -> None:
         """Answer with a reading, or with none when the meter is silent."""
         self._bring_to(now_s)
-        reading = None
-        if Cause.METER_SILENT not in self._causes:
-            current_a, phases = self._current_a(), self._phases()
-            power_w = phase_power_w(self.car.kind, self._mains(), current_a) if self.car and phases else 0.0
-            reading = self.register.reading(self._now_s, self._mains(), current_a, phases, power_w, self._board_c())
-        self._fresh.append(MeterRead(self._outlet.connector, ref, reading))
+        self._fresh.append(MeterRead(self._outlet.connector, ref, self._meter_reading(self._now_s)))
+
+    def peek_meter(self, now_s: float) -> Reading | None:
+        """Return the reading that `read_meter` would answer at ``now_s``, and change nothing."""
+        if self._due_s() > now_s:
+            return self._meter_reading(max(now_s, self._now_s))
+        # What is due before ``now_s`` happens to a copy: here it is for `advance` to handle, in its turn.
+        twin = copy(self)
+        twin.contactor, twin.cable, twin.register = copy(self.contactor), copy(self.cable), self.register.plus(0.0, 0)
+        twin.car = None if self.car is None else self.car.twin()
+        twin._chance, twin._fresh = copy(self._chance), []
+        twin._bring_to(now_s)
+        return twin._meter_reading(twin._now_s)
+
+    def _meter_reading(self, at_s: float) -> Reading | None:
+        """Return a reading at an instant before which nothing is due; None when the meter is silent."""
+        if Cause.METER_SILENT in self._causes:
+            return None
+        car, phases, current_a = self.car, self._phases(), self._current_a(at_s)
+        power_w = phase_power_w(car.kind, self._mains(), current_a) if car and phases else 0.0
+        register = self.register.plus(car.unsettled_wh(at_s), phases) if car else self.register
+        return register.reading(at_s, self._mains(), current_a, phases, power_w, self._board_c(current_a))
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
@@ -317,15 +335,15 @@ class Circuit:
     def _phases(self) -> int:
         return self.car.phases if self.car is not None else 0
 
-    def _current_a(self) -> float:
-        return self.car.current_at(self._now_s) if self.car is not None and self.car.phases else 0.0
+    def _current_a(self, at_s: float) -> float:
+        return self.car.current_at(at_s) if self.car is not None and self.car.phases else 0.0
 
-    def _board_c(self) -> float | None:
+    def _board_c(self, current_a: float) -> float | None:
         if self._outlet.limits.max_board_c is None:
             return None
         if Cause.OVER_TEMPERATURE in self._causes:
             return OVER_TEMPERATURE_C
-        return AMBIENT_C + HEATING_C * (self._current_a() / self._outlet.rated.current_a) ** 2
+        return AMBIENT_C + HEATING_C * (current_a / self._outlet.rated.current_a) ** 2
 
     # --- what the box sees of it --------------------------------------------------------------------------------------
 

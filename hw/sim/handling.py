@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hw.ports import Report, TagSeen
+from hw.ports import Reading, Report, TagSeen
 from hw.sim.cars import Quirk
 from hw.sim.circuit import Circuit
 from hw.sim.faults import NAMES, QUIRK_NAMES, Cause
@@ -51,6 +51,9 @@ class SimulatedMeter(_View):
 
     def read(self, ref: object, now_s: float) -> None:
         self._circuit.read_meter(ref, now_s)
+
+    def peek(self, now_s: float) -> Reading | None:
+        return self._circuit.peek_meter(now_s)
 
 
 class SimulatedHands(_View):

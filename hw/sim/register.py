@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from math import floor, sqrt
 
 from hw.ports import Reading
@@ -32,6 +33,13 @@ class Register:
         if phase_wh > 0.0:
             for phase in range(min(phases, len(self._phase_wh))):
                 self._phase_wh[phase] += self._gain * phase_wh
+
+    def plus(self, phase_wh: float, phases: int) -> Register:
+        """Return a copy that has counted ``phase_wh`` on each of the first ``phases`` phases; this one stays as it is."""
+        more = copy(self)
+        more._phase_wh = list(self._phase_wh)
+        more.add(phase_wh, phases)
+        return more
 
     def reading(
         self, at_s: float, supply: Supply, current_a: float, phases: int, power_w: float, board_c: float | None

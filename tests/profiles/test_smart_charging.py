@@ -94,6 +94,20 @@ def test_a_default_profile_changes_a_running_transaction_at_once(world: World) -
     assert world.connector().supply.duty_percent == pytest.approx(7.0 / 0.6)
 
 
+def test_a_display_that_asks_for_limits_delays_no_change(world: World) -> None:
+    """A query arms and cancels no timer: who asks between a change and the timer that makes it must not cancel that [D]."""
+    world.charge()
+    put(world, profile(chargingSchedule=schedule((0, 16.0), (60, 7.0), startSchedule=in_s(world, 0))))
+    (limit,) = world.model.limits(world.connector(), world.now_s)
+    due_s = limit.until_utc_s - EPOCH_UTC_S
+    world.run(due_s - world.now_s - 1.0)
+    world.pump.scheduler.tell(due_s + 0.01, due_s + 0.01)  # the machine is late by 10 ms: the timer is due and has not run
+    assert [limit.amps for limit in world.model.limits(world.connector(), world.now_s)] == [7.0]
+    assert offered(world) == 16.0
+    world.run(1.0)
+    assert offered(world) == 7.0
+
+
 @pytest.mark.parametrize(
     ("case", "faulty", "connector"),
     [

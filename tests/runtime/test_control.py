@@ -10,16 +10,20 @@ from typing import Any
 import pytest
 
 from chargepoint.model.journal import CallAnswered, CallSent, CallServed, FrameRefused
+from chargepoint.model.timebase import utc_text
+from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control import events, live
-from chargepoint.runtime.control.actions import CAUSES_OF_ERROR_CODE, CommandError, RealHardwareError
+from chargepoint.runtime.control.actions import CAUSES_OF_ERROR_CODE, CommandError, RealHardwareError, hands_of
 from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, NotFoundError
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.jsonlines import JsonLines
+from chargepoint.runtime.stepped import SteppedSite
 from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
-from tests.world import ERROR, World
+from hw.loader import plan_board
+from tests.world import EPOCH_UTC_S, ERROR, World
 
 SOCKET = "ac11-sim-socket"
 
@@ -49,7 +53,6 @@ class Bench:
         return told
 
     def outlet(self, number: int = 1) -> Any:
-        self.do("state", 0.1)
         return self.do("state", 0.1)["connectors"][number - 1]
 
 
@@ -73,6 +76,21 @@ def test_a_whole_charge_by_verbs(bench: Bench) -> None:
     bench.do("unplug", 10)
     outlet = bench.outlet()
     assert (outlet["status"], outlet["charge"], outlet["is_car_connected"]) == ("Available", None, False)
+
+
+def test_the_first_look_shows_the_meter_as_it_is_now(bench: Bench) -> None:
+    """A query computes what the meter shows at the instant of the question, with that instant [D]."""
+    bench.do("plug-in", 5)
+    bench.do("swipe", 40, tag="A1")
+    outlet = bench.outlet()
+    assert outlet["meter"]["at"] == utc_text(EPOCH_UTC_S + bench.world.now_s - 0.1)
+    assert outlet["meter"]["power_w"] == pytest.approx(11040, rel=0.01)
+    assert outlet["charge"]["energy_wh"] == outlet["meter"]["register_wh"] == pytest.approx(86.4, abs=0.1)
+    bench.world.run(10.0)
+    later = bench.outlet()
+    assert later["charge"]["energy_wh"] - outlet["charge"]["energy_wh"] == pytest.approx(11040 * 10.1 / 3600, rel=0.01)
+    summary = bench.desk.all_summaries().chargers[0]
+    assert (summary.power_w, summary.energy_wh > later["charge"]["energy_wh"]) == (later["meter"]["power_w"], True)
 
 
 def test_the_state_says_why_no_more_is_offered(bench: Bench) -> None:
@@ -570,6 +588,33 @@ def test_who_comes_new_may_begin_with_the_latest(recent: int, told: int) -> None
     assert numbers == [str(number) for number in range(500 - told, 500)]
 
 
+def test_meters_of_a_fleet_are_told_in_turns_and_its_states_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A register changes all the time: a round of bundles tells it of some chargers, what else changes of all [D]."""
+    monkeypatch.setattr(live, "METERS_AT_ONCE", 2)
+    site = SteppedSite(start_utc_s=EPOCH_UTC_S)
+    clock = RunningClock()
+    monkeypatch.setattr(RunningClock, "charge_s", lambda _clock: site.pump.scheduler.charge_s)
+    for number in range(5):
+        site.add(ChargerPlan(identity=f"CP{number}", board=plan_board("ac11-sim")))
+        site.act(f"CP{number}", lambda board, now_s: hands_of(board, 1).plug_in(now_s))
+    site.run_for(5.0)
+    for number in range(5):
+        site.act(f"CP{number}", lambda board, now_s: board.readers[0].present("A1", now_s))
+    site.run_for(60.0)
+    follower = live.Follower(CommandDispatcher(site.pump.chargers, clock), events.Events())
+
+    def told() -> list[str]:
+        site.run_for(0.5)
+        bundles = [each for each in follower.bundles() if each is not None]
+        return [summary["id"] for bundle in bundles for summary in bundle.body["chargers"]]
+
+    assert told() == ["CP0", "CP1", "CP2", "CP3", "CP4"]
+    assert [told() for _ in range(3)] == [["CP2", "CP3"], ["CP4"], ["CP0", "CP1"]]
+    site.charger("CP0").link.hold(True)
+    assert told() == ["CP0", "CP2", "CP3"]
+    site.close()
+
+
 def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
     """The ring is everybody's; who looks at one charger has missed what that one did, and no more."""
     _world, ring = listened(kept=10)
@@ -640,5 +685,5 @@ def test_a_meter_that_fails_does_not_hide_the_state(bench: Bench, monkeypatch: p
     def fail(*_arguments: object) -> None:
         raise HardwareError("meter 1", "no answer")
 
-    monkeypatch.setattr(type(bench.world.charger.board.outlet(1).meter), "read", fail)
+    monkeypatch.setattr(type(bench.world.charger.board.outlet(1).meter), "peek", fail)
     assert bench.do("state")["id"] == "CP1"

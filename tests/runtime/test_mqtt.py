@@ -36,7 +36,6 @@ TOPICS = Topics(BROKER, "CP1")
 
 
 def told(world: World, topics: Topics = TOPICS) -> dict[str, str]:
-    views.refresh(world.charger)
     world.run(0.1)
     return dict(topics.messages(views.charger(world.charger, WorldClock(world))))
 
@@ -89,12 +88,11 @@ def test_what_a_charge_looks_like() -> None:
     }
 
 
-def test_a_register_that_nobody_has_read_is_unknown() -> None:
+def test_a_register_of_a_meter_that_does_not_answer_is_unknown() -> None:
     """A total that seems to fall to 0 and to rise again would count as energy."""
     world = World(plan={"register_wh": 5_000_000.0})
-    unread = dict(TOPICS.messages(views.charger(world.charger, WorldClock(world))))
-    assert unread["chargepoint/CP1/1/energy"] == "None"
     assert told(world)["chargepoint/CP1/1/energy"] == "5000000"
+    assert told(world.cause("meter_silent"))["chargepoint/CP1/1/energy"] == "None"
 
 
 def test_a_fault_says_which() -> None:

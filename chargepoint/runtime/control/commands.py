@@ -118,7 +118,6 @@ class Nothing(Arguments):
 @query
 def state(charger: Charger, clock: RunningClock, told: Nothing) -> responses.Charger:
     """Everything about a charger: what is offered to the car and why it is not more, meters, faults."""
-    views.refresh(charger)
     return views.charger(charger, clock)
 
 

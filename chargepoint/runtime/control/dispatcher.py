@@ -65,9 +65,18 @@ class CommandDispatcher:
 
     def summaries(self) -> Iterator[list[responses.Summary]]:
         """Yield every charger in a line, some at a time: whoever has a loop to keep turning lets it turn in between."""
+        for some in self._some_at_a_time():
+            yield [views.summary(charger, self.clock.charge_s()) for charger in some]
+
+    def energies(self) -> Iterator[list[views.Energy]]:
+        """Yield what the meters of every charger show, some at a time, as `summaries`."""
+        for some in self._some_at_a_time():
+            yield [views.energy(charger, self.clock.charge_s()) for charger in some]
+
+    def _some_at_a_time(self) -> Iterator[list[Charger]]:
         chargers = iter(list(self.chargers.values()))
         while some := list(islice(chargers, AT_ONCE)):
-            yield [views.summary(charger) for charger in some]
+            yield some
 
     def all_summaries(self) -> responses.Chargers:
         """Return every charger in a line, of as many as a process has on its standard input and output."""

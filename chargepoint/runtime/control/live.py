@@ -14,6 +14,7 @@ from typing import Any
 from . import views
 from .dispatcher import CommandDispatcher
 from .events import Event, Events, told
+from .responses import Summary
 
 MOST_EVENTS = 200
 """Events of one bundle. Of a flood only the latest so many are told, and how many were left out; who takes up where it was
@@ -21,6 +22,11 @@ is told all that is kept.
 """
 MOST_RECENT = 1000
 """Events that who comes new may begin with."""
+METERS_AT_ONCE = 200
+"""Chargers of a fleet of which one round of bundles tells that only power and energy changed; the others take turns.
+
+A register changes all the time: without turns a fleet of 10,000 would be told anew, whole, every half second.
+"""
 PORTION = 500_000
 """Characters of frames in one bundle, but for the last event in it: between two bundles others may work."""
 
@@ -61,6 +67,8 @@ class Follower:
         self._is_new = True
         self._with_journal = with_journal
         self._told: dict[str, Any] = {}
+        self._meters_from = 0
+        """Place of the first charger in the fleet whose meters are told in the next bundles."""
 
     def _before(self, recent: int) -> int:
         """Return the number of the event before so many recent ones."""
@@ -98,18 +106,29 @@ class Follower:
 
     def _state(self, identity: str) -> Iterator[Bundle]:
         charger = self._desk.charger(identity)
-        views.refresh(charger)
         body = views.charger(charger, self._desk.clock).model_dump(mode="json")
         if body != self._told.get(identity):
             self._told[identity] = body
             yield Bundle("state", body)
 
     def _fleet(self) -> Iterator[Bundle | None]:
+        place = 0
         for summaries in self._desk.summaries():
-            changed = [each for each in summaries if self._told.get(each.id) != each]
+            changed = []
+            for each in summaries:
+                told, place = self._told.get(each.id), place + 1
+                is_in_turn = self._meters_from <= place - 1 < self._meters_from + METERS_AT_ONCE
+                if each != told and (is_in_turn or told is None or _without_meters(each) != _without_meters(told)):
+                    changed.append(each)
             self._told.update((each.id, each) for each in changed)
             body = {"chargers": [each.model_dump(mode="json") for each in changed]}
             yield Bundle("fleet", body) if changed else None
+        following = self._meters_from + METERS_AT_ONCE
+        self._meters_from = following if following < place else 0
+
+
+def _without_meters(summary: Summary) -> tuple[object, ...]:
+    return summary.phase, summary.is_connected, summary.registration, summary.statuses
 
 
 def _portions(events: Sequence[Event]) -> Iterator[Sequence[Event]]:

@@ -44,9 +44,10 @@ class Pilot(Document):
 
 
 class Meter(Document):
-    """The last look at the meter. Lists hold one value a phase."""
+    """What the meter shows. Lists hold one value a phase; without ``at`` the meter does not answer."""
 
     register_wh: float
+    at: str | None = Field(None, description="instant of the reading, by the charger's clock")
     power_w: float | None = None
     current_a: list[float] = []
     voltage_v: list[float] = []

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from chargepoint.model.outbox import Ref
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
-from hw.ports import Board
 from hw.sim.faults import NAMES
 
-from . import actions
+from . import actions, views
 from .actions import CommandError
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -108,24 +106,16 @@ async def play(steps: Sequence[Step], charger: Charger, clock: RunningClock) -> 
             await asyncio.sleep(_quantity(step.argument, _UNITS_S) / clock.speed)
         elif step.verb == "wait_until":
             wanted_wh = _quantity(step.argument, _UNITS_WH)
-            while _session_wh(charger, step.connector) < wanted_wh:
+            while _session_wh(charger, step.connector, clock) < wanted_wh:  # noqa: ASYNC110 - a meter reports nothing
                 await asyncio.sleep(LOOK_S / clock.speed)
-                charger.act(_look(step.connector))
         else:
             _do(step, charger)
 
 
-def _session_wh(charger: Charger, number: int) -> float:
+def _session_wh(charger: Charger, number: int, clock: RunningClock) -> float:
     actions.check_connector(charger.board, number)
-    connector = charger.model.connector(number)
-    if connector.transaction is None:
-        return 0.0
-    return connector.meter.register_wh - connector.transaction.meter_start_wh
-
-
-def _look(number: int) -> Callable[[Board, float], None]:
-    """Read the meter as a display would: the model remembers every reading."""
-    return lambda board, now_s: board.outlet(number).meter.read(Ref("look"), now_s)
+    shown = views.reading(charger, number, clock.charge_s())
+    return views.session_wh(charger.model.connector(number), shown)
 
 
 def _do(step: Step, charger: Charger) -> None:

@@ -1,10 +1,10 @@
-"""Documents drawn from a living charger. Looking changes nothing, but that meters are asked for their next reading."""
+"""Documents drawn from a living charger. They are queries: nothing that the charger does depends on them."""
 
 from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,12 @@ from chargepoint.model.composite import Profile
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
-from chargepoint.model.outbox import Ref
 from chargepoint.model.pilot import Pilot
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger, Phase
 from hw.errors import HardwareError
-from hw.ports import PILOT_STEADY, Board
+from hw.ports import PILOT_STEADY, Reading
 from profiles.core.local_limit import LocalLimit
 from profiles.costs.display import Display
 
@@ -31,21 +30,26 @@ from . import responses
 if TYPE_CHECKING:
     from chargepoint.runtime.clock import RunningClock
 
-LOOK = Ref("look")
-"""Under which the meter is read for onlookers; no feature takes it, but the register is remembered."""
+def reading(of: Charger, number: int, now_s: float) -> Reading | None:
+    """Return what the meter of a connector shows at charge time ``now_s``; None while it does not answer.
+
+    The question goes to the board and not through the model, so it changes nothing that the charger does.
+    """
+    try:
+        return of.board.outlet(number).meter.peek(now_s)
+    except HardwareError:  # the model finds a meter that is gone by its own questions
+        return None
 
 
-def refresh(charger: Charger) -> None:
-    """Read the meters as a display does: the next portrait shows what they tell. A box that is down tells nothing."""
-    if charger.phase is not Phase.RUNNING:
-        return
+def register_wh(connector: model.Connector, shown: Reading | None) -> float:
+    """Return the register of a connector in Wh for what its meter shows; that of the model while it shows nothing."""
+    return connector.meter.register_wh if shown is None else connector.meter.shown_wh(shown)
 
-    def read(board: Board, now_s: float) -> None:
-        for ports in board.outlets:
-            with suppress(HardwareError):  # the charger's own questions notice a meter that is gone
-                ports.meter.read(LOOK, now_s)
 
-    charger.act(read)
+def session_wh(connector: model.Connector, shown: Reading | None) -> float:
+    """Return the energy in Wh of the transaction that runs at a connector, 0.0 without one."""
+    transaction = connector.transaction
+    return 0.0 if transaction is None else max(0.0, register_wh(connector, shown) - transaction.meter_start_wh)
 
 
 def is_connected(of: Charger) -> bool:
@@ -58,12 +62,24 @@ def status(of: Charger, connector: model.Connector) -> str:
     return connector.status.value if of.phase is Phase.RUNNING else ChargePointStatus.unavailable.value
 
 
-def power_w(of: Charger) -> float:
-    """Return the power of all connectors at the last look at each meter; a box that is down has opened its contactors."""
-    if of.phase is not Phase.RUNNING:
-        return 0.0
-    readings = [each.meter.reading for each in of.model.connectors]
-    return sum(reading.total_power_w for reading in readings if reading is not None)
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """What the meters of a charger show together: ``power_w``, ``register_wh``, and ``session_wh`` of its transactions."""
+
+    power_w: float
+    register_wh: float
+    session_wh: float
+
+
+def energy(of: Charger, now_s: float) -> Energy:
+    """Return what the meters of a charger show together; a charger that is down has opened its contactors."""
+    shown = [(connector, reading(of, connector.number, now_s)) for connector in of.model.connectors]
+    is_running = of.phase is Phase.RUNNING
+    return Energy(
+        power_w=sum(each.total_power_w for _connector, each in shown if each is not None and is_running),
+        register_wh=sum(register_wh(connector, each) for connector, each in shown),
+        session_wh=sum(session_wh(connector, each) for connector, each in shown),
+    )
 
 
 def charger(of: Charger, clock: RunningClock) -> responses.Charger:
@@ -92,17 +108,17 @@ def charger(of: Charger, clock: RunningClock) -> responses.Charger:
     )
 
 
-def summary(of: Charger) -> responses.Summary:
+def summary(of: Charger, now_s: float) -> responses.Summary:
     """Draw one charger in a line."""
-    connectors = of.model.connectors
+    connectors, shown = of.model.connectors, energy(of, now_s)
     return responses.Summary(
         id=of.identity,
         phase=of.phase.value,
         is_connected=is_connected(of),
         registration=of.model.session.registration.value,
         statuses=[status(of, connector) for connector in connectors],
-        power_w=power_w(of),
-        energy_wh=sum(_gained_wh(connector) for connector in connectors),
+        power_w=shown.power_w,
+        energy_wh=shown.session_wh,
     )
 
 
@@ -161,11 +177,6 @@ def _faults(host: ChargePoint) -> list[responses.Fault]:
     ]
 
 
-def _gained_wh(connector: model.Connector) -> float:
-    transaction = connector.transaction
-    return 0.0 if transaction is None else max(0.0, connector.meter.register_wh - transaction.meter_start_wh)
-
-
 def _connector(of: Charger, connector: model.Connector, now_s: float) -> responses.Connector:
     drawn = _as_the_model_has_it(of, connector, now_s)
     return drawn if of.phase is Phase.RUNNING else _gone_dark(drawn)
@@ -188,7 +199,7 @@ def _gone_dark(drawn: responses.Connector) -> responses.Connector:
                 offered_a=0.0,
                 is_contactor_closed=False,
             ),
-            "meter": responses.Meter(register_wh=drawn.meter.register_wh, power_w=0.0),
+            "meter": responses.Meter(register_wh=drawn.meter.register_wh, at=drawn.meter.at, power_w=0.0),
         }
     )
 
@@ -198,6 +209,7 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
     status, error_code, _vendor_code, info = connector.condition()
     bounds = sorted(of.model.limits(connector, now_s), key=lambda limit: limit.amps)
     light = getattr(ports.indicator, "colour", None)
+    shown = reading(of, connector.number, now_s)
     return responses.Connector(
         connector=connector.number,
         status=status.value,
@@ -221,8 +233,8 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
             offered_a=connector.supply.offered_a,
             is_contactor_closed=connector.supply.is_closed,
         ),
-        meter=_meter(connector),
-        charge=_charge(of.model, connector, now_s),
+        meter=_meter(of.model, connector, shown),
+        charge=_charge(of.model, connector, shown, now_s),
         cost=_cost(of.model, connector, now_s),
         has_reader=any(connector.number in reader.connectors for reader in of.board.readers),
         can_break=[] if ports.hands is None else list(ports.hands.causes),
@@ -235,18 +247,18 @@ def _bound(limit: Limit) -> responses.Bound:
     return responses.Bound(amps=limit.amps, reason=limit.reason, until=until)
 
 
-def _meter(connector: model.Connector) -> responses.Meter:
-    reading = connector.meter.reading
-    if reading is None:
-        return responses.Meter(register_wh=connector.meter.register_wh)
+def _meter(host: ChargePoint, connector: model.Connector, shown: Reading | None) -> responses.Meter:
+    if shown is None:
+        return responses.Meter(register_wh=connector.meter.register_wh, at=None)
     return responses.Meter(
-        register_wh=connector.meter.register_wh,
-        power_w=reading.total_power_w,
-        current_a=list(reading.current_a),
-        voltage_v=list(reading.voltage_v),
-        frequency_hz=reading.frequency_hz,
-        power_factor=reading.power_factor,
-        board_c=reading.board_c,
+        register_wh=register_wh(connector, shown),
+        at=_instant(host.calendar.utc_s(shown.at_s)),
+        power_w=shown.total_power_w,
+        current_a=list(shown.current_a),
+        voltage_v=list(shown.voltage_v),
+        frequency_hz=shown.frequency_hz,
+        power_factor=shown.power_factor,
+        board_c=shown.board_c,
     )
 
 
@@ -282,7 +294,9 @@ def _decimal(value: Decimal | None) -> str | None:
     return None if value is None else f"{value:f}"
 
 
-def _charge(host: ChargePoint, connector: model.Connector, now_s: float) -> responses.Charge | None:
+def _charge(
+    host: ChargePoint, connector: model.Connector, shown: Reading | None, now_s: float
+) -> responses.Charge | None:
     transaction = connector.transaction
     if transaction is None:
         return None
@@ -291,7 +305,7 @@ def _charge(host: ChargePoint, connector: model.Connector, now_s: float) -> resp
         transaction_id=transaction.transaction_id,
         started=utc_text(transaction.started_utc_s),
         duration_s=max(0.0, host.calendar.utc_s(now_s) - transaction.started_utc_s),
-        energy_wh=_gained_wh(connector),
+        energy_wh=session_wh(connector, shown),
         meter_start_wh=transaction.meter_start_wh,
         reservation_id=transaction.reservation_id,
         ending=None if transaction.ending is None else transaction.ending.reason,

@@ -173,7 +173,6 @@ class Bridge:
         if self._is_asked_for_all:
             self._is_asked_for_all = False
             self._told.clear()
-        views.refresh(self._charger)
         for topic, payload in self._topics.messages(views.charger(self._charger, self._desk.clock)):
             if self._told.get(topic) != payload:
                 await self._publish(client, topic, payload)

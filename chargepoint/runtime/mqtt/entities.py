@@ -59,8 +59,8 @@ def _measured(value: float | None) -> str:
 
 
 def _register(of: responses.Connector) -> str:
-    # Before the first reading the register may be an old one or 0, and a total that falls and rises again would count as
-    # energy.
+    # While the meter does not answer the register may be an old one or 0, and a total that falls and rises again would
+    # count as energy.
     return UNKNOWN if of.meter.power_w is None else _measured(of.meter.register_wh)
 
 

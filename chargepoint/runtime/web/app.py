@@ -157,7 +157,11 @@ class Web:
         return JSONResponse({**counts, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _metrics(self, _request: Request) -> Response:
-        body, kind = exposition(self._desk, self._events)
+        energies = []
+        for some in self._desk.energies():
+            energies += some
+            await asyncio.sleep(0)  # chargers go first
+        body, kind = exposition(self._desk, self._events, energies)
         return Response(body, headers={"Content-Type": kind})
 
     # --- the page -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,13 +17,13 @@ from chargepoint.runtime.control.events import Events
 class _Chargers:
     """A collector, as prometheus-client wants it."""
 
-    def __init__(self, desk: CommandDispatcher, events: Events) -> None:
+    def __init__(self, desk: CommandDispatcher, events: Events, energies: Sequence[views.Energy]) -> None:
         self._desk = desk
         self._events = events
+        self._energies = energies
 
     def collect(self) -> Iterator[Metric]:
         chargers = list(self._desk.chargers.values())
-        connectors = [connector for each in chargers for connector in each.model.connectors]
         phases = Counter(each.phase.value for each in self._desk.all_chargers.values())
         yield _by("chargepoint_chargers", "Chargers", "phase", phases)
         registrations = Counter(each.model.session.registration.value for each in chargers)
@@ -32,9 +32,9 @@ class _Chargers:
         yield _by("chargepoint_connectors", "Connectors by ChargePointStatus", "status", statuses)
         connected = sum(views.is_connected(each) for each in chargers)
         yield GaugeMetricFamily("chargepoint_connected", "Chargers with an open socket", connected)
-        power_w = sum(views.power_w(each) for each in chargers)
-        yield GaugeMetricFamily("chargepoint_power_watts", "Power at the last look at each meter", power_w)
-        register_wh = sum(connector.meter.register_wh for connector in connectors)
+        power_w = sum(each.power_w for each in self._energies)
+        yield GaugeMetricFamily("chargepoint_power_watts", "Sum of the power that the meters show", power_w)
+        register_wh = sum(each.register_wh for each in self._energies)
         yield GaugeMetricFamily("chargepoint_register_watt_hours", "Sum of the meter registers", register_wh)
         waiting = sum(len(each.model.queue) for each in chargers)
         yield GaugeMetricFamily("chargepoint_waiting_messages", "Transaction messages without an answer", waiting)
@@ -52,8 +52,8 @@ def _by(name: str, help_text: str, label: str, counts: Counter[str]) -> Metric:
     return family
 
 
-def exposition(desk: CommandDispatcher, events: Events) -> tuple[bytes, str]:
-    """Return the metrics as text, and its content type."""
+def exposition(desk: CommandDispatcher, events: Events, energies: Sequence[views.Energy]) -> tuple[bytes, str]:
+    """Return the metrics as text, and its content type; ``energies`` are those of all chargers."""
     registry = CollectorRegistry()
-    registry.register(_Chargers(desk, events))
+    registry.register(_Chargers(desk, events, energies))
     return generate_latest(registry), CONTENT_TYPE_LATEST

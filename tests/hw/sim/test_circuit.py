@@ -132,6 +132,13 @@ def test_chameleon_charger_has_a_poor_power_factor_at_low_current(bench_with):
     assert reading.reactive_power_var > 0
 
 
+def test_a_silent_meter_shows_nothing(bench):
+    """`Meter.peek`: None while the meter does not answer, as a reading without an answer."""
+    assert bench.outlet.meter.peek(bench.now_s) == bench.read()
+    bench.cause("meter_silent")
+    assert bench.outlet.meter.peek(bench.now_s) is None
+
+
 def test_register_starts_where_the_plan_says(plan_with):
     """`register_wh` of the board file, or of the builder, is what the meter had counted before."""
     plan = plan_with(meter=", register_wh: 5000, resolution_wh: 10")

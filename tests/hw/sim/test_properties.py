@@ -96,6 +96,22 @@ def test_every_story_obeys_the_physics(model, soc, story):
             assert outlet.pilot.volts in (9.0, -12.0)
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(model=models, soc=socs, story=stories, share=st.floats(0.0, 1.0))
+def test_a_peek_shows_what_a_reading_would_and_changes_nothing(model, soc, story, share):
+    """`Meter.peek` is a query: it returns the reading of that instant, and the outlet goes on as without it [D]."""
+    peeked, alone = Outlet1(model, soc), Outlet1(model, soc)
+    for action, seconds in [(("plug", True), 1.0), (("duty", 53.33), 1.0), (("coil", True), 20.0), *story]:
+        for outlet in (peeked, alone):
+            outlet.do(action)
+        peeked.circuit.peek_meter(peeked.now_s + share * seconds)
+        shown = peeked.circuit.peek_meter(peeked.now_s + seconds)
+        for outlet in (peeked, alone):
+            outlet.run(seconds)
+        assert shown == alone.read() == peeked.read()
+        assert peeked.circuit.snapshot() == alone.circuit.snapshot()
+
+
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(model=models, before=st.floats(20.0, 53.3), after=st.floats(8.0, 53.3), charged_s=st.floats(0.0, 200.0))
 def test_current_is_within_the_offer_5_s_after_it_fell(model, before, after, charged_s):
