@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from hw.errors import InputFileError, first_of
 from hw.section import Section
 
 if TYPE_CHECKING:
@@ -165,34 +166,44 @@ def required(kind: type[DataclassInstance]) -> tuple[str, ...]:
     )
 
 
-def bind(section: Section, kind: type[DataclassT]) -> DataclassT:
+def bind(
+    section: Section, kind: type[DataclassT], mistakes: list[InputFileError] | None = None
+) -> DataclassT:
     """Return a ``kind`` filled from the section; keys that are not fields are errors.
 
-    Field types: float, int, str, bool, Path, enums, dataclasses, mappings of str, tuples of str, int or a string enum,
-    ``X | None``, `Seconds`, `Share`, `Plain`, numbers with `Bounds`, str with `OneOf`, `Length` or `Matches`. Raises
-    the section's error with the place of what is wrong.
+    Field types: float, int, str, bool, Path, enums, dataclasses, mappings of str, tuples of str, int, a string enum or a
+    dataclass, ``X | None``, `Seconds`, `Share`, `Plain`, numbers with `Bounds`, str with `OneOf`, `Length` or `Matches`.
+
+    Raises the section's error with all that is wrong, in the order of the file. With ``mistakes`` that is appended there
+    instead, and the default stands in for what cannot be read; only where a required key has none it raises.
     """
-    values = {
-        name: _read(section, name, each)
-        for name, each in declared(kind).items()
-        if section.has(name) or name in required(kind)
-    }
-    section.finish()
+    found: list[InputFileError] = []
+    values: dict[str, object] = {}
+    for name, each in declared(kind).items():
+        if section.has(name) or name in required(kind):
+            try:
+                values[name] = _read(section, name, each, found)
+            except InputFileError as error:
+                found += error.mistakes
+    found += section.unread()
+    if found and (mistakes is None or any(name not in values for name in required(kind))):
+        raise first_of(found)
+    if mistakes is not None:
+        mistakes += found
     return kind(**values)
 
 
-def _read(section: Section, key: str, what: Declared) -> object:
+def _read(section: Section, key: str, what: Declared, mistakes: list[InputFileError]) -> object:
     if what.note(Secret) is not None:
         section.hide(key)
     if what.is_optional and section.node(key).value is None:
         return None
     if what.section is not None:
-        return bind(section.child(key), what.section)
+        return bind(section.child(key), what.section, mistakes)
     if what.items is not None:
         return _read_tuple(section, key, what, what.items)
     if what.values is not None:
-        child = section.child(key)
-        return {name: _read(child, name, what.values) for name, _entry in child.items()}
+        return _read_mapping(section.child(key), what.values, mistakes)
     if what.choices is not None:
         return section.choice(key, what.choices)
     if what.kind is bool:
@@ -204,6 +215,16 @@ def _read(section: Section, key: str, what: Declared) -> object:
     if what.kind is str:
         return _read_text(section, key, what)
     raise TypeError(f"{key}: a field of type {what.kind} cannot be read from a file")
+
+
+def _read_mapping(section: Section, what: Declared, mistakes: list[InputFileError]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, _entry in section.items():
+        try:
+            values[name] = _read(section, name, what, mistakes)
+        except InputFileError as error:
+            mistakes += error.mistakes
+    return values
 
 
 def _read_number(section: Section, key: str, what: Declared) -> float:
@@ -232,6 +253,8 @@ def _read_text(section: Section, key: str, what: Declared) -> str:
 
 
 def _read_tuple(section: Section, key: str, what: Declared, items: Declared) -> tuple[object, ...]:
+    if items.section is not None:
+        return tuple(bind(child, items.section) for child in section.children(key))
     if items.kind is int:
         return section.integers(key)
     if items.choices is not None:

@@ -32,7 +32,7 @@ class UnknownBoardError(BoardFileError):
     def __init__(self, name: str, names: tuple[str, ...]) -> None:
         super().__init__(Mark(name, 1, 1), unknown(f"no board {name!r}", name, names))
 
-    def __str__(self) -> str:
+    def _line(self) -> str:
         return self.problem  # a name has no line and column
 
 

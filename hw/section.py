@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from hw.errors import InputFileError, Mark
+from hw.errors import InputFileError, Mark, first_of
 from hw.node import Entry, Node, unknown
 
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -210,11 +210,19 @@ class Section:
             self._known[key] = None
             yield key, entry
 
+    def unread(self) -> list[InputFileError]:
+        """Return an error for each key that was not asked for; it names the nearest and all valid ones."""
+        return [
+            self.error(entry.key_mark, unknown(f"unknown key {key!r} in {self._where()}", key, self._known))
+            for key, entry in self._entries.items()
+            if key not in self._known
+        ]
+
     def finish(self) -> None:
-        """Raise for the first key that nobody asked for, naming the nearest and all valid ones."""
-        for key, entry in self._entries.items():
-            if key not in self._known:
-                raise self.error(entry.key_mark, unknown(f"unknown key {key!r} in {self._where()}", key, self._known))
+        """Raise for the keys that were not asked for."""
+        mistakes = self.unread()
+        if mistakes:
+            raise first_of(mistakes)
 
     # --- within -------------------------------------------------------------------------------------------------------
 

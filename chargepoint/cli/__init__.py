@@ -126,7 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HardwareError as error:
         click.echo(f"Error: {error}", err=True)
         code = EXIT_HARDWARE
-    except (InputFileError, ChargePointError) as error:
+    except InputFileError as error:
+        for line in str(error).splitlines():
+            click.echo(f"Error: {line}", err=True)
+        code = EXIT_USAGE
+    except ChargePointError as error:
         click.echo(f"Error: {error}", err=True)
         code = EXIT_USAGE
     except BrokenPipeError:

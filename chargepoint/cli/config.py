@@ -55,7 +55,7 @@ def show_command(origin: bool) -> int:
 def check_command(file: Path | None) -> int:
     """Check FILE by itself, or without one all that is in force.
 
-    A mistake is told as file:line:column, with what would have been right; the exit code is then 2.
+    Every mistake is shown as file:line:column, with what would have been right; the exit code is then 2.
     """
     if file is not None:
         settings, checked = read(file), [str(file)]

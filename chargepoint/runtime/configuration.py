@@ -12,15 +12,17 @@ and flags together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 import profiles
 from chargepoint.model.chargepoint import Station
+from chargepoint.model.feature import Roster
 from hw.document import Section, bind, load
-from hw.errors import InputFileError
+from hw.errors import InputFileError, first_of
 from hw.loader import SUFFIXES, UnknownBoardError, plan_board
 
 from .address import Address, AddressError, Tls
@@ -43,6 +45,9 @@ from .sections import (
 )
 from .store import Durability, file_stem
 
+T = TypeVar("T")
+
+DEFAULT_BOARD = "ac11-sim"
 DEFAULT_DATA = Path("chargepoint-data")
 REAL_FILES = FilePlan(download_succeeds=None, upload_succeeds=None, install_succeeds=None)
 """What one charger that is run does with files, unless its configuration pretends."""
@@ -58,7 +63,7 @@ class Configuration:
 
     identity: str = "CP001"
     central_system: Address | None = None
-    board: str = "ac11-sim"
+    board: str = DEFAULT_BOARD
     station: Station = field(default_factory=Station)
     keys: Mapping[str, str] = field(default_factory=dict)
     feature_profiles: tuple[str, ...] = tuple(profiles.ALL)
@@ -132,31 +137,52 @@ class Configuration:
 
 
 def read(path: Path) -> Configuration:
-    """Read one configuration file by itself. Raises InputFileError at the first thing that cannot be."""
+    """Read one configuration file by itself. Raises InputFileError with everything that cannot be."""
     return settle(load(path, error=ConfigurationError).mapping(), path.parent)
 
 
 def settle(root: Section, beside: Path = Path()) -> Configuration:
     """Return what a configuration says; data lie ``beside`` it when it does not say where.
 
-    Raises InputFileError at the first thing that cannot be: ConfigurationError, or what its board file raises.
+    Raises InputFileError with everything that cannot be, in the order of the file: each a ConfigurationError, or what the
+    board file raises.
     """
-    told = bind(root, File)
-    if "Core" not in told.feature_profiles:
-        root.fail(root.node("feature_profiles"), "Core among them: it cannot be left out (OCPP 1.6, 3.3)")
+    mistakes: list[InputFileError] = []
+    told = bind(root, File, mistakes)
+    configuration = _meant(told, root, beside, mistakes)
+    if mistakes:
+        raise first_of(mistakes)
+    return configuration
+
+
+def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileError]) -> Configuration:
+    """Return what the values mean together; what cannot be is appended to ``mistakes``, and left out."""
+
+    def tried(make: Callable[[], T], otherwise: T) -> T:
+        try:
+            return make()
+        except InputFileError as error:
+            mistakes.extend(error.mistakes)
+            return otherwise
+
     timing, simulation = told.timing, told.simulation
-    trusting = replace(REAL_FILES, trust=_trust(told.files, root))
-    files = _diagnostics(_firmware(trusting, told.firmware, root), told.diagnostics)
+    feature_profiles = tried(lambda: _feature_profiles(told, root), tuple(profiles.ALL))
+    trust = tried(lambda: _trust(told.files, root), REAL_FILES.trust)
+    firmware = tried(lambda: _firmware(replace(REAL_FILES, trust=trust), told.firmware, root), REAL_FILES)
     keys = dict(told.keys)
     if timing.answer_timeout is not None:
         keys.setdefault("MessageTimeout", f"{max(1, round(timing.answer_timeout)):d}")
-    configuration = Configuration(
+    password = tried(lambda: _password(told.central_system, root), None)
+    board = tried(lambda: _board(told.board, root), DEFAULT_BOARD)
+    roster = roster_for(plan_board(board), feature_profiles, profiles.extensions(keys))
+    mistakes.extend(_wrong_keys(keys, told, root, roster))
+    return Configuration(
         identity=told.identity,
-        central_system=_address(told.central_system, told.identity, root),
-        board=_board(told.board, root),
+        central_system=tried(lambda: _address(told.central_system, told.identity, password, root), None),
+        board=board,
         station=_station(told.station),
         keys=keys,
-        feature_profiles=told.feature_profiles,
+        feature_profiles=feature_profiles,
         boot_retry_s=timing.boot_retry,
         link=LinkSettings(
             retry_minimum_s=timing.reconnect_minimum,
@@ -171,12 +197,16 @@ def settle(root: Section, beside: Path = Path()) -> Configuration:
         seed=simulation.seed,
         register_wh=None if simulation.register_kwh is None else simulation.register_kwh * 1000.0,
         reset_down_s=simulation.reset_down,
-        files=files,
-        control=_control(told.control, root),
-        mqtt=_mqtt(told.mqtt, root),
+        files=_diagnostics(firmware, told.diagnostics),
+        control=tried(lambda: _control(told.control, root), None),
+        mqtt=tried(lambda: _mqtt(told.mqtt, root), None),
     )
-    _check(configuration, root)
-    return configuration
+
+
+def _feature_profiles(told: File, root: Section) -> tuple[str, ...]:
+    if "Core" not in told.feature_profiles:
+        root.fail(root.node("feature_profiles"), "Core among them: it cannot be left out (OCPP 1.6, 3.3)")
+    return told.feature_profiles
 
 
 def _station(told: StationSection) -> Station:
@@ -185,13 +215,20 @@ def _station(told: StationSection) -> Station:
 
 
 def _board(board: str, root: Section) -> str:
-    """Return the name of a board, or the path of a board file, which lies beside the file that names it."""
-    return str(root.path("board")) if root.has("board") and board.endswith(SUFFIXES) else board
+    """Return the name of a board, or the path of a board file, which lies beside the file that names it.
+
+    Raises ConfigurationError for a name that no board has, and what the board file raises.
+    """
+    name = str(root.path("board")) if root.has("board") and board.endswith(SUFFIXES) else board
+    try:
+        plan_board(name)
+    except UnknownBoardError as error:
+        raise ConfigurationError(root.mark_of("board"), error.problem) from error
+    return name
 
 
-def _address(told: CentralSystemSection, identity: str, root: Section) -> Address | None:
+def _address(told: CentralSystemSection, identity: str, password: bytes | None, root: Section) -> Address | None:
     """Return what to dial; None without a URL and a back end."""
-    password = _password(told, root)
     if told.url is None and told.backend is None:
         return None
     # What the configuration says itself counts; a back end known by name fills in the rest.
@@ -357,22 +394,16 @@ def _diagnostics(files: FilePlan, told: DiagnosticsSection) -> FilePlan:
     return replace(files, upload_succeeds=ENDS[told.upload], upload_s=told.upload_time, http_method=told.http_method)
 
 
-def _check(configuration: Configuration, root: Section) -> None:
-    """What only the whole tells: the board exists, every key takes its value."""
-    try:
-        board = plan_board(configuration.board)
-    except UnknownBoardError as error:
-        raise ConfigurationError(root.mark_of("board"), error.problem) from error
-    extensions = profiles.extensions(configuration.keys)
-    keyring = roster_for(board, configuration.feature_profiles, extensions).keyring
-    for name, value in configuration.keys.items():
-        key = keyring.find(name)
-        try:
-            if key is not None:
+def _wrong_keys(keys: Mapping[str, str], told: File, root: Section, roster: Roster) -> Iterator[ConfigurationError]:
+    """Yield an error for each configuration key that does not take its value, or that this charger does not honour."""
+    for name, value in keys.items():
+        is_said = name in told.keys
+        place = root.child("keys").mark_of(name) if is_said else root.child("timing").mark_of("answer_timeout")
+        key, absence = roster.keyring.find(name), roster.keyring.absence(name)
+        if key is None and absence is not None:
+            yield ConfigurationError(place, absence)
+        elif key is not None:
+            try:
                 key.parse(value)
-            elif (absence := keyring.absence(name)) is not None:
-                raise ConfigurationError(root.child("keys").mark_of(name), absence)
-        except ValueError as error:
-            is_said = root.has("keys") and root.child("keys").has(name)
-            place = root.child("keys").mark_of(name) if is_said else root.child("timing").mark_of("answer_timeout")
-            raise ConfigurationError(place, f"{key.name if key else name}: {error}") from error
+            except ValueError as error:
+                yield ConfigurationError(place, f"{key.name}: {error}")

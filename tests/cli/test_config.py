@@ -116,6 +116,55 @@ def test_secrets_are_not_shown(box: Path, secret: str, monkeypatch: pytest.Monke
     bind(parse(shown).mapping(), File)
 
 
+MISTAKES = """\
+identity: CP 1
+station: {vendor: A vendor whose name is too long, modle: Wall}
+central_system:
+  url: http://csms.example/ocpp
+  password_file: nowhere.password
+keys:
+  HeartbeatInterval: often
+  MeterValueSampleInterval: [60]
+  AuthorizationKey: "0001"
+board: ac11-sin
+timing: {boot_retry: 0s, open_timeout: soon}
+files: {ca_file: nowhere.pem}
+feature_profiles: [SmartCharging]
+gone: 1
+"""
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(capsys: pytest.CaptureFixture[str], box: Path) -> None:
+    """A wrong value, an unknown key, a file that is not there, a key that is refused: one run names them all."""
+    box.write_text(MISTAKES)
+    code, out, err = ends(capsys, "check", str(box))
+    assert (code, out) == (2, "")
+    told = [line.removeprefix(f"Error: {box}:").split(":")[0] for line in err.splitlines()]
+    assert told == ["2", "2", "4", "5", "7", "8", "9", "10", "11", "11", "12", "13", "14"]
+
+
+def test_a_section_that_is_none_is_told_once(capsys: pytest.CaptureFixture[str], box: Path) -> None:
+    """What the whole tells is looked at even where a part cannot be read; nothing is told twice."""
+    box.write_text("keys: 5\nmqtt: []\nfiles: no\ntiming: {answer_timeout: 5s}\ncontrol: {host: 0.0.0.0}\n")
+    code, _out, err = ends(capsys, "check", str(box))
+    assert code == 2
+    assert [line.removeprefix(f"Error: {box}:").split(":")[0] for line in err.splitlines()] == ["1", "2", "3", "5"]
+
+
+def test_the_yaml_of_the_documentation_can_be_used(box: Path) -> None:
+    """Each configuration file that README and docs show passes `config check` as it stands."""
+    root = Path(__file__).parents[2]
+    shown = [
+        block
+        for page in (root / "README.md", *sorted((root / "docs").glob("*.md")))
+        for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    ]
+    assert shown
+    for block in shown:
+        box.write_text(block)
+        read(box)
+
+
 def test_what_cannot_be_used_is_not_shown(capsys: pytest.CaptureFixture[str], box: Path) -> None:
     box.write_text(f"central_system: {{url: ws://h, password_hex: {SECRET}}}\n")
     code, out, err = ends(capsys, "show", "-c", str(box))
