@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from chargepoint.runtime.control.admission import Admission
+from chargepoint.runtime.secrecy import masked_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +51,18 @@ def logging_options(command: F) -> F:
     return command
 
 
-class _JsonFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """What both forms have in common: what is written is masked here, so that no line of any module shows a secret."""
+
+    @staticmethod
+    def message(record: logging.LogRecord) -> str:
+        return masked_text(record.getMessage())
+
+    def formatException(self, ei: Any) -> str:
+        return masked_text(super().formatException(ei))
+
+
+class _JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         utc_s = getattr(record, "charger_utc_s", None)
         entry = {
@@ -59,21 +71,21 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "charger": getattr(record, "charger", None),
             "charger_time": None if utc_s is None else datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="seconds"),
-            "message": record.getMessage(),
+            "message": self.message(record),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps({key: value for key, value in entry.items() if value is not None})
 
 
-class _TextFormatter(logging.Formatter):
+class _TextFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         charger = getattr(record, "charger", None)
         level = "" if record.levelno == logging.INFO else f"{record.levelname} "
         utc_s = getattr(record, "charger_utc_s", None)  # its own clock runs faster than the wire's
         clock = "" if utc_s is None else f"{datetime.fromtimestamp(utc_s, UTC):%H:%M:%S} "
-        text = f"{at} {clock}{charger + ' ' if charger else ''}{level}{record.getMessage()}"
+        text = f"{at} {clock}{charger + ' ' if charger else ''}{level}{self.message(record)}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 

@@ -92,7 +92,8 @@ async def _serve(
         cards=Cards({tag: Card() for tag in cards}, accept_unknown=not cards),
         heartbeat_interval_s=heartbeat,
     )
-    central.watchers.append(tell)
+    if log.isEnabledFor(logging.INFO):
+        central.watchers.append(tell)
     try:
         async with serve(
             central,

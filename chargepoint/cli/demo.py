@@ -110,7 +110,8 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
                 ended.append(entry)
 
         def listen(each: Charger) -> None:
-            each.model.journal.listen(story.listen)
+            if not quiet:
+                each.model.journal.listen(story.listen)
             each.model.journal.listen(remember)
 
         charger.on_rebuilt = (listen,)

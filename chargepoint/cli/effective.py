@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chargepoint.runtime.configuration import Configuration
-from chargepoint.runtime.secrecy import is_secret_name, without_secrets
+from chargepoint.runtime.secrecy import is_secret_name, masked_text
 from chargepoint.runtime.sections import File
 from hw.binding import Declared, Secret, Written, bind, declared
 from hw.document import Section, scalar, written
@@ -60,7 +60,7 @@ def _mapping(
     secret = {key for key in values if is_secret or is_secret_name(key)}
     yield _Line(depth, f"{name}:" if set(values) - secret else f"{name}: {{}}", "" if values else "default")
     for key, value in values.items():
-        shown = "not shown" if key in secret else _as_it_looks(without_secrets(value))
+        shown = "not shown" if key in secret else _as_it_looks(masked_text(value))
         text = f"{'# ' if key in secret else ''}{written(key)}: {shown}"
         yield _Line(depth + 1, text, _origin(section, key))
 
@@ -77,7 +77,7 @@ def text_of(value: Any, what: Declared) -> str:
     if isinstance(value, tuple):
         return written(tuple(_word(each) for each in value))
     word = _word(value)
-    return written(without_secrets(word) if isinstance(word, str) else word)
+    return written(masked_text(word) if isinstance(word, str) else word)
 
 
 def _word(value: Any) -> Any:

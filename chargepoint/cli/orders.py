@@ -24,7 +24,7 @@ from chargepoint.model.errors import PeerError
 from chargepoint.model.schemas import shape_of
 from chargepoint.model.shapes import Record
 from chargepoint.runtime.central_system import Answer, CentralSystem, Failure
-from chargepoint.runtime.secrecy import masked, without_secrets
+from chargepoint.runtime.secrecy import masked, masked_text
 from hw.errors import ChargePointError
 
 FORMS = "ACTION name=value … @IDENTITY; a value may be JSON, name={…} or name=[…], and so may all fields: ACTION {…}"
@@ -43,7 +43,7 @@ def parse(line: str) -> tuple[str, Mapping[str, Any], str | None]:
     try:
         words = list(_words(line.strip()))
     except ValueError as error:
-        raise OrderError(f"cannot read {without_secrets(line.strip())!r}: {error}; write {FORMS}") from error
+        raise OrderError(f"cannot read {masked_text(line.strip())!r}: {error}; write {FORMS}") from error
     first = words[0][1] if words and not words[0][0] else None
     if not isinstance(first, str):
         raise OrderError(f"an order begins with an action, such as GetConfiguration: {FORMS}")

@@ -24,7 +24,7 @@ from chargepoint.runtime.charger import Charger, LinkPort
 from chargepoint.runtime.configuration import Configuration
 from chargepoint.runtime.control.script import Step, parse, play
 from chargepoint.runtime.diagnostics import Recollection
-from chargepoint.runtime.secrecy import masked_text, without_secrets
+from chargepoint.runtime.secrecy import masked_text
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.trace import Trace, TracedLink
 
@@ -97,6 +97,8 @@ async def _run(
     plan = replace(settings.plan(), recollection=recollection)
     charger = site.add(plan, address if trace is None else _traced(trace, site, address, settings), settings.link)
     is_real = site.clock.is_real
+    # Without a handler for its lines none is written: a frame may hold a megabyte.
+    is_told = log.isEnabledFor(logging.INFO)
     story = Story(_log_line, None if is_real else lambda _identity, now_s: charger.model.calendar.utc_s(now_s))
     accepted = asyncio.Event()
 
@@ -105,7 +107,8 @@ async def _run(
             accepted.set()
 
     def listen(each: Charger) -> None:
-        each.model.journal.listen(story.listen)
+        if is_told:
+            each.model.journal.listen(story.listen)
         each.model.journal.listen(remember)
 
     charger.on_rebuilt = (listen, _frames, recollection.watch)
@@ -115,7 +118,7 @@ async def _run(
     log.info(
         "board %s, dials %s %s%s",
         settings.board,
-        without_secrets(address.target()),
+        masked_text(address.target()),
         "without password" if address.user is None else f"as {address.user}",
         clock,
         extra={"charger": settings.identity},
@@ -140,7 +143,7 @@ async def _run(
             trace.close()
         logging.getLogger().removeHandler(recollection)
     if ending.signal is None and not accepted.is_set():
-        log.error("%s never accepted this charger", without_secrets(address.target()), extra={"charger": settings.identity})
+        log.error("%s never accepted this charger", masked_text(address.target()), extra={"charger": settings.identity})
         return EXIT_UNREACHABLE
     return ending.exit_code
 

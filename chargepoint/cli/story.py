@@ -11,10 +11,12 @@ from chargepoint.model import journal
 from chargepoint.model.authorization import short_tag
 from chargepoint.model.journal import Entry
 from chargepoint.runtime.central_system import Exchange
-from chargepoint.runtime.secrecy import masked
+from chargepoint.runtime.secrecy import masked_member, masked_text
 
 LONGEST_VALUE = 80
-"""Characters of a value that are told; `--trace` has all of them."""
+"""Characters of a value that are shown; `--trace` has all of them."""
+LONGEST_TEXT = 300
+"""Characters of an error description that are shown."""
 Write = Callable[[str, float | None, str], None]
 """Takes a line: the charger, its UTC in s or None, and what is told."""
 
@@ -53,28 +55,27 @@ class Story:
         if isinstance(entry, journal.CallAnswered):
             sent = self._sent.get(identity)
             request = sent.payload if sent is not None and sent.message_id == entry.message_id else "{}"
-            answer = _answer(entry.outcome) if entry.is_result else entry.outcome
+            answer = _answer(entry.outcome, is_result=entry.is_result)
             return f"→ {entry.action}{_request(entry.action, request)} ← {answer} {entry.took_s * 1000:.0f} ms"
         if isinstance(entry, journal.CallServed):
-            answer = _answer(entry.answer) if entry.is_result else entry.answer
-            return f"← {entry.action or entry.payload}{_request(entry.action, entry.payload)} → {answer}"
+            answer = _answer(entry.answer, is_result=entry.is_result)
+            return f"← {_call(entry.action, entry.payload)} → {answer}"
         return _happened(entry)
 
 
 def exchange_text(exchange: Exchange) -> str:
     """One exchange as the central system saw it; arrows as seen from the charger."""
-    request = _request(exchange.action, exchange.request)
-    answer = _answer(exchange.answer) if exchange.is_result else exchange.answer
+    answer = _answer(exchange.answer, is_result=exchange.is_result)
     arrows = ("→", "←") if exchange.is_from_charger else ("←", "→")
-    return f"{arrows[0]} {exchange.action or exchange.request}{request} {arrows[1]} {answer}"
+    return f"{arrows[0]} {_call(exchange.action, exchange.request)} {arrows[1]} {answer}"
 
 
 def _happened(entry: Entry) -> str:
     match entry:
         case journal.LinkChanged(is_open=True):
-            return f"connected, {entry.detail}"
+            return f"connected, {_shown(entry.detail, LONGEST_TEXT)}"
         case journal.LinkChanged():
-            return f"disconnected: {entry.detail}"
+            return f"disconnected: {_shown(entry.detail, LONGEST_TEXT)}"
         case journal.TagPresented():
             return f"card {short_tag(entry.tag)}: {entry.verdict}"
         case journal.StatusChanged() if entry.connector:
@@ -95,7 +96,7 @@ def _happened(entry: Entry) -> str:
         case journal.TransactionEnded():
             return f"connector {entry.connector}: transaction ends, {entry.reason}, {entry.energy_wh / 1000:.3f} kWh"
         case journal.Undelivered():
-            return f"UNDELIVERED {entry.action} {entry.key}: {entry.reason}"
+            return f"UNDELIVERED {entry.action} {entry.key}: {_shown(entry.reason, LONGEST_TEXT)}"
         case journal.ReservationEnded():
             where = f"connector {entry.connector}" if entry.connector else "any connector"
             return f"reservation {entry.reservation_id} of {where} ends: {entry.why}"
@@ -105,10 +106,15 @@ def _happened(entry: Entry) -> str:
         case journal.ClockSet():
             return f"clock set by {entry.step_s:+.1f} s"
         case journal.FrameRefused():
-            return f"frame refused: {entry.reason}"
+            return f"frame refused: {_shown(entry.reason, LONGEST_TEXT)}"
         case journal.Restarting():
             return f"restarts: {entry.cause}"
     return ""
+
+
+def _call(action: str, payload: str) -> str:
+    """Return a request; what cannot be read as one is shown as it came."""
+    return f"{_shown(action)}{_request(action, payload)}" if action else _shown(payload, LONGEST_TEXT)
 
 
 def _request(action: str, text: str) -> str:
@@ -117,46 +123,69 @@ def _request(action: str, text: str) -> str:
         return ""
     if action in ("StartTransaction", "StopTransaction"):
         meter = payload.get("meterStart", payload.get("meterStop"))
-        parts = [f"#{payload['connectorId']}" if "connectorId" in payload else f"tx={payload.get('transactionId')}"]
+        parts = [_outlet(payload) if "connectorId" in payload else f"tx={_shown(payload.get('transactionId'))}"]
         if "idTag" in payload:
-            parts.append(f"tag={short_tag(payload['idTag'])}")
-        parts += [f"meter={meter}", str(payload.get("reason", ""))]
+            parts.append(f"tag={_short(payload['idTag'], 'idTag')}")
+        parts += [f"meter={_shown(meter)}", _shown(payload.get("reason", ""))]
         return " " + " ".join(part for part in parts if part)
     if action == "MeterValues":
-        return f" #{payload.get('connectorId')} {_values(payload)}"
+        return f" {_outlet(payload)} {_values(payload)}"
     if action == "StatusNotification":
         error = payload.get("errorCode", "NoError")
-        return f" #{payload.get('connectorId')} {payload.get('status')}" + ("" if error == "NoError" else f" {error}")
+        told = f" {_outlet(payload)} {_shown(payload.get('status'))}"
+        return told if error == "NoError" else f"{told} {_shown(error)}"
     data = _loaded(str(payload.get("data", ""))) if action == "DataTransfer" else {}
     if data:  # an object in a text, as most vendors have it; cards stand in there too
-        return f" {payload.get('messageId') or payload.get('vendorId')}{_words(data)}"
+        return f" {_shown(payload.get('messageId') or payload.get('vendorId'))}{_words(data)}"
     return _words(payload)
 
 
+def _outlet(payload: dict[str, Any]) -> str:
+    return f"#{_shown(payload.get('connectorId'))}"
+
+
 def _words(payload: dict[str, Any]) -> str:
-    words = [f"{key}={_short(key, value)}" for key, value in payload.items() if not isinstance(value, dict | list)]
-    return " " + " ".join(words[:4]) if words else ""
+    """Return the first members that are no objects or arrays; only what is shown of them is masked."""
+    shown = [key for key, value in payload.items() if not isinstance(value, dict | list)][:4]
+    words = [f"{_shown(key)}={_short(masked_member(payload, key), key)}" for key in shown]
+    return " " + " ".join(words) if words else ""
 
 
-def _short(key: str, value: Any) -> str:
-    if key in ("idTag", "parentIdTag", "idToken"):
-        return short_tag(str(value))
-    text = str(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+def _shown(value: Any, longest: int = LONGEST_VALUE) -> str:
+    """Return what came from outside on one line: masked, and cut."""
+    return _cut(masked_text(str(value)), longest)
+
+
+def _short(value: Any, key: str) -> str:
+    is_tag = key in ("idTag", "parentIdTag", "idToken")
+    return _cut(short_tag(str(value)) if is_tag else str(value), LONGEST_VALUE)
+
+
+def _cut(text: str, longest: int) -> str:
+    text = text if len(text) <= longest else f"{text[:longest]}…"
+    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _values(payload: dict[str, Any]) -> str:
-    sampled = payload.get("meterValue", [{}])[-1].get("sampledValue", [])
-    told = [f"{each['value']} {each.get('unit', '')}".strip() for each in sampled if "phase" not in each]
-    return ", ".join(told[:3])
+    """Return the first values of the last sample that are not those of one phase."""
+    samples = _objects(payload.get("meterValue"))[-1:]
+    values = [each for sample in samples for each in _objects(sample.get("sampledValue")) if "phase" not in each]
+    return ", ".join(f"{_shown(each.get('value'))} {_shown(each.get('unit', ''))}".strip() for each in values[:3])
 
 
-def _answer(text: str) -> str:
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _answer(text: str, *, is_result: bool) -> str:
+    if not is_result:
+        return _shown(text, LONGEST_TEXT)
     payload = _loaded(text)
-    info = payload.get("idTagInfo") or {}
-    words = [str(payload.get("status") or info.get("status") or "ok")]
+    info = payload.get("idTagInfo")
+    status = payload.get("status") or (info.get("status") if isinstance(info, dict) else None)
+    words = [_shown(status or "ok")]
     if "transactionId" in payload:
-        words.append(f"tx={payload['transactionId']}")
+        words.append(f"tx={_shown(payload['transactionId'])}")
     return " ".join(words)
 
 
@@ -165,5 +194,4 @@ def _loaded(text: str) -> dict[str, Any]:
         payload = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    hidden = masked(payload)
-    return hidden if isinstance(hidden, dict) else {}
+    return payload if isinstance(payload, dict) else {}

@@ -11,6 +11,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from chargepoint.model.journal import Entry
 from chargepoint.model.keys import Access
 from chargepoint.model.timebase import utc_text
 
-from .secrecy import HIDDEN, is_secret_name, without_secrets
+from .secrecy import HIDDEN, is_secret_name, masked, masked_text, without_known
 
 if TYPE_CHECKING:
     from .charger import Charger
@@ -36,7 +37,8 @@ class Recollection(logging.Handler):
     def __init__(self, log_lines: int = LOG_LINES, journal_lines: int = JOURNAL_LINES) -> None:
         super().__init__()
         self._log: deque[tuple[float, str]] = deque(maxlen=log_lines)
-        self._journal: deque[tuple[float, str]] = deque(maxlen=journal_lines)
+        self._journal: deque[tuple[float, Entry | str]] = deque(maxlen=journal_lines)
+        """An entry becomes a line when somebody asks for it, a long one at once: the ring is bounded in bytes."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -50,7 +52,8 @@ class Recollection(logging.Handler):
         calendar = charger.model.calendar
 
         def listen(_identity: str, now_s: float, entry: Entry) -> None:
-            self._journal.append((calendar.utc_s(now_s), str(entry)[:LONGEST_LINE]))
+            is_long = sum(len(text) for text in _texts(entry).values()) > LONGEST_LINE
+            self._journal.append((calendar.utc_s(now_s), _line(entry) if is_long else entry))
 
         charger.model.journal.listen(listen)
 
@@ -61,10 +64,24 @@ class Recollection(logging.Handler):
         return _between(self._journal, since_utc_s, until_utc_s)
 
 
-def _between(lines: Iterable[tuple[float, str]], since_utc_s: float, until_utc_s: float) -> Iterator[str]:
-    for at_utc_s, text in list(lines):
+def _between(lines: Iterable[tuple[float, Entry | str]], since_utc_s: float, until_utc_s: float) -> Iterator[str]:
+    for at_utc_s, told in list(lines):
         if since_utc_s <= at_utc_s <= until_utc_s:
-            yield f"{utc_text(at_utc_s)} {text}"
+            yield f"{utc_text(at_utc_s)} {told if isinstance(told, str) else _line(told)}"
+
+
+def _line(entry: Entry) -> str:
+    """Return an entry as a line of the archive: each of its texts masked, then the whole cut.
+
+    Masked before it is cut: half of a JSON text no longer says what is the value of which member.
+    """
+    shown = replace(entry, **{name: masked_text(text) for name, text in _texts(entry).items()})  # type: ignore[arg-type]
+    return str(shown)[:LONGEST_LINE]
+
+
+def _texts(entry: Entry) -> dict[str, str]:
+    found = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def contents(
@@ -86,10 +103,10 @@ def contents(
         since_s = float("-inf") if since_utc_s is None else since_utc_s
         until_s = model.calendar.utc_s(model.timers.charge_s) if until_utc_s is None else until_utc_s
         log_until_s = float("inf") if until_utc_s is None else until_utc_s
-        files["log.txt"] = "\n".join(recollection.log_lines(since_s, log_until_s))
+        files["log.txt"] = "\n".join(map(masked_text, recollection.log_lines(since_s, log_until_s)))
         files["journal.txt"] = "\n".join(recollection.journal_lines(since_s, until_s))
     secrets = tuple(secrets)
-    return {name: without_secrets(text, secrets) for name, text in files.items()}
+    return {name: without_known(text, secrets) for name, text in files.items()}
 
 
 def _about(charger: Charger) -> dict[str, Any]:
@@ -136,7 +153,9 @@ def _summary(stored: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str,
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    """Return a value as JSON for people, masked by member name before it becomes a text."""
+    plain = json.loads(json.dumps(value, default=str))
+    return json.dumps(masked(plain), indent=1, ensure_ascii=False)
 
 
 def pack(path: Path, files: Mapping[str, str]) -> None:

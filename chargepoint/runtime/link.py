@@ -27,7 +27,7 @@ from chargepoint.runtime.address import Address
 from chargepoint.runtime.connection import CloseCause, Closed, Connection, LinkSettings
 from chargepoint.runtime.destination import Destination
 from chargepoint.runtime.dialfailure import DialFailure
-from chargepoint.runtime.secrecy import without_secrets
+from chargepoint.runtime.secrecy import masked_text
 
 if TYPE_CHECKING:
     pass
@@ -238,7 +238,7 @@ class Link:
         self._ping_later()
         _LOG.info(
             "connected to %s (%s, %s)",
-            without_secrets(connection.destination.url),
+            masked_text(connection.destination.url),
             subprotocol or "no subprotocol",
             "no password" if connection.destination.user is None else f"user {connection.destination.user}",
             extra={"charger": self.address.identity},
@@ -273,7 +273,7 @@ class Link:
         elif connection.failure is not None:
             _LOG.warning(
                 "no connection to %s: %s",
-                without_secrets(connection.destination.url),
+                masked_text(connection.destination.url),
                 connection.failure,
                 extra={"charger": identity},
             )

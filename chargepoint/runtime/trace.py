@@ -29,7 +29,7 @@ from .address import Address
 from .clock import wall_utc_s
 from .connection import LinkSettings
 from .link import Link, Listener, WireTimers
-from .secrecy import masked, without_secrets
+from .secrecy import masked_text
 
 log = logging.getLogger(__name__)
 
@@ -133,22 +133,18 @@ class TracedLink(Link):
 
     def _told(self, direction: str, text: str, now_s: float) -> dict[str, Any]:
         """Return what a frame says. It need not be a sound one: nothing is judged here."""
+        raw = masked_text(text)
+        meta: dict[str, Any] = {} if raw == text else {"masked": True}
         try:
-            frame = json.loads(text)
+            frame = json.loads(raw)
             kind = _TYPES[frame[0]]
             message_id = str(frame[1])
         except (ValueError, TypeError, LookupError, RecursionError):
-            raw = without_secrets(text)
             unread = {"messageType": "UNKNOWN", "messageId": None, "action": None, "payload": None}
-            return {**unread, "raw": raw, "meta": {} if raw == text else {"masked": True}}
-        meta: dict[str, Any] = {}
+            return {**unread, "raw": raw, "meta": meta}
         action = self._action(direction, kind, message_id, frame, now_s, meta)
-        hidden = masked(frame)
-        if hidden is not frame:
-            meta["masked"] = True
-            text = json.dumps(hidden, separators=(",", ":"))
-        told = {"messageType": kind, "messageId": message_id, "action": action, "payload": _payload(kind, hidden)}
-        return {**told, "raw": text, "meta": meta}
+        told = {"messageType": kind, "messageId": message_id, "action": action, "payload": _payload(kind, frame)}
+        return {**told, "raw": raw, "meta": meta}
 
     def _action(
         self, direction: str, kind: str, message_id: str, frame: list[Any], now_s: float, meta: dict[str, Any]

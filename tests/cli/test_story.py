@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from click.testing import CliRunner
 
+from chargepoint.cli import group
 from chargepoint.cli.story import Story, line_text
-from chargepoint.model.journal import CallAnswered, CallSent, CallServed, CostShown, Entry
+from chargepoint.model.journal import CallAnswered, CallSent, CallServed, CostShown, Entry, Journal
 
 START = '{"connectorId":1,"idTag":"04A1B2C3D4","meterStart":0,"timestamp":"2026-01-01T12:03:11Z"}'
 STARTED = '{"transactionId":4711,"idTagInfo":{"status":"Accepted"}}'
@@ -79,3 +81,41 @@ def test_a_vendors_message_gives_nobody_a_card(data: str, said: str) -> None:
 def test_the_display_is_told(shown: CostShown, said: str) -> None:
     """A log shows what a charge costs."""
     assert told(shown)[0] == f"CP001 connector 1: {said}"
+
+
+@pytest.mark.parametrize(("arguments", "is_built"), [(["-q"], False), ([], True)])
+def test_no_line_is_built_that_no_handler_shows(
+    arguments: list[str], is_built: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line parses the frames it shows; a charger with ``-q`` has other things to do."""
+    heard: list[object] = []
+    monkeypatch.setattr(Journal, "listen", lambda _journal, listener: heard.append(getattr(listener, "__self__", None)))
+    command = ["run", "--url", "ws://127.0.0.1:1/ocpp", "--id", "CP1", "--duration", "0.2", *arguments]
+    CliRunner().invoke(group, command, prog_name="chargepoint")
+    assert any(isinstance(each, Story) for each in heard) is is_built
+
+
+@pytest.mark.parametrize(
+    "action", ["", "Authorize", "StartTransaction", "MeterValues", "StatusNotification", "DataTransfer"]
+)
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"idTag":7}',
+        '{"meterValue":[]}',
+        '{"meterValue":[{"sampledValue":[{}]}]}',
+        '{"meterValue":7}',
+        '{"data":{"a":1}}',
+    ],
+)
+def test_a_frame_that_is_not_sound_is_one_line(action: str, payload: str) -> None:
+    """Whatever a peer sends: nothing of it breaks a line in two."""
+    text = payload.replace("7", '"x\\ny"')
+    served = CallServed("1", action, text, True, '{"status":["a\\nb"],"idTagInfo":1}')
+    refused = CallServed("1", action, text, False, "InternalError: a\nb")
+    lines = told(served, refused)
+    assert len(lines) == 2
+    assert "\n" not in "".join(lines)

@@ -25,7 +25,7 @@ import trustme
 from chargepoint.runtime.configuration import REAL_FILES
 from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.porter import AT_ONCE, FilePlan, FileTrust, Limits, Slots
-from chargepoint.runtime.secrecy import without_secrets
+from chargepoint.runtime.secrecy import masked_text
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from chargepoint.runtime.transfer import TransferFailed, download, upload
@@ -494,7 +494,7 @@ async def test_files_are_trusted_as_the_plan_says(roots: Roots, tmp_path: Path) 
         await here.close()
 
 
-async def test_diagnostics_are_an_archive_without_secrets(site: Web, tmp_path: Path) -> None:
+async def test_diagnostics_are_an_archive_masked_text(site: Web, tmp_path: Path) -> None:
     here, desk, recollection = await run_charger(tmp_path, secrets=("s3cr3t-of-the-file",))
     told = {"name": "chargepoint.x", "levelname": "INFO", "msg": "s3cr3t-of-the-file"}
     recollection.handle(logging.makeLogRecord(told))
@@ -529,4 +529,4 @@ async def test_diagnostics_are_an_archive_without_secrets(site: Web, tmp_path: P
     ],
 )
 def test_secrets_are_hidden(text: str, cleaned: str) -> None:
-    assert without_secrets(text) == cleaned
+    assert masked_text(text) == cleaned

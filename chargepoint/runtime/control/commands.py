@@ -22,7 +22,7 @@ from chargepoint.model.usage import DAYS_KEPT, SESSIONS_KEPT
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control.actions import CommandError
-from chargepoint.runtime.secrecy import HIDDEN, is_secret_name, without_secrets
+from chargepoint.runtime.secrecy import HIDDEN, is_secret_name, masked_text
 from profiles.smart_charging import SmartCharging
 
 from . import actions, history, responses, views
@@ -140,7 +140,7 @@ def _told(entry: Entry) -> str | None:
     """Return the value as it may be shown: a custom key may be a password, or a URL with one."""
     if entry.value is None:
         return None
-    return HIDDEN if is_secret_name(entry.key) else without_secrets(entry.value)
+    return HIDDEN if is_secret_name(entry.key) else masked_text(entry.value)
 
 
 @query

@@ -52,7 +52,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 def told(event: Event) -> dict[str, Any]:
     """Return an event as plain JSON values: its number, its charger, its kind, and the fields of that kind."""
-    body = {name: _shown(name, value) for name, value in zip(_NAMES[event.kind], event.values, strict=True)}
+    shown = (masked_text(value) if isinstance(value, str) else value for value in event.values)
+    body = dict(zip(_NAMES[event.kind], shown, strict=True))
     return {"id": event.number, "charger": event.charger, "at_s": event.at_s, "kind": event.kind, **body}
 
 
@@ -67,14 +68,6 @@ def _length(entry: Entry) -> int:
         case FrameRefused():
             return len(entry.text)
     return 0
-
-
-_WIRE = frozenset({"payload", "answer", "outcome", "text"})
-"""Fields with what went over the wire: a ChangeConfiguration may bring an AuthorizationKey."""
-
-
-def _shown(name: str, value: Any) -> Any:
-    return masked_text(value) if name in _WIRE and isinstance(value, str) else value
 
 
 class Events:

@@ -20,6 +20,7 @@ from chargepoint.model.pilot import Pilot
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger, Phase
+from chargepoint.runtime.secrecy import masked_text
 from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, Reading
 from profiles.core.local_limit import LocalLimit
@@ -155,7 +156,7 @@ def _message(of: Message, *, is_undelivered: bool) -> responses.Message:
     return responses.Message(
         key=of.key,
         action=of.action,
-        payload=json.loads(of.payload),
+        payload=json.loads(masked_text(of.payload)),
         transaction=of.transaction,
         attempts=of.attempts,
         is_undelivered=is_undelivered,

@@ -14,7 +14,7 @@ from chargepoint.model.errors import FrameError, PeerError
 from chargepoint.model.timebase import utc_seconds
 from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.dialfailure import DialFailure, FailureKind
-from chargepoint.runtime.secrecy import without_secrets
+from chargepoint.runtime.secrecy import masked_text
 
 CLOCK_TOLERANCE_S = 60.0
 """A central system whose clock is further off than this is told: it stamps transactions and refuses certificates."""
@@ -125,7 +125,7 @@ def unusable(tried: str, error: AddressError) -> Finding:
     problem, _, advice = error.problem.partition("; ")
     is_file = error.field in ("ca_file", "client_certificate", "client_key")
     default = f"correct {error.field}" if error.field != "url" else "write ws://host:port/path, or wss:// for TLS"
-    return Finding(Hop.TLS if is_file else Hop.URL, State.FAILED, without_secrets(tried), problem, advice or default)
+    return Finding(Hop.TLS if is_file else Hop.URL, State.FAILED, masked_text(tried), problem, advice or default)
 
 
 def speaks_tls(tried: str, failure: DialFailure) -> Finding:
