@@ -7,16 +7,17 @@ with the event that ends it, and is complete with one more reading after the con
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
 
-from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
+from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason
 
 from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
 from .connector_faults import ConnectorFaults
-from .connector_state import SESSION_TABLE, Authorisation, Limit, SessionState
+from .connector_state import SESSION_TABLE, Authorisation, Limit, RestartEnd, SessionState
 from .energy import KEEP, EnergyMeter
 from .faults import MEANINGS, Trouble
 from .journal import Journal, OfferChanged, PilotChanged
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 METER_WAIT_S = 5.0
 """How long a start waits for the meter before the meter counts as silent."""
+RESTART_READ_S = 2.0
+"""After a restart: how long the contactor gets to open, and a polled meter to be polled, before its register counts."""
+RESTART_READS = 3
+"""How often the meter is asked for the register of a transaction that a restart ended."""
+RESTART_READ_WAIT_S = 1.5
+"""How long each of these reads may take."""
 STOP_WAIT_S = 6.5
 """How long a stop waits for the contactor and the meter: the 6 s in which a car may ramp down, and a margin."""
 
@@ -47,6 +54,7 @@ class Connector:
         "_deadline",
         "_granted",
         "_is_left_by_car",
+        "_restart",
         "_seen_pilot",
         "_was_connected",
         "authorisation",
@@ -94,6 +102,7 @@ class Connector:
         self._granted = Limit(0.0, "")
         self._seen_pilot: tuple[str, float, bool] | None = None
         self._deadline = Alarm(host.timers, self._too_late)
+        self._restart: RestartEnd | None = None
 
     def emit(self, effect: Effect) -> None:
         self.host.emit(effect)
@@ -187,7 +196,9 @@ class Connector:
             car_asks=self.supply.car_asks,
             is_operative=self.is_operative and not (self.is_withdrawn and self.is_at_rest),
             is_authorised=self.state in (SessionState.AUTHORISED, SessionState.LOCKING, SessionState.STARTING),
-            is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED) and self.is_occupied,
+            is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED)
+            and self.is_occupied
+            and not self._lost_power,
             is_reserved=self.is_reserved,
             is_plugged=self.is_plugged,
         )
@@ -439,9 +450,12 @@ class Connector:
             else:
                 self._begin(reading, now_s)
         elif kind == END and self.state == SessionState.ENDING:
-            self._complete(reading, now_s)
+            if self._restart is None:
+                self._complete(reading, now_s)
+            elif reading is not None:
+                self._complete(None, now_s)
         elif kind == KEEP and reading is not None and self.transaction is not None:
-            self.meter.save(now_s)
+            self.meter.keep(now_s)
         if reading is None and kind != BEGIN:
             self.meter.is_silent(now_s)
 
@@ -469,7 +483,8 @@ class Connector:
         if self.unlocks_when_dead and not self.is_charging:
             self.unlocks_when_dead = False
             self.unlock(now_s)
-        if self.state == SessionState.ENDING and self.transaction is not None and not self.transaction.is_ended:
+        # After a restart the state of the contactor and the readings of a polled meter may be old: `_too_late` asks.
+        if self.state == SessionState.ENDING and self.transaction is not None and self._restart is None:
             self.emit(ReadMeter(self.number, Ref(END)))
 
     def _too_late(self, now_s: float) -> None:
@@ -478,7 +493,50 @@ class Connector:
             self.cancel(now_s)
             self.meter.is_silent(now_s)
         elif self.state == SessionState.ENDING:
-            self._complete(None, now_s)
+            if self._restart is not None and self._restart.reads < RESTART_READS:
+                self._restart.reads += 1
+                self._deadline.set(now_s + RESTART_READ_WAIT_S)
+                self.emit(ReadMeter(self.number, Ref(END)))
+            else:
+                self._complete(None, now_s)
+
+    def recover(self, transaction: Transaction, ending: Ending, seen_utc_s: float, now_s: float) -> None:
+        """Take up a transaction that a restart ended. Its stop is complete when the meter has been read.
+
+        With the contactor open the register of the meter is exact, whatever was stored last. It counts if the outlet can
+        have supplied the difference since ``seen_utc_s``, the instant of the stored register; otherwise, and if the meter
+        does not answer, the stored register counts. The stop keeps the instant of ``ending``.
+        """
+        transaction.ending = ending
+        self.host.queue.save(transaction)
+        self.transaction = transaction
+        self.state = SessionState.ENDING.value
+        self.meter.register_wh = max(self.meter.register_wh, float(transaction.meter_start_wh))
+        unseen_s = self.host.calendar.utc_s(now_s) - seen_utc_s
+        # A calendar that shows an earlier instant than the stored one says nothing about the time that has passed.
+        most_wh = self.meter.most_after(unseen_s) if unseen_s >= 0.0 else math.inf
+        self._restart = RestartEnd(self.meter.energy_wh, most_wh)
+        self._deadline.set(now_s + RESTART_READ_S)
+
+    @property
+    def _lost_power(self) -> bool:
+        """The transaction that is ending ended with a loss of power: its car waits for a new authorisation."""
+        ending = None if self.transaction is None else self.transaction.ending
+        return self._restart is not None and ending is not None and ending.reason == Reason.power_loss
+
+    def _register_at_end(self) -> int:
+        """Return the register of the stop in Wh: what the meter says, except after an impossible step over a restart."""
+        restart = self._restart
+        if restart is None or self.meter.register_wh <= restart.most_wh:
+            return self.meter.energy_wh
+        self.log.error(
+            "connector %d: the meter went from %d to %d Wh over a restart, more than the outlet can supply: "
+            "the transaction ends with the stored register",
+            self.number,
+            restart.stored_wh,
+            self.meter.energy_wh,
+        )
+        return restart.stored_wh
 
     def _complete(self, reading: Reading | None, now_s: float) -> None:
         """The transaction is over and its last register is known: by a fresh reading, else the last one stored."""
@@ -488,11 +546,18 @@ class Connector:
         self._deadline.clear()
         self.meter.rest()
         transaction.count(False, now_s)
+        is_after_power_loss = self._lost_power
         self.transaction = None
         at_utc_s = self.host.calendar.utc_s(now_s) if reading is not None else transaction.ending.at_utc_s
         at_utc_s = max(at_utc_s, transaction.started_utc_s)  # the calendar may have been set back meanwhile
+        transaction.meter_stop_wh = self._register_at_end()
         self.meter.save(now_s)
         self.host.transaction_ended(self, transaction, reading, at_utc_s, now_s)
+        if self._restart is not None:
+            if is_after_power_loss:
+                # Errata allow Preparing and Finishing; Preparing says that a new authorisation starts a transaction.
+                SESSION_TABLE.fire(self, "clear")
+            self._restart = None
         if not self.is_occupied:
             self._vacated(now_s)
         self._proceed(now_s)

@@ -50,6 +50,17 @@ class Authorisation:
     """What a remote start brought along for the transaction (5.11)."""
 
 
+@dataclass(slots=True)
+class RestartEnd:
+    """What is known of the register of a transaction that a restart ended, in Wh."""
+
+    stored_wh: int
+    most_wh: float
+    """What the meter can have reached meanwhile."""
+    reads: int = 0
+    """How often the meter was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A bound on the current per phase in A, and why."""

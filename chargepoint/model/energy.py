@@ -21,9 +21,12 @@ from .timebase import Alarm, Timers
 
 KEEP = "keep"
 """Kind of the question that only keeps the register fresh."""
-KEEP_S = 61.0
-"""A running transaction's register is stored at least this often, so that a power cut loses about a minute. The second
-on top lets samples taken each minute do it alone."""
+KEEP_S = 10.0
+"""A register that moves is stored at least this often in a transaction, so that a power loss costs so much at most."""
+KEEP_IDLE_S = 60.0
+"""A register that stands still is stored this often, for the instant at which it was seen: each write wears an SD card."""
+RESOLUTION_WH = 100.0
+"""Coarsest step of the registers of common meters, which count in tenths of a kWh at least."""
 METER_RETRY_S = 10.0
 """Between two questions to a silent meter."""
 IMPOSSIBLE = 2.0
@@ -97,6 +100,7 @@ class EnergyMeter:
         "_fallen_wh",
         "_keep",
         "_kept_s",
+        "_kept_wh",
         "_offset_wh",
         "_outlet",
         "_over_since_s",
@@ -119,8 +123,9 @@ class EnergyMeter:
         self._fallen_from_wh = 0.0
         self._fallen_wh = 0.0
         self._kept_s = -math.inf
+        self._kept_wh = -1
         self._over_since_s: float | None = None
-        self._keep = Alarm(owner.timers, self._keep_fresh)
+        self._keep = Alarm(owner.timers, self._keep_fresh, is_patient=True)
 
     @property
     def energy_wh(self) -> int:
@@ -162,12 +167,27 @@ class EnergyMeter:
         self._owner.trouble(Trouble.METER_SILENT, True, now_s)
         self._keep.set(now_s + METER_RETRY_S)
 
+    def keep(self, now_s: float) -> None:
+        """Store the register if it has moved, or if its last instant is `KEEP_IDLE_S` old."""
+        if self.energy_wh != self._kept_wh or now_s - self._kept_s >= KEEP_IDLE_S:
+            self.save(now_s)
+
     def save(self, now_s: float) -> None:
-        """Store the register, so that a power cut ends the transaction with it."""
+        """Store the register and the instant at which it was seen."""
         self._kept_s = now_s
+        self._kept_wh = self.energy_wh
         self._owner.save_register(self.energy_wh, self._offset_wh, now_s)
         if self._owner.is_in_transaction and not self._keep.is_set:
             self._keep.set(now_s + KEEP_S)
+
+    def most_after(self, unseen_s: float) -> float:
+        """Return the greatest register in Wh that the outlet can have reached in ``unseen_s`` since the stored one.
+
+        The store may lack the register of the last `KEEP_S` before that.
+        """
+        rated = self._outlet.rated
+        most_w = rated.current_a * rated.voltage_v * rated.phases
+        return self.register_wh + RESOLUTION_WH + most_w * (unseen_s + KEEP_S) / 3600.0
 
     def rest(self) -> None:
         """The transaction is over: nobody needs a fresh register."""

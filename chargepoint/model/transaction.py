@@ -74,6 +74,8 @@ class Transaction:
     """How long the contactor was closed, as far as counted; stored with the register."""
     charging_since_s: float | None = None
     """Charge time from which it is still to be counted; None: the contactor is open."""
+    meter_stop_wh: int | None = None
+    """The register at its end; not stored here, since the stop message holds it."""
     session: int | None = None
     """Its number among the sessions of this charger, once it is settled."""
 
@@ -192,15 +194,27 @@ class TransactionQueue:
     Everything is stored before it can be sent: every change emits its `Save` first.
     """
 
-    __slots__ = ("_first", "_messages", "_next", "_owed", "_owner", "_requeued", "transactions", "undelivered")
+    __slots__ = (
+        "_earlier",
+        "_first",
+        "_fixed_stamps",
+        "_messages",
+        "_next",
+        "_owed",
+        "_owner",
+        "transactions",
+        "undelivered",
+    )
 
     def __init__(self, owner: QueueOwner) -> None:
         self._owner = owner
         self._messages: deque[Message] = deque()
         self._next = self._first = 1
         """The number of the next message, and that of the first of this life."""
-        self._requeued: set[int] = set()
-        """Numbers of messages that were sent before, under another one."""
+        self._earlier: frozenset[str] = frozenset()
+        """Keys of the transactions that began before the last restart: their clock was set."""
+        self._fixed_stamps: set[int] = set()
+        """Numbers of messages of this run with stamps of an earlier one: sent again, or stops that a restart caused."""
         self._owed: Counter[str] = Counter()
         """How many messages of each transaction are in the queue or undelivered."""
         self.transactions: dict[str, Transaction] = {}
@@ -222,6 +236,7 @@ class TransactionQueue:
     def begin_life(self) -> None:
         """What earlier lives have left is complete: all that comes now bears the time of this one."""
         self._first = self._next
+        self._earlier = frozenset(self.transactions)
 
     def move_stamps(self, step_s: float) -> None:
         """Move what this life has stamped, of which nothing was sent yet, because its clock was set only now.
@@ -229,11 +244,11 @@ class TransactionQueue:
         Else whoever began offline, after a start with a wrong clock, would be billed for the step as well.
         """
         for message in self._messages:
-            if message.number >= self._first and message.number not in self._requeued:
+            if message.number >= self._first and message.number not in self._fixed_stamps:
                 message.payload = wire.with_stamps_moved(message.payload, step_s)
                 self._owner.emit(Save(QUEUE.name, message.key, message.body()))
         for transaction in self.transactions.values():
-            if not transaction.is_ended:
+            if not transaction.is_ended and transaction.key not in self._earlier:
                 transaction.started_utc_s += step_s
                 if transaction.ending is not None:
                     transaction.ending.at_utc_s += step_s
@@ -298,6 +313,8 @@ class TransactionQueue:
         self._messages.append(message)
         if transaction is not None:
             self._owed[transaction] += 1
+            if action == "StopTransaction" and transaction in self._earlier:
+                self._fixed_stamps.add(message.number)
         self._owner.emit(Save(QUEUE.name, message.key, message.body()))
         return message
 
@@ -354,7 +371,7 @@ class TransactionQueue:
         """Send an undelivered message again: stored payload, tail of the queue, attempts from 0. Raises KeyError."""
         lost = self.undelivered.pop(key)
         message = self.put(lost.action, lost.payload, lost.transaction)
-        self._requeued.add(message.number)
+        self._fixed_stamps.add(message.number)
         self._owner.emit(Save(UNDELIVERED.name, key, None))
         self._is_over(lost)
         return message

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ocpp.v16 import call
@@ -342,6 +342,8 @@ class Metering(FeatureProfile):
         if wanted:
             known = reading or Reading(at_s=0.0, energy_wh=connector.meter.register_wh)
             sample = self._look(connector, known, self._rhythms[connector.number - 1].sampled_wh)
+            if transaction.meter_stop_wh is not None:
+                sample = replace(sample, register_wh=transaction.meter_stop_wh)
             stamp = utc_text(at_utc_s)
             end = meter_value(wanted, sample, ReadingContext.transaction_end, stamp)
             if end is not None:

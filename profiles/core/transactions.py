@@ -5,6 +5,7 @@ Sources: OCPP 1.6 3.6-3.9, 4.8, 4.10; keys 9.1.14, 9.1.23, 9.1.24, 9.1.31-9.1.33
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ocpp.v16 import call
@@ -12,7 +13,6 @@ from ocpp.v16.enums import AuthorizationStatus, Reason
 
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
-from chargepoint.model.connector_state import SessionState
 from chargepoint.model.energy import METER, StoredRegister
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.journal import TransactionEnded, TransactionNumbered, TransactionStarted
@@ -22,7 +22,7 @@ from chargepoint.model.record import Snapshot
 from chargepoint.model.records import RESTART
 from chargepoint.model.session import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
 from chargepoint.model.timebase import Alarm, utc_text
-from chargepoint.model.transaction import Message, Transaction
+from chargepoint.model.transaction import Ending, Message, Transaction
 from hw.ports import Reading
 
 from .identification import Identification
@@ -49,7 +49,7 @@ FIRST_LOOK_S = 2.0
 class Transactions(FeatureProfile):
     """Begins, ends and reports transactions."""
 
-    __slots__ = ("_caps", "_first_look")
+    __slots__ = ("_caps", "_first_look", "_recovered")
 
     name = "Core"
     keys = (
@@ -66,42 +66,55 @@ class Transactions(FeatureProfile):
         super().__init__(host)
         self._caps: dict[int, Alarm] = {}
         self._first_look = Alarm(host.timers, self._look_around)
+        self._recovered: set[str] = set()
+        """Keys of the transactions that the last restart ended and whose stops are not complete yet."""
 
     # --- after a restart ----------------------------------------------------------------------------------------------
 
     def restored(self, snapshot: Snapshot, now_s: float) -> None:
-        """A transaction that was running when everything went dark ends with what was stored last (4.10, 7.36).
+        """End the transactions that were running before the restart (4.10, 7.36).
 
-        Its own reason stands if it was ending already; a restart on purpose has stored its cause; all else looks from
-        inside like a power cut.
+        The reason of a transaction that was ending already stands; a restart on purpose has stored its reason; all else
+        is a loss of power.
         """
         cause = snapshot.one(RESTART, "cause")
         if cause is not None:
             self.host.save(RESTART.name, "cause", None)
         reason = cause or Reason.power_loss.value
-        for transaction in list(self.host.queue.transactions.values()):
-            if not transaction.is_ended:
-                self._finish(transaction, reason, snapshot, now_s)
+        running = [each for each in self.host.queue.transactions.values() if not each.is_ended]
+        for transaction in sorted(running, key=lambda each: each.started_utc_s, reverse=True):
+            self._recover(transaction, reason, snapshot, now_s)
         self._first_look.set(now_s + FIRST_LOOK_S)
 
-    def _finish(self, transaction: Transaction, reason: str, snapshot: Snapshot, now_s: float) -> None:
+    def _recover(self, transaction: Transaction, reason: str, snapshot: Snapshot, now_s: float) -> None:
+        """End a transaction at the instant of its last stored register, and with what its meter says now."""
         host = self.host
         stored = snapshot.one(METER, str(transaction.connector)) or StoredRegister(0.0)
         at_utc_s = max(transaction.started_utc_s, stored.at_utc_s)
-        transaction.charging_s = stored.charging_s
-        if not host.has_connector(transaction.connector):
-            host.log.warning("connector %d is no longer fitted: its transaction ends", transaction.connector)
-            self._stop(transaction, transaction.meter_start_wh, None, reason, None, at_utc_s, now_s)
-            return
-        connector = host.connector(transaction.connector)
-        id_tag = None
+        ending = Ending(reason, at_utc_s)
         if transaction.ending is not None:
-            reason, id_tag = transaction.ending.reason, transaction.ending.id_tag
-            at_utc_s = max(at_utc_s, transaction.ending.at_utc_s)
-        connector.meter.register_wh = max(connector.meter.register_wh, float(transaction.meter_start_wh))
-        data = host.feature(Metering).transaction_data(connector, transaction, None, at_utc_s)
-        self._stop(transaction, connector.meter.energy_wh, data, reason, id_tag, at_utc_s, now_s)
-        connector.state = SessionState.FINISHED.value
+            ending = replace(transaction.ending, at_utc_s=max(at_utc_s, transaction.ending.at_utc_s))
+        if host.has_connector(transaction.connector):
+            connector = host.connector(transaction.connector)
+            if connector.transaction is None:
+                transaction.charging_s = stored.charging_s
+                self._recovered.add(transaction.key)
+                connector.recover(transaction, ending, stored.at_utc_s, now_s)
+                return
+            newer = connector.transaction
+            host.log.error(
+                "connector %d had two transactions: the older one ends with the register at which the newer one began",
+                connector.number,
+            )
+            meter_stop_wh = max(transaction.meter_start_wh, newer.meter_start_wh)
+            ending = replace(ending, at_utc_s=max(transaction.started_utc_s, newer.started_utc_s))
+        else:
+            host.log.warning("connector %d is no longer fitted: its transaction ends", transaction.connector)
+            transaction.charging_s = stored.charging_s
+            meter_stop_wh = max(transaction.meter_start_wh, int(stored.energy_wh))
+        transaction.ending = ending
+        transaction.meter_stop_wh = meter_stop_wh
+        self._stop(transaction, None, ending.at_utc_s, now_s)
 
     def _look_around(self, now_s: float) -> None:
         for connector in self.host.connectors:
@@ -215,28 +228,25 @@ class Transactions(FeatureProfile):
     def transaction_ended(
         self, connector: Connector, transaction: Transaction, reading: Reading | None, at_utc_s: float, now_s: float
     ) -> None:
-        ending = transaction.ending
-        assert ending is not None
         data = self.host.feature(Metering).transaction_data(connector, transaction, reading, at_utc_s)
-        self._stop(transaction, connector.meter.energy_wh, data, ending.reason, ending.id_tag, at_utc_s, now_s)
+        self._stop(transaction, data, at_utc_s, now_s)
+        if transaction.key in self._recovered:
+            self._recovered.discard(transaction.key)
+            if not self.host.feature(Identification).holds_cable(connector):
+                connector.free_cable(now_s)
 
-    def _stop(
-        self,
-        transaction: Transaction,
-        meter_stop_wh: int,
-        data: list[str] | None,
-        reason: str,
-        id_tag: str | None,
-        at_utc_s: float,
-        now_s: float,
-    ) -> None:
-        host = self.host
+    def _stop(self, transaction: Transaction, data: list[str] | None, at_utc_s: float, now_s: float) -> None:
+        """Queue the stop message of a transaction whose ending and register are fixed."""
+        host, ending, meter_stop_wh = self.host, transaction.ending, transaction.meter_stop_wh
+        assert ending is not None
+        assert meter_stop_wh is not None
+        reason = ending.reason
         request = call.StopTransaction(
             meter_stop=meter_stop_wh,
             timestamp=utc_text(at_utc_s),
             transaction_id=None,  # type: ignore[arg-type]  # filled in when it is sent
             reason=Reason(reason),
-            id_tag=id_tag,
+            id_tag=ending.id_tag,
         )
         host.enqueue(request, transaction.key, data)
         transaction.is_ended = True

@@ -227,9 +227,11 @@ def test_the_meter_stop_is_read_after_the_contactor_opened(world: World) -> None
 
 
 def test_after_a_power_cut_the_transaction_is_stopped_for_power_loss(world: World) -> None:
-    """BN; SN n Finishing; Stop(PowerLoss) (test case 032_2)."""
+    """BN; SN n Preparing or Finishing; Stop(PowerLoss) (test case 032_2). [D] Preparing: the car is still there, and a new
+    authorisation starts a transaction; some central systems start none from Finishing.
+    """
     world.charge("A1").forget().cut_power().run(5)
-    assert (world.last("StopTransaction")["reason"], world.statuses()) == ("PowerLoss", ["Finishing"])
+    assert (world.last("StopTransaction")["reason"], world.statuses()) == ("PowerLoss", ["Preparing"])
 
 
 def test_after_a_power_cut_the_meter_stop_is_the_last_that_was_stored(world: World) -> None:
