@@ -217,6 +217,19 @@ def _read(section: Section, key: str, what: Declared, mistakes: list[InputFileEr
     raise TypeError(f"{key}: a field of type {what.kind} cannot be read from a file")
 
 
+def _read_sections(sections: list[Section], kind: type[DataclassT]) -> tuple[DataclassT, ...]:
+    found: list[DataclassT] = []
+    mistakes: list[InputFileError] = []
+    for section in sections:
+        try:
+            found.append(bind(section, kind))
+        except InputFileError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise first_of(mistakes)
+    return tuple(found)
+
+
 def _read_mapping(section: Section, what: Declared, mistakes: list[InputFileError]) -> dict[str, object]:
     values: dict[str, object] = {}
     for name, _entry in section.items():
@@ -254,7 +267,7 @@ def _read_text(section: Section, key: str, what: Declared) -> str:
 
 def _read_tuple(section: Section, key: str, what: Declared, items: Declared) -> tuple[object, ...]:
     if items.section is not None:
-        return tuple(bind(child, items.section) for child in section.children(key))
+        return _read_sections(section.children(key), items.section)
     if items.kind is int:
         return section.integers(key)
     if items.choices is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +74,22 @@ def text_of(value: Any, what: Declared) -> str:
     """Return the YAML of the value of a key."""
     if what.written is Written.DURATION:
         return f"{written(float(value)).removesuffix('.0')}s"
+    if what.items is not None and what.items.section is not None:
+        return f"[{', '.join(map(_flow, value))}]"
     if isinstance(value, tuple):
         return written(tuple(_word(each) for each in value))
     word = _word(value)
     return written(masked_text(word) if isinstance(word, str) else word)
+
+
+def _flow(told: DataclassInstance) -> str:
+    """Return a section on one line, without the keys that are as they would be anyway."""
+    shown = [
+        f"{each.name}: {text_of(getattr(told, each.name), declared(type(told))[each.name])}"
+        for each in fields(told)
+        if getattr(told, each.name) != each.default
+    ]
+    return f"{{{', '.join(shown)}}}"
 
 
 def _word(value: Any) -> Any:

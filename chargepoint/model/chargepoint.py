@@ -39,6 +39,7 @@ from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
 from .journal import ClockSet, FaultChanged, Journal, LinkChanged, Restarting, TagPresented
 from .keys import Access, Key, Settings
+from .options import Options
 from .outbox import CloseLink, Command, Effect, LinkIsGood, Ref, Restart, Save, SetLock, SetRelay
 from .record import Snapshot
 from .records import AVAILABILITY, CONFIGURATION, RESTART
@@ -83,6 +84,7 @@ class ChargePoint:
         "journal",
         "log",
         "losses",
+        "options",
         "queue",
         "rng",
         "roster",
@@ -104,6 +106,7 @@ class ChargePoint:
         rng: Random,
         station: Station | None = None,
         boot_retry_s: float = 60.0,
+        options: Options | None = None,
         wake: Callable[[], None] = lambda: None,
         configuration: Mapping[str, str] | None = None,
     ) -> None:
@@ -117,6 +120,7 @@ class ChargePoint:
         self.timers = timers
         self.calendar = calendar
         self.boot_retry_s = boot_retry_s
+        self.options = options or Options()
         self.rng = rng
         self.journal = Journal(identity)
         self.log = logging.LoggerAdapter(log, {"charger": identity})

@@ -12,6 +12,7 @@ import profiles
 from chargepoint.model.chargepoint import ChargePoint, Station
 from chargepoint.model.feature import Roster
 from chargepoint.model.keys import Access
+from chargepoint.model.options import Options
 from chargepoint.model.timebase import Calendar, Timers
 from hw.plan import BoardPlan
 from hw.ports import CableKind
@@ -37,6 +38,7 @@ class ChargerPlan:
     """Configuration keys as the box leaves the factory; what a central system changes is stored over them."""
     feature_profiles: tuple[str, ...] = tuple(profiles.ALL)
     boot_retry_s: float = 60.0
+    options: Options = field(default_factory=Options)
     reset_down_s: float = 5.0
     register_wh: float | None = None
     seed: int = 0
@@ -121,6 +123,7 @@ def assemble(
             rng=rng,
             station=station,
             boot_retry_s=plan.boot_retry_s,
+            options=plan.options,
             wake=charger.wake,
             configuration=plan.keys,
         )

@@ -55,6 +55,7 @@ class Backend:
     trailing_slash: bool = False
     subprotocols: tuple[str, ...] = ("ocpp1.6",)
     require_subprotocol: bool = True
+    boot_on_reconnect: bool = False
     notes: tuple[str, ...] = ()
 
     def url_for(self, given: str | None) -> str:
@@ -103,6 +104,7 @@ def _backend(name: str, section: Section) -> Backend:
         trailing_slash=section.flag("trailing_slash", False),
         subprotocols=section.texts("subprotocols", ("ocpp1.6",)),
         require_subprotocol=section.flag("require_subprotocol", True),
+        boot_on_reconnect=section.flag("boot_on_reconnect", False),
         notes=section.texts("notes", ()),
     )
     section.finish()

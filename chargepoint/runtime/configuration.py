@@ -18,9 +18,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
+from ocpp.v16.enums import DataTransferStatus
+
 import profiles
 from chargepoint.model.chargepoint import Station
 from chargepoint.model.feature import Roster
+from chargepoint.model.options import Options, VendorAnswer
 from hw.document import Section, bind, load
 from hw.errors import InputFileError, first_of
 from hw.loader import SUFFIXES, UnknownBoardError, plan_board
@@ -36,6 +39,7 @@ from .sections import (
     ENDS,
     CentralSystemSection,
     ControlSection,
+    DataTransferSection,
     DiagnosticsSection,
     File,
     FilesSection,
@@ -69,6 +73,7 @@ class Configuration:
     feature_profiles: tuple[str, ...] = tuple(profiles.ALL)
     boot_retry_s: float = 60.0
     link: LinkSettings = field(default_factory=LinkSettings)
+    options: Options = field(default_factory=Options)
     data: Path = DEFAULT_DATA
     durability: Durability | None = None
     """None: full on the real clock, relaxed on a faster one, where a disk's milliseconds are the charger's seconds."""
@@ -100,6 +105,7 @@ class Configuration:
             keys=self.keys,
             feature_profiles=self.feature_profiles,
             boot_retry_s=self.boot_retry_s,
+            options=self.options,
             reset_down_s=self.reset_down_s,
             register_wh=self.register_wh,
             seed=self.seed or 0,
@@ -166,6 +172,7 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
             return otherwise
 
     timing, simulation = told.timing, told.simulation
+    preset, boots_again = _preset(told.central_system), told.central_system.boot_on_reconnect
     feature_profiles = tried(lambda: _feature_profiles(told, root), tuple(profiles.ALL))
     trust = tried(lambda: _trust(told.files, root), REAL_FILES.trust)
     firmware = tried(lambda: _firmware(replace(REAL_FILES, trust=trust), told.firmware, root), REAL_FILES)
@@ -190,6 +197,10 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
             retry_doublings=timing.reconnect_doublings,
             open_timeout_s=timing.open_timeout,
             pong_timeout_s=timing.pong_timeout,
+        ),
+        options=Options(
+            boot_on_reconnect=preset.boot_on_reconnect if boots_again is None else boots_again,
+            vendor_answers=tried(lambda: _vendor_answers(told.data_transfer, root), ()),
         ),
         data=told.data or beside / DEFAULT_DATA,
         durability=told.durability,
@@ -231,8 +242,7 @@ def _address(told: CentralSystemSection, identity: str, password: bytes | None, 
     """Return what to dial; None without a URL and a back end."""
     if told.url is None and told.backend is None:
         return None
-    # What the configuration says itself counts; a back end known by name fills in the rest.
-    known = Backend(name="", title="", url="", source="") if told.backend is None else BACKENDS[told.backend]
+    known = _preset(told)
     try:
         return Address(
             url=known.url_for(told.url),
@@ -260,6 +270,36 @@ def _address(told: CentralSystemSection, identity: str, password: bytes | None, 
         place = root if error.field == "identity" and root.has("identity") else section
         key = error.field if place.has(error.field) else "url"
         raise ConfigurationError(place.mark_of(key), str(error)) from error
+
+
+def _preset(told: CentralSystemSection) -> Backend:
+    """Return what fills in the rest: the configuration's own words count first."""
+    return Backend(name="", title="", url="", source="") if told.backend is None else BACKENDS[told.backend]
+
+
+def _vendor_answers(told: tuple[DataTransferSection, ...], root: Section) -> tuple[VendorAnswer, ...]:
+    mistakes: list[InputFileError] = []
+    seen: set[tuple[str, str | None]] = set()
+    for index, each in enumerate(told):
+        section = root.children("data_transfer")[index]
+        name = (each.vendor.lower(), None if each.message is None else each.message.lower())
+        try:
+            if name in seen:
+                section.fail(section.node("vendor"), "another one, or another message: both have an answer already")
+            if each.echo and each.data is not None:
+                section.fail(section.node("echo"), "false where data are given")
+            # 4.3: "the data element SHALL not be present" beside an unknown vendor.
+            if each.status is DataTransferStatus.unknown_vendor_id and (each.echo or each.data is not None):
+                section.fail(section.node("status"), "another one where the answer has data (OCPP 1.6, 4.3)")
+        except InputFileError as error:
+            mistakes += error.mistakes
+        seen.add(name)
+    if mistakes:
+        raise first_of(mistakes)
+    return tuple(
+        VendorAnswer(vendor=each.vendor, message=each.message, status=each.status, data=each.data, is_echo=each.echo)
+        for each in told
+    )
 
 
 def _password(told: CentralSystemSection, root: Section) -> bytes | None:

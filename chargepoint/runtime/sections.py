@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ocpp.v16.enums import DataTransferStatus
+
 import profiles
 from hw.binding import Bounds, Declared, Help, Length, Matches, OneOf, Plain, Seconds, Secret, declared
 from profiles.firmware.update import INSTALL_LIMIT_S
@@ -105,6 +107,10 @@ class CentralSystemSection:
     subprotocols: Annotated[
         tuple[str, ...], Help("Offered in order of liking; ocpp1.6, if nothing is said.", "[ocpp1.6]")
     ] = ()
+    boot_on_reconnect: Annotated[
+        bool | None,
+        Help("Send BootNotification on each new connection, which some back ends wait for; else false.", "true"),
+    ] = None
     require_subprotocol: Annotated[
         bool | None, Help("Give up on a server that names no subprotocol; else true.", "true")
     ] = None
@@ -171,6 +177,17 @@ class SimulationSection:
     register_kwh: Annotated[float | None, Bounds(0.0), Help("Energy register at the first start.", "1234.5")] = None
     reset_down: Annotated[Seconds, Help("How long a reset takes.")] = 5.0
     seed: Annotated[int | None, Option("seed"), Help("Makes chance repeatable.", "1")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTransferSection:
+    """The answer to one DataTransfer of the central system."""
+
+    vendor: Annotated[str, Length(255), Help("vendorId.", "com.acme")]
+    message: Annotated[str | None, Length(50), Help("messageId; any other of the vendor if not given.", "Ping")] = None
+    status: Annotated[DataTransferStatus, Help("Status of the answer.")] = DataTransferStatus.accepted
+    data: Annotated[str | None, Help("Data of the answer.", "pong")] = None
+    echo: Annotated[bool, Help("The data of the request are the data of the answer.")] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +301,13 @@ class File:
     diagnostics: Annotated[DiagnosticsSection, Help("GetDiagnostics: done, or pretended.")] = DiagnosticsSection()
     files: Annotated[FilesSection, Help("Whom to trust with files.")] = FilesSection()
     control: Annotated[ControlSection, Help("Verbs over HTTP, and the page.")] = ControlSection()
+    data_transfer: Annotated[
+        tuple[DataTransferSection, ...],
+        Help(
+            "Answers to DataTransfer of the central system; a vendor that is not named is UnknownVendorId.",
+            "[{vendor: com.acme, message: Ping, data: pong}, {vendor: com.acme, message: Echo, echo: true}]",
+        ),
+    ] = ()
     mqtt: Annotated[MqttSection, Help("The state on an MQTT broker.")] = MqttSection()
 
 

@@ -100,7 +100,10 @@ class Boot(FeatureProfile):
     # --- registration -------------------------------------------------------------------------------------------------
 
     def link_opened(self, now_s: float) -> None:
-        """On a mere reconnect no BootNotification is sent (OCPP-J 5.4); before an answer it is the first message."""
+        """On a mere reconnect no BootNotification is sent (OCPP-J 5.4); before an answer it is the first message.
+
+        With `Options.boot_on_reconnect` it is sent on each new socket, and nothing else until it is answered.
+        """
         self.host.emit(SetPing(self.host.setting(WEBSOCKET_PING_INTERVAL)))
         if self.host.session.registration is Registration.ACCEPTED:
             self._arm_heartbeat(now_s)
@@ -109,6 +112,8 @@ class Boot(FeatureProfile):
 
     def link_closed(self, now_s: float) -> None:
         self._heartbeat.clear()
+        if self.host.options.boot_on_reconnect and self.host.session.registration is Registration.ACCEPTED:
+            self.host.session.registration = Registration.UNKNOWN
 
     def forgotten(self, now_s: float) -> None:
         self.host.log.warning("the central system has forgotten this charger, which registers again")

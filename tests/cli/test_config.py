@@ -165,6 +165,14 @@ def test_the_yaml_of_the_documentation_can_be_used(box: Path) -> None:
         read(box)
 
 
+def test_answers_to_data_transfer_are_shown_as_they_can_be_read_again(box: Path) -> None:
+    """`config show` is a configuration file: a list of mappings too."""
+    box.write_text("data_transfer:\n- {vendor: com.acme, message: Ping, data: '12'}\n- {vendor: v, status: Rejected}\n")
+    told = run("show", "-c", str(box)).output
+    assert 'data_transfer: [{vendor: com.acme, message: Ping, data: "12"}, {vendor: v, status: Rejected}]' in told
+    assert bind(parse(told).mapping(), File).data_transfer == bind(parse(box.read_text()).mapping(), File).data_transfer
+
+
 def test_what_cannot_be_used_is_not_shown(capsys: pytest.CaptureFixture[str], box: Path) -> None:
     box.write_text(f"central_system: {{url: ws://h, password_hex: {SECRET}}}\n")
     code, out, err = ends(capsys, "show", "-c", str(box))

@@ -8,7 +8,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 import trustme
+from ocpp.v16.enums import DataTransferStatus
 
+from chargepoint.model.options import Options, VendorAnswer
 from chargepoint.runtime.configuration import DEFAULT_DATA, Configuration, ConfigurationError, read
 from chargepoint.runtime.mqtt.broker import Broker
 from chargepoint.runtime.porter import FileTrust
@@ -28,6 +30,7 @@ central_system:
   trailing_slash: true
   subprotocols: [ocpp1.6, ocpp1.5]
   require_subprotocol: false
+  boot_on_reconnect: true
   headers: {X-Depot: "17"}
   server_name: csms.internal
   check_server_name: false
@@ -59,6 +62,10 @@ firmware:
   version: 2.1.0-rc1
 diagnostics: {upload: fails, upload_time: 1 min, http_method: POST}
 files: {ca_file: root.pem, known_hosts: hosts, sftp_key: key}
+data_transfer:
+  - {vendor: com.acme, message: Ping, data: "12"}
+  - {vendor: com.acme, message: Echo, echo: true}
+  - {vendor: com.acme, status: Rejected}
 mqtt:
   host: broker.lan
   port: 8884
@@ -112,6 +119,12 @@ def test_every_key_arrives_where_it_belongs(written: Path, tmp_path: Path) -> No
     assert found.unknown_keys() == ["GarageDoor"]
     assert found.feature_profiles == ("Core",)
     assert (found.boot_retry_s, found.reset_down_s, found.seed, found.register_wh) == (120.0, 60.0, 7, 1_234_500.0)
+    answers = (
+        VendorAnswer(vendor="com.acme", message="Ping", data="12"),
+        VendorAnswer(vendor="com.acme", message="Echo", is_echo=True),
+        VendorAnswer(vendor="com.acme", status=DataTransferStatus.rejected),
+    )
+    assert found.options == found.plan().options == Options(boot_on_reconnect=True, vendor_answers=answers)
     link = found.link
     assert (link.retry_minimum_s, link.retry_random_s, link.retry_doublings) == (1.0, 0.5, 5)
     assert (link.open_timeout_s, link.pong_timeout_s) == (10.0, 4.0)
@@ -171,6 +184,22 @@ def test_a_language_that_a_charger_does_not_have_is_a_custom_key(written: Path) 
     """DefaultPriceText,en exists only with CustomMultiLanguageMessages."""
     written.write_text("keys: {CustomDisplayCostAndPrice: true, Vendor.Extra: x}\n")
     assert read(written).unknown_keys() == ["Vendor.Extra"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("[{message: Ping}]", "1:17: data_transfer[0] needs 'vendor'"),
+        ("[{vendor: v, data: a, echo: true}]", "1:44: data_transfer[0].echo must be false where data are given"),
+        ("[{vendor: v, status: UnknownVendorId, data: x}]", "1:37: data_transfer[0].status must be another one where"),
+        ("[{vendor: v, status: Acepted}]", "1:37: unknown data_transfer[0].status 'Acepted'; did you mean 'Accepted'"),
+        ("[{vendor: v, message: m}, {vendor: V, message: M}]", "1:51: data_transfer[1].vendor must be another one"),
+        ("{vendor: v}", "1:16: data_transfer must be a list"),
+    ],
+)
+def test_an_answer_to_data_transfer_that_cannot_be_is_refused(written: Path, answers: str, said: str) -> None:
+    """4.3: beside an unknown vendor the data element SHALL not be present; one vendor and message have one answer."""
+    assert refused(written, f"data_transfer: {answers}\n").startswith(said)
 
 
 SECURITY = "belongs to the security extension of OCPP 1.6, which this charger lacks"

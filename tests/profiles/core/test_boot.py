@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chargepoint.model.chargepoint import Station
+from chargepoint.model.options import Options
 from chargepoint.model.timebase import utc_text
 from tests.world import EPOCH_UTC_S, ERROR, SILENCE, World
 
@@ -244,6 +245,29 @@ def test_heartbeats_go_on_after_a_reconnect(world: World) -> None:
     """link cut while idle: reconnect, heartbeats (test case 035)."""
     world.network(False).run(10).network(True).run(310)
     assert len(world.calls("Heartbeat")) == 1
+
+
+def test_a_reconnect_begins_with_boot_notification_where_that_is_wanted() -> None:
+    """OCPP-J 5.4: "no BootNotification" on a mere reconnect; [D]: an option for central systems that wait for one.
+
+    Until it is answered nothing else is sent (4.2), then the statuses as after a boot and what was queued.
+    """
+    world = World(plan={"options": Options(boot_on_reconnect=True)})
+    world.charge().forget().network(False)
+    world.tap("A1").run(30).network(True).run(5)
+    story = world.story()
+    assert story[0] == "BootNotification"
+    assert "StatusNotification 1 Finishing" in story
+    assert "StopTransaction Local" in story
+    world.forget().run(60).network(False).run(5)
+    world.peer.registration = "Pending"
+    assert world.network(True).tap("B2").run(30).story() == ["BootNotification"]
+
+
+def test_a_reconnect_sends_no_boot_notification(world: World) -> None:
+    """OCPP-J 5.4: when reconnecting, a charge point should not send a BootNotification."""
+    world.forget().network(False).run(10).network(True).run(60)
+    assert world.calls("BootNotification") == []
 
 
 # --- keys of the connection -------------------------------------------------------------------------------------------
