@@ -24,7 +24,7 @@ from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.keys import Access, boolean, integer
 from chargepoint.model.outbox import Ref, Save, TrySave
 from chargepoint.model.record import Fields, RecordKind, Snapshot
-from chargepoint.model.session import Later
+from chargepoint.model.serving import Later
 from chargepoint.model.timebase import utc_seconds
 
 LOCAL_AUTH_LIST_ENABLED = boolean(

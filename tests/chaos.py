@@ -26,6 +26,7 @@ from typing import Any
 from chargepoint.model.journal import Undelivered
 from chargepoint.model.timebase import Timer
 from chargepoint.runtime.charger import Charger, Phase
+from chargepoint.runtime.connection import Closed
 from hw.sim.circuit import Circuit
 from tests.fate import Dies, Fate, Saves, mortal
 from tests.watch import HAIR_S, TRANSACTION_ACTIONS, Auditor, Electrician, Story, no_exception_logged
@@ -74,8 +75,14 @@ GARBAGE = (
     '[2, "g-2", "Reset", {"type": "Lukewarm"}]',
     '[2, "g-3", "RemoteStopTransaction", {"transactionId": ',
 )
-MANNERS = ("silent", "late", "twice", "slow", "error", "wrong", "garbage", "breaks", "refuses")
+MANNERS = ("silent", "late", "twice", "slow", "error", "wrong", "garbage", "breaks", "refuses", "closes")
 """How a message is answered that is not answered plainly."""
+TOO_BIG = 1009
+BLAMING = (1002, 1003, 1007, 1008, 1011)
+CLOSE_CODES = (1000, 1001, 1012, TOO_BIG, *BLAMING)
+MOST_SILENCES = 3
+CLOSES_AN_ATTEMPT = 3
+"""So many closes with a blaming code, in a row with the same message unanswered, count as one failed attempt."""
 
 
 @dataclass
@@ -108,6 +115,11 @@ class RoughWire(TestLink):
         self._under_way: list[str] = []
         self._outstanding: tuple[str, float] | None = None
         """Id of the charger's call that waits for its answer, and since when."""
+        self._is_heartbeat = False
+        self._silences = 0
+        """Calls in a row that were not answered on this socket."""
+        self._is_mute = False
+        """The charger may think that the central system answers nothing: then silence is no attempt."""
         self._asked: set[str] = set()
         """Ids of the charger's calls on this socket."""
 
@@ -122,6 +134,7 @@ class RoughWire(TestLink):
             self._dial_later()
             return
         self._is_dead = False
+        self._silences = 0
         super()._open()
 
     def _dial_later(self) -> None:
@@ -130,15 +143,16 @@ class RoughWire(TestLink):
         self._timer = self._timers.after_wire(self._wait_s, lambda _now_s: self._post(self._open))
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, peer_code: int | None = None) -> None:
         self.note_silence()
+        self._is_mute |= peer_code is not None and self._outstanding is not None and self._is_heartbeat
         self._outstanding = None
         self._asked.clear()
         self._under_way.clear()
-        super()._end(reason)
+        super()._end(reason, peer_code)
 
-    def _closed(self, reason: str) -> None:
-        super()._closed(reason)
+    def _closed(self, closed: Closed) -> None:
+        super()._closed(closed)
         if self._is_wanted and not self.is_down and not self.is_open:
             self._dial_later()
 
@@ -188,6 +202,7 @@ class RoughWire(TestLink):
                 self._storm.violations.append(f"{frame[2]} {waited_s:.3f} s after a call that is unanswered")
             self.note_silence()
         self._outstanding = frame[1], self._storm.now_s
+        self._is_heartbeat = frame[2] == "Heartbeat"
         self._asked.add(frame[1])
         if frame[2] in TRANSACTION_ACTIONS and not _is_triggered(frame[3]):
             if not self._storm.is_queued(frame[1]):
@@ -197,8 +212,10 @@ class RoughWire(TestLink):
     def note_silence(self) -> None:
         """If the call that is out has not been answered in time, it has failed."""
         if self._outstanding is not None and self._storm.now_s - self._outstanding[1] >= ANSWER_S - HAIR_S:
-            self._storm.bookkeeper.failed(self._outstanding[0])
+            self._storm.bookkeeper.was_silent(self._outstanding[0], is_attempt=not self._is_mute)
             self._outstanding = None
+            self._silences += 1
+            self._is_mute |= self._is_heartbeat or self._silences >= MOST_SILENCES
 
     def _reach_centre(self, number: int, text: str) -> None:
         if number == self._number and not self._is_dead:
@@ -236,6 +253,8 @@ class RoughWire(TestLink):
     def _note_answer(self, frame: Frame) -> None:
         """An answer means something on the socket of its call only."""
         self.note_silence()
+        self._is_mute = False
+        self._silences = 0
         is_result = frame[0] == 3 and "wrong" not in frame[2]
         if self._outstanding is not None and self._outstanding[0] == frame[1]:
             self._outstanding = None
@@ -292,6 +311,14 @@ class Moody(Peer):
         """It was processed, but the answer is lost with the wire."""
         self._storm.wire.breaks()
 
+    def _closes(self, answer: Frame, action: str, payload: dict[str, Any]) -> None:
+        """It was processed, but then the socket is closed in order, as if it had not been."""
+        code = self._rng.choice(CLOSE_CODES)
+        if action == "StopTransaction" and code == TOO_BIG:
+            code = 1011  # else its content changes, and this book knows messages by what they say
+        self._storm.bookkeeper.closed(answer[1], code)
+        self._storm.wire.closed_by_peer(code)
+
     def _late(self, answer: Frame, action: str, payload: dict[str, Any]) -> None:
         """After the charger has given up, on whatever socket is open by then."""
         self._storm.later(self._rng.uniform(ANSWER_S, 4 * ANSWER_S), lambda: self.send(answer))
@@ -346,6 +373,11 @@ class Bookkeeper:
         self._given_up: set[str] = set()
         self._failures: Counter[str] = Counter()
         """Transmissions that were answered with an error or nonsense, or not in time: those count as attempts."""
+        self._silences: Counter[str] = Counter()
+        """Those that were not answered by a central system that answered nothing: perhaps attempts, perhaps not."""
+        self._too_big: Counter[str] = Counter()
+        self._closes: Counter[str] = Counter()
+        """Close frames on a message: attempts, unless one on a Heartbeat followed, or within the first hour."""
         self._just_failed: list[str] = []
         self._unsure: Counter[str] = Counter()
         """Failures in the moment of a power cut, of which nothing may be left."""
@@ -393,6 +425,21 @@ class Bookkeeper:
             if "transactionId" in result:
                 self._numbers.setdefault(message, set()).add(result["transactionId"])
 
+    def was_silent(self, message_id: str, is_attempt: bool) -> None:
+        """A call was not answered in time."""
+        if is_attempt:
+            self.failed(message_id)
+        elif message_id in self._message_of:
+            self._silences[self._message_of[message_id]] += 1
+
+    def closed(self, message_id: str, code: int) -> None:
+        """The central system closed the socket on a call."""
+        message = self._message_of.get(message_id)
+        if message is not None and code == TOO_BIG:
+            self._too_big[message] += 1
+        elif message is not None and code in BLAMING:
+            self._closes[message] += 1
+
     def failed(self, message_id: str) -> None:
         """A call failed on a wire that lives."""
         if message_id in self._message_of:
@@ -422,7 +469,11 @@ class Bookkeeper:
         for key, body in self._world.store.load("CP1").get("undelivered", {}).items():
             message = self._message_of[body["id"]]
             self._given_up.add(message)
-            assert self._failures[message] >= self._attempts, f"{self._failures[message]} failures gave up {message}"
+            failures = self._failures[message] + self._silences[message] + self._too_big[message]
+            failures += self._closes[message] // CLOSES_AN_ATTEMPT
+            # A meter value may be sent once, when none is taken; and of one kind of error each has only one.
+            least = 1 if body["action"] == "MeterValues" else self._attempts
+            assert failures >= least, f"{failures} failures gave up {message}"
             assert any(isinstance(entry, Undelivered) and entry.key == key for _, entry in self._world.journal)
         for message, failures in self._failures.items():
             unsure = self._unsure[message]
@@ -571,6 +622,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "StopTxnSampledData": ("", "Energy.Active.Import.Register"),
     "TransactionMessageAttempts": ("1", "2", "3", "5"),
     "TransactionMessageRetryInterval": ("0", "5", "30"),
+    "TransactionMessageClosePatience": ("0", "0", "60", "3600"),
 }
 ORDERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("TriggerMessage", {"requestedMessage": "MeterValues"}),

@@ -18,11 +18,15 @@ from chargepoint.model.journal import Entry
 from chargepoint.model.timebase import Calendar, utc_text
 from chargepoint.runtime.assembly import ChargerPlan, assemble
 from chargepoint.runtime.charger import Charger, Phase
+from chargepoint.runtime.connection import CloseCause, Closed
 from chargepoint.runtime.pump import SteppedPump
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
 
 EPOCH_UTC_S = 1767225600.0  # 2026-01-01T00:00:00Z
+
+BACK_OFF_S = 5.0
+"""Wait before a dial that is not to come at once."""
 
 Frame = list[Any]
 Answerer = Callable[[dict[str, Any]], Any]
@@ -148,9 +152,12 @@ class TestLink:
         self._is_wanted = False
         self._end(reason)
 
-    def redial(self, code: int = 1000, reason: str = "") -> None:
+    def redial(self, code: int = 1000, reason: str = "", *, at_once: bool = True) -> None:
         self._end(reason)
-        self._post(self._open)
+        if at_once:
+            self._post(self._open)
+        else:
+            self._world.pump.timers("wire").after_wire(BACK_OFF_S, lambda _now_s: self._post(self._open))
 
     def drop(self) -> None:
         self._number += 1
@@ -163,14 +170,21 @@ class TestLink:
         elif self._is_wanted:
             self._post(self._open)
 
-    def _end(self, reason: str) -> None:
+    def closed_by_peer(self, code: int) -> None:
+        """The central system sends a close frame, and whatever it did not read is lost."""
+        self._number += 1
+        self._end("closed by the central system", code)
+
+    def _end(self, reason: str, peer_code: int | None = None) -> None:
         if self.is_open:
             self.is_open = False
-            self._post(lambda: self._closed(reason))
+            is_ours = peer_code is None
+            closed = Closed(CloseCause.LOST if is_ours else CloseCause.PEER, peer_code or 1006, reason)
+            self._post(lambda: self._closed(closed))
 
-    def _closed(self, reason: str) -> None:
+    def _closed(self, closed: Closed) -> None:
         self.is_idle = True
-        self._charger.on_closed(reason)
+        self._charger.on_closed(closed)
 
     def send_text(self, text: str) -> bool:
         if self.is_open:

@@ -30,6 +30,7 @@ from hw.ports import (
 
 from . import wire
 from .authorization import UNRESERVED, Admission, TagInfo, Verdict
+from .calls import Lane
 from .composite import Profile
 from .connector import BEGIN, END, Connector
 from .connector_state import Limit
@@ -43,7 +44,8 @@ from .options import Options
 from .outbox import CloseLink, Command, Effect, LinkIsGood, Ref, Restart, Save, SetLock, SetRelay
 from .record import Snapshot
 from .records import AVAILABILITY, CONFIGURATION, RESTART
-from .session import Lane, Later, Outcome, Session
+from .serving import Later
+from .session import Outcome, Session
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
 from .transfer import Transferred
@@ -193,8 +195,8 @@ class ChargePoint:
         """A text frame came in."""
         self.session.receive(text, now_s)
 
-    def on_link(self, is_open: bool, detail: str, now_s: float) -> None:
-        """The socket opened or closed."""
+    def on_link(self, is_open: bool, detail: str, now_s: float, peer_code: int | None = None) -> None:
+        """The socket opened or closed; ``peer_code`` is the code of the close frame that the central system sent."""
         if is_open == self.session.is_open:
             return
         self.journal.write(now_s, LinkChanged(is_open, detail))
@@ -202,7 +204,7 @@ class ChargePoint:
             self.session.opened(now_s)
             self._tell("link_opened", now_s)
         else:
-            self.session.closed(now_s)
+            self.session.closed(peer_code, now_s)
             self._tell("link_closed", now_s)
 
     def on_observation(self, seen: Observation, now_s: float) -> None:
@@ -546,9 +548,10 @@ class ChargePoint:
     def delivered(self, message: Message, result: Any, now_s: float) -> None:
         self._tell("transaction_answered", message, result, now_s)
 
-    def undelivered(self, message: Message, reason: str, now_s: float) -> None:
-        self.log.error(
-            "%s could not be delivered (%s): kept as undelivered %s", message.action, reason, message.key
+    def undelivered(self, message: Message, reason: str, level: int, now_s: float) -> None:
+        """A message was given up; it is logged with ``level``, one of `logging`."""
+        self.log.log(
+            level, "%s could not be delivered (%s): kept as undelivered %s", message.action, reason, message.key
         )
         self._tell("message_lost", message, reason, now_s)
 
@@ -561,7 +564,6 @@ class ChargePoint:
 
     def registered(self, now_s: float) -> None:
         """BootNotification was accepted: tell everybody."""
-        self.link_is_good()
         self._tell("registered", now_s)
 
     def clock_found(self, step_s: float, now_s: float) -> None:

@@ -91,6 +91,20 @@ def text(
     return Key(name, default, str, str, "string", "", access, source, effect)
 
 
+def choice(
+    name: str, default: str, words: tuple[str, ...], *, access: Access = Access.READ_WRITE, source: str, effect: str = ""
+) -> Key[str]:
+    """Declare one of a few words, found whatever the case."""
+
+    def parse(text: str) -> str:
+        for word in words:
+            if word.lower() == text.strip().lower():
+                return word
+        raise ValueError(f"expected {' or '.join(words)}, got {text!r}")
+
+    return Key(name, default, parse, str, "string", "", access, source, effect)
+
+
 def items(
     name: str,
     default: tuple[str, ...],

@@ -76,12 +76,20 @@ class SetPing:
 
 @dataclass(frozen=True, slots=True)
 class LinkIsGood:
-    """The central system accepted us: the next dial starts its back-off anew."""
+    """The central system answers on this socket: the next dial starts its back-off anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloseLink:
-    """Close the socket with a WebSocket close code; the link dials again unless a `Restart` follows."""
+    """Close the socket with a WebSocket close code; a `Restart` follows, and the next life dials again."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redial:
+    """Close the socket with a WebSocket close code, and dial again after the back-off."""
 
     code: int
     reason: str
@@ -146,7 +154,7 @@ class TrySave:
 
 Command = SetPilot | SetRelay | SetLock | ReadMeter | Indicate
 Errand = StartTransfer | CancelTransfer | Install
-Effect = Save | TrySave | Send | Command | Errand | SetPing | LinkIsGood | CloseLink | Restart
+Effect = Save | TrySave | Send | Command | Errand | SetPing | LinkIsGood | CloseLink | Redial | Restart
 
 
 def is_switching_off(effect: Effect) -> bool:

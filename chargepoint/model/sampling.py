@@ -30,6 +30,8 @@ class Sample:
     register_wh: int
     interval_wh: float | None
     offered_a: float
+    temperature_unit: str = "Celcius"
+    """How degrees Celsius are spelt: the schemas that are out there have this word (7.45, erratum 3.85)."""
 
 
 Values = Iterator[tuple[str, Phase | None]]
@@ -103,6 +105,9 @@ class _Kind:
     phases: tuple[Phase, ...] = ()
 
 
+TEMPERATURE = "°C"
+"""Stands for the spelling that a sample brings along."""
+
 MEASURANDS: dict[str, _Kind] = {
     Measurand.energy_active_import_register.value: _Kind(_register, UnitOfMeasure.wh),
     Measurand.energy_active_import_interval.value: _Kind(_interval, UnitOfMeasure.wh),
@@ -114,8 +119,7 @@ MEASURANDS: dict[str, _Kind] = {
     Measurand.current_offered.value: _Kind(_current_offered, UnitOfMeasure.a),
     Measurand.voltage.value: _Kind(_voltage, UnitOfMeasure.v, phases=_PHASES_N),
     Measurand.frequency.value: _Kind(_frequency, None),
-    # Spelt as in the schemas that are out there (erratum 3.85).
-    Measurand.temperature.value: _Kind(_temperature, "Celcius", Location.body),
+    Measurand.temperature.value: _Kind(_temperature, TEMPERATURE, Location.body),
 }
 """Every measurand this charger can tell. What an AC box cannot know, such as the car's SoC, is not here."""
 
@@ -166,7 +170,8 @@ def meter_value(items: Iterable[str], sample: Sample, context: ReadingContext, t
                     measurand=Measurand(name),
                     phase=phase,
                     location=kind.location,
-                    unit=kind.unit,  # type: ignore[arg-type]  # "Celcius" is not in the package
+                    # "Celcius" is not in the package.
+                    unit=sample.temperature_unit if kind.unit == TEMPERATURE else kind.unit,  # type: ignore[arg-type]
                 )
             )
     return MeterValue(timestamp=timestamp, sampled_value=sampled) if sampled else None

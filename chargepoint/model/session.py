@@ -1,48 +1,42 @@
-"""The protocol session: one call in flight per direction, boot gating, lanes, time-outs, late and foreign answers.
+"""The protocol session: one call of ours in flight, boot gating, lanes, time-outs, late and foreign answers.
 
 Sans-I/O: frames come in through `receive`, go out as `Send` values. Three lanes wait for the one call that may be in
 flight: *boot* (BootNotification, and what a trigger asks for while Pending), *normal* (everything that is not stored) and
-the `TransactionQueue`. While the central system is served nothing of ours is sent before its answer (OCPP-J 4.1.1), but
-its call never waits for ours. Sources: OCPP-J 1.6 4.1-4.3 with errata 3.1 and 3.10; OCPP 1.6 4.2, 3.7.1.
+the `TransactionQueue`, whose head is in the care of `Delivery`. While the central system is served (`Serving`) nothing of
+ours is sent before its answer (OCPP-J 4.1.1), but its call never waits for ours. Sources: OCPP-J 1.6 4.1-4.3 with errata
+3.1 and 3.10; OCPP 1.6 4.2, 3.7.1.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from . import wire
+from .calls import InFlight, Lane, Lanes, Waiting
+from .delivery import BLAMING_CODES, MESSAGE_TOO_BIG, Delivery, DeliveryHost
 from .errors import ErrorCode, FrameError, PeerError
-from .journal import CallAnswered, CallSent, CallServed, FrameRefused, Journal, Undelivered
-from .keys import Key, integer
-from .outbox import Effect, Ref, Send
-from .timebase import Alarm, Clock, Timers
+from .journal import CallAnswered, CallSent, FrameRefused
+from .keys import integer
+from .outbox import Redial, Ref, Send
+from .peercheck import MOST_UNANSWERED, PeerCheck
+from .serving import Serving, ServingHost
+from .timebase import Alarm, Clock
 from .transaction import Message, TransactionQueue
 
 MESSAGE_TIMEOUT = integer(
     "MessageTimeout", 30, minimum=1, unit="s", source="erratum v4", effect="how long an answer to a call is waited for"
 )
-TRANSACTION_MESSAGE_ATTEMPTS = integer(
-    "TransactionMessageAttempts",
-    3,
-    minimum=1,
-    source="9.1.31",
-    effect="transmissions of a transaction message, the first included, before it is kept as undelivered",
-)
-TRANSACTION_MESSAGE_RETRY_INTERVAL = integer(
-    "TransactionMessageRetryInterval",
-    60,
-    unit="s",
-    source="9.1.32",
-    effect="wait before the next transmission, times the transmissions so far",
-)
 
-REMEMBER_S = 60.0
-"""How long an answered call id is remembered on a socket: a repetition gets the stored answer."""
-REMEMBERED_ANSWERS = 64
-NORMAL_LANE = 100
-"""Calls that may wait unsent; older ones are dropped, for each of them tells a state that a later one tells better."""
+LATE_BY_HAND = 64
+"""Calls sent by hand that were not answered in time, whose late answers are still shown."""
+PROBE = Ref("probe")
+"""The Heartbeat that shows whether the central system answers anything."""
+BY_HAND = Ref("by hand")
+"""A call that a person wrote: nothing of the charger takes its answer, the journal shows it."""
+_UNKNOWN_ID = "response to an unknown or already answered message ID"
 
 
 class Registration(Enum):
@@ -52,11 +46,6 @@ class Registration(Enum):
     PENDING = "Pending"
     REJECTED = "Rejected"
     ACCEPTED = "Accepted"
-
-
-class Lane(Enum):
-    BOOT = "boot"
-    NORMAL = "normal"
 
 
 class Failure(Enum):
@@ -82,79 +71,34 @@ class Outcome:
 _NEVER_SENT = Outcome(failure=Failure.LINK_LOST, was_sent=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """What a handler returns when the answer waits for hardware; `Session.answer` gives it under the same ``ref``."""
-
-    ref: Ref
-
-
-@dataclass(slots=True)
-class _Waiting:
-    action: str
-    payload: str
-    about: Ref | None
-    """None: somebody wrote this call by hand, and nobody here takes its answer."""
-
-
-@dataclass(slots=True)
-class _InFlight:
-    message_id: str
-    action: str
-    about: Ref | None
-    message: Message | None
-    sent_wire_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Deferred:
-    """A call of the central system whose answer waits for hardware."""
-
-    ref: Ref
-    call: wire.Call
-    digest: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    at_wire_s: float
-    digest: int
-    text: str
-
-
-class SessionHost(Protocol):
+class SessionHost(DeliveryHost, ServingHost, Protocol):
     """What a session needs of its charger."""
 
-    timers: Timers
-    journal: Journal
-
-    def emit(self, effect: Effect) -> None: ...
     def new_message_id(self) -> str: ...
-    def serve(self, request: Any, now_s: float) -> Any: ...
     def answered(self, action: str, about: Ref, outcome: Outcome, now_s: float) -> None: ...
     def delivered(self, message: Message, result: Any, now_s: float) -> None: ...
-    def undelivered(self, message: Message, reason: str, now_s: float) -> None: ...
     def call_sent(self, action: str, now_s: float) -> None: ...
     def forgotten(self, now_s: float) -> None: ...
-    def setting(self, key: Key[Any]) -> Any: ...
-    def refuses(self, action: str) -> PeerError | None: ...
+    def link_is_good(self) -> None: ...
 
 
 class Session:
     """One charger's conversation with its central system, over as many sockets as it takes."""
 
     __slots__ = (
-        "_answered",
-        "_boot",
         "_deadline",
-        "_deferred",
         "_earlier_ids",
         "_host",
         "_in_flight",
+        "_is_leaving",
+        "_is_proven",
         "_is_serving",
-        "_normal",
+        "_lanes",
+        "_late_by_hand",
+        "_peer",
         "_queue_turn",
-        "_retry",
+        "_serving",
+        "delivery",
         "is_confirmed",
         "is_open",
         "queue",
@@ -167,22 +111,31 @@ class Session:
         self.is_confirmed = False
         """The central system has accepted us on this very socket: it cannot have forgotten us since."""
         self.queue = queue
+        self.delivery = Delivery(host, queue, self.pump)
         self._host = host
-        self._boot: list[_Waiting] = []
-        self._normal: list[_Waiting] = []
-        self._in_flight: _InFlight | None = None
+        self._peer = PeerCheck()
+        self._serving = Serving(host)
+        self._lanes = Lanes()
+        self._in_flight: InFlight | None = None
         self._queue_turn = False
         self._is_serving = False
-        self._deferred: list[_Deferred] = []
-        self._answered: dict[str, _Answered] = {}
+        self._is_leaving = False
+        """The socket is being closed by us, to be dialled again."""
+        self._is_proven = False
+        """A call was answered on this socket."""
         self._earlier_ids: dict[str, Message] = {}
+        self._late_by_hand: dict[str, InFlight] = {}
         self._deadline = Alarm(host.timers, self._on_timeout, Clock.WIRE)
-        self._retry = Alarm(host.timers, self.pump, Clock.WIRE)
 
     @property
     def is_online(self) -> bool:
         """Socket open and registration accepted: the central system decides."""
         return self.is_open and self.registration is Registration.ACCEPTED
+
+    @property
+    def is_answering(self) -> bool:
+        """Online, and not known to leave calls unanswered: else the offline rules decide about cards (3.5)."""
+        return self.is_online and not self._peer.is_doubted
 
     @property
     def trigger_lane(self) -> Lane:
@@ -191,13 +144,15 @@ class Session:
 
     @property
     def _serves(self) -> bool:
-        """Before the first answer, and while Rejected, the central system gets none (OCPP 1.6 4.2)."""
-        return self.registration in (Registration.PENDING, Registration.ACCEPTED)
+        """While Rejected the central system gets no answers. Before BootNotification.conf it does, as while Pending: 4.2
+        forbids the charge point to *send requests* until then. A Rejected holds until the next BootNotification.conf,
+        whatever the socket."""
+        return self.registration is not Registration.REJECTED
 
     @property
     def is_idle(self) -> bool:
         """Nothing in flight, nothing waiting."""
-        return self._in_flight is None and not self._boot and not self._normal and not len(self.queue)
+        return self._in_flight is None and not any(self._lanes) and not len(self.queue)
 
     @property
     def awaits_answer(self) -> bool:
@@ -209,25 +164,50 @@ class Session:
     def opened(self, now_s: float) -> None:
         """A socket is open. Ids and answers of the last one mean nothing on it."""
         self.is_open = True
-        self.is_confirmed = False
-        self._answered.clear()
+        self.is_confirmed = self._is_proven = False
+        self._serving.opened()
+        self._peer.opened()
         self._earlier_ids.clear()
-        self._retry.clear()
+        self._late_by_hand.clear()
         self.pump(now_s)
 
-    def closed(self, now_s: float) -> None:
-        """The socket is gone. A stored message stays the head, same id, no attempt counted; others learn it."""
-        self.is_open = False
+    def closed(self, peer_code: int | None, now_s: float) -> None:
+        """The socket is gone; ``peer_code`` is the code of the central system's close frame, None when it sent none.
+
+        A stored message stays the head, with the same id; whether the close counts as an attempt, `Delivery` decides.
+        Who waits for the answer to another call learns that the link was lost.
+        """
+        self.is_open = self._is_leaving = False
         self._deadline.clear()
-        self._deferred.clear()
+        self._serving.closed()
+        self.delivery.link_lost()
         lost, self._in_flight = self._in_flight, None
-        waiting = [*self._boot, *self._normal]
-        self._boot.clear()
-        self._normal.clear()
-        if lost is not None and lost.about is not None:
-            self._host.answered(lost.action, lost.about, Outcome(failure=Failure.LINK_LOST), now_s)
+        waiting = self._lanes.clear()
+        if lost is not None:
+            if peer_code is not None:
+                self._closed_on(lost, peer_code, now_s)
+            self._return(lost.action, lost.about, Outcome(failure=Failure.LINK_LOST), now_s)
         for each in waiting:
-            self._give_up(each, _NEVER_SENT, now_s)
+            self._return(each.action, each.about, _NEVER_SENT, now_s)
+
+    def _closed_on(self, lost: InFlight, code: int, now_s: float) -> None:
+        """The central system closed the socket while a call was unanswered."""
+        is_blaming = code == MESSAGE_TOO_BIG or code in BLAMING_CODES
+        self._host.log.log(
+            logging.WARNING if is_blaming else logging.INFO,
+            "the central system closed the connection (code %d) while %s %s of %d bytes was unanswered",
+            code,
+            lost.action,
+            lost.message_id,
+            lost.size,
+        )
+        if lost.about == PROBE:
+            self._on_probe_failed(is_closed=True)
+        elif lost.message is not None and not self._peer.is_doubted:
+            if code == MESSAGE_TOO_BIG and self._serving.unread_bytes > lost.size:
+                self._host.log.warning("an answer of %d bytes is more likely the cause", self._serving.unread_bytes)
+            else:
+                self.delivery.closed(lost.message, code, lost.size, now_s)
 
     # --- our calls ----------------------------------------------------------------------------------------------------
 
@@ -240,54 +220,55 @@ class Session:
         if not self.is_open:
             self._host.answered(action, about, _NEVER_SENT, now_s)
             return
-        self._line_up(_Waiting(action, wire.encode_payload(request), about), lane, now_s)
+        self._line_up(Waiting(action, wire.encode_payload(request), about), lane, now_s)
 
     def send_raw(self, action: str, payload: str, now_s: float) -> None:
-        """Send a call as it is written, right or wrong: the journal tells its answer, nobody here takes it.
+        """Send a call as it is written, right or wrong; the journal shows its answer, a late one too.
 
         ``payload`` is encoded JSON. Raises ConnectionError without a socket.
         """
         if not self.is_open:
             raise ConnectionError("there is no connection to the central system")
-        self._line_up(_Waiting(action, payload, None), Lane.NORMAL, now_s)
+        self._line_up(Waiting(action, payload, BY_HAND), Lane.NORMAL, now_s)
 
-    def _line_up(self, call: _Waiting, lane: Lane, now_s: float) -> None:
-        waiting = self._boot if lane is Lane.BOOT else self._normal
-        waiting.append(call)
-        if len(waiting) > NORMAL_LANE:
-            dropped = waiting.pop(0)
-            self._give_up(dropped, Outcome(None, Failure.TIMEOUT, "too many calls waiting", was_sent=False), now_s)
+    def _line_up(self, call: Waiting, lane: Lane, now_s: float) -> None:
+        dropped = self._lanes.put(call, lane)
+        if dropped is not None:
+            outcome = Outcome(None, Failure.TIMEOUT, "too many calls waiting", was_sent=False)
+            self._return(dropped.action, dropped.about, outcome, now_s)
         self.pump(now_s)
 
-    def _give_up(self, call: _Waiting, outcome: Outcome, now_s: float) -> None:
-        if call.about is not None:
-            self._host.answered(call.action, call.about, outcome, now_s)
+    def _return(self, action: str, about: Ref | None, outcome: Outcome, now_s: float) -> None:
+        """Tell what became of a call to what had sent it; a stored message is the affair of `Delivery`."""
+        if about is not None and about != BY_HAND:
+            self._host.answered(action, about, outcome, now_s)
 
     def has_waiting(self, about: Ref) -> bool:
         """Whether a call under ``about`` is waiting or in flight."""
         flying = self._in_flight is not None and self._in_flight.about == about
-        return flying or any(each.about == about for each in (*self._boot, *self._normal))
+        return flying or any(each.about == about for each in self._lanes)
 
     def pump(self, now_s: float) -> None:
         """Send the next call if one may be sent now."""
-        if self._in_flight is not None or not self.is_open or self._is_serving:
+        if self._in_flight is not None or not self.is_open or self._is_serving or self._is_leaving:
             return
-        if self._boot:
-            self._send(self._boot.pop(0), now_s)
+        boot, normal = self._lanes.boot, self._lanes.normal
+        if boot:
+            self._send(boot.pop(0), now_s)
         elif self.registration is Registration.ACCEPTED:
-            head = self._ready_head()
-            if head is not None and (self._queue_turn or not self._normal):
+            head = self.delivery.head
+            if self._peer.wants_heartbeat or (head is not None and head.trial_code):
+                self._peer.asked()
+                self._send(Waiting("Heartbeat", "{}", PROBE), now_s)
+            elif head is not None and (self._queue_turn or not normal):
                 self._queue_turn = False
                 self._send_message(head, now_s)
-            elif self._normal:
+            elif normal:
                 self._queue_turn = True
-                self._send(self._normal.pop(0), now_s)
+                self._send(normal.pop(0), now_s)
 
-    def _ready_head(self) -> Message | None:
-        return None if self._retry.is_set else self.queue.head
-
-    def _send(self, waiting: _Waiting, now_s: float) -> None:
-        self._transmit(self._host.new_message_id(), waiting.action, waiting.payload, waiting.about, None, now_s)
+    def _send(self, call: Waiting, now_s: float) -> None:
+        self._transmit(self._host.new_message_id(), call.action, call.payload, call.about, None, now_s)
 
     def _send_message(self, message: Message, now_s: float) -> None:
         payload = message.payload
@@ -303,9 +284,10 @@ class Session:
         self, message_id: str, action: str, payload: str, about: Ref | None, message: Message | None, now_s: float
     ) -> None:
         wire_s = self._host.timers.wire_s
-        self._in_flight = _InFlight(message_id, action, about, message, wire_s)
+        frame = wire.call_frame(message_id, action, payload)
+        self._in_flight = InFlight(message_id, action, about, message, wire_s, len(frame))
         self._deadline.set(wire_s + self._host.setting(MESSAGE_TIMEOUT))
-        self._host.emit(Send(wire.call_frame(message_id, action, payload)))
+        self._host.emit(Send(frame))
         if self._host.journal:
             self._host.journal.write(now_s, CallSent(message_id, action, payload))
         self._host.call_sent(action, now_s)
@@ -326,75 +308,37 @@ class Session:
             frame = wire.read_frame(text)
         except wire.BadCall as error:
             if self._serves:
-                self._refuse(error.message_id, error, text, now_s)
+                self._serving.refuse(error.message_id, error, text, now_s)
             else:
                 self._host.journal.write(now_s, FrameRefused(text, error.description))
         except FrameError as error:
             self._host.journal.write(now_s, FrameRefused(text, error.description))
         else:
             if isinstance(frame, wire.Call):
-                self._on_call(frame, text, now_s)
+                if self._serves:
+                    self._serving.serve(frame, text, now_s)
+                else:
+                    self._host.journal.write(now_s, FrameRefused(text, f"not served while {self.registration.value}"))
             elif isinstance(frame, wire.CallResult):
+                self._on_response(frame.id)
                 self._on_result(frame, now_s)
             elif isinstance(frame, wire.CallError):
+                self._on_response(frame.id)
                 self._on_error(frame, now_s)
-
-    def _on_call(self, frame: wire.Call, text: str, now_s: float) -> None:
-        if not self._serves:
-            self._host.journal.write(now_s, FrameRefused(text, f"not served while {self.registration.value}"))
-            return
-        if any(served.call.id == frame.id for served in self._deferred):
-            busy = PeerError(ErrorCode.GENERIC_ERROR, "this message id is being handled")
-            self._refuse(frame.id, busy, text, now_s)
-            return
-        wire_s = self._host.timers.wire_s
-        digest = hash((frame.action, text))
-        known = self._answered.get(frame.id)
-        if known is not None and known.digest == digest and wire_s - known.at_wire_s < REMEMBER_S:
-            self._host.emit(Send(known.text))
-            return
-        try:
-            refusal = self._host.refuses(frame.action)
-            if refusal is not None:
-                raise refusal
-            response = self._host.serve(wire.decode_call(frame.action, frame.payload), now_s)
-        except PeerError as error:
-            self._remember(frame.id, digest, self._refuse(frame.id, error, text, now_s))
-            return
-        if isinstance(response, Later):
-            self._deferred.append(_Deferred(response.ref, frame, digest))
-        else:
-            self._answer(frame, response, digest, now_s)
 
     def answer(self, ref: Ref, response: Any, now_s: float) -> None:
         """Give the answer that a handler promised with `Later`; nothing happens when the socket went meanwhile."""
-        due = [served for served in self._deferred if served.ref == ref]
-        for served in due:
-            self._deferred.remove(served)
-            self._answer(served.call, response, served.digest, now_s)
+        self._serving.answer(ref, response, now_s)
         self.pump(now_s)
 
-    def _answer(self, frame: wire.Call, response: Any, digest: int, now_s: float) -> None:
-        payload = wire.encode_payload(response)
-        text = wire.result_frame(frame.id, payload)
-        self._host.emit(Send(text))
-        self._remember(frame.id, digest, text)
-        if self._host.journal:
-            request = wire.payload_text(frame.payload)
-            self._host.journal.write(now_s, CallServed(frame.id, frame.action, request, True, payload))
-
-    def _refuse(self, message_id: str, error: PeerError, text: str, now_s: float) -> str:
-        answer = wire.error_frame(message_id, error.code, error.description)
-        self._host.emit(Send(answer))
-        if self._host.journal:
-            self._host.journal.write(now_s, CallServed(message_id, "", text, False, str(error)))
-        return answer
-
-    def _remember(self, message_id: str, digest: int, answer: str) -> None:
-        self._answered.pop(message_id, None)
-        self._answered[message_id] = _Answered(self._host.timers.wire_s, digest, answer)
-        if len(self._answered) > REMEMBERED_ANSWERS:
-            del self._answered[next(iter(self._answered))]
+    def _on_response(self, message_id: str) -> None:
+        """The central system answers, be it late."""
+        self._peer.answered()
+        if self._in_flight is not None and self._in_flight.message_id == message_id:
+            self._serving.all_read()
+        if not self._is_proven:
+            self._is_proven = True
+            self._host.link_is_good()
 
     def _on_result(self, frame: wire.CallResult, now_s: float) -> None:
         flying = self._in_flight
@@ -402,9 +346,13 @@ class Session:
             self._on_late_result(frame, now_s)
             return
         self._finish(flying)
-        is_raw = flying.message is None and flying.about is None
+        if flying.about == BY_HAND:
+            self._tell(flying, True, wire.payload_text(frame.payload), now_s)
+            return
+        if flying.about == PROBE:
+            self._on_probe_answered(now_s)
         try:
-            result = None if is_raw else wire.understood_result(flying.action, frame.payload)
+            result = wire.understood_result(flying.action, frame.payload)
         except PeerError as error:
             self._fail(flying, Failure.INVALID, str(error), now_s)
             return
@@ -412,20 +360,25 @@ class Session:
         if flying.message is not None:
             self._deliver(flying.message, result, now_s)
         elif flying.about is not None:
-            self._host.answered(flying.action, flying.about, Outcome(result), now_s)
+            self._return(flying.action, flying.about, Outcome(result), now_s)
         else:
-            self._host.journal.write(now_s, FrameRefused(frame.id, "an answer nobody waits for"))
+            # A late answer to an earlier transmission has completed the message already.
+            self._host.journal.write(now_s, FrameRefused(frame.id, _UNKNOWN_ID))
 
     def _on_late_result(self, frame: wire.CallResult, now_s: float) -> None:
-        """An answer to an earlier transmission of a message that still waits completes it (messages.md 1.1)."""
+        """An answer to an earlier transmission of a message that still waits completes it (OCPP-J erratum 3.1)."""
+        by_hand = self._late_by_hand.pop(frame.id, None)
+        if by_hand is not None:
+            self._tell(by_hand, True, wire.payload_text(frame.payload), now_s)
+            return
         message = self._earlier_ids.pop(frame.id, None)
         if message is None or message is not self.queue.head:
-            self._host.journal.write(now_s, FrameRefused(frame.id, "an answer nobody waits for"))
+            self._host.journal.write(now_s, FrameRefused(frame.id, _UNKNOWN_ID))
             return
         try:
             result = wire.understood_result(message.action, frame.payload)
         except PeerError as error:
-            self._host.journal.write(now_s, FrameRefused(frame.id, f"a late answer nobody can use: {error}"))
+            self._host.journal.write(now_s, FrameRefused(frame.id, f"unusable late response: {error}"))
             return
         flying = self._in_flight
         if flying is not None and flying.message is message:
@@ -436,15 +389,21 @@ class Session:
     def _on_error(self, frame: wire.CallError, now_s: float) -> None:
         flying = self._in_flight
         if flying is None or flying.message_id != frame.id:
-            self._host.journal.write(now_s, FrameRefused(frame.id, "an error nobody waits for"))
+            by_hand = self._late_by_hand.pop(frame.id, None)
+            if by_hand is not None:
+                self._tell(by_hand, False, f"{frame.code}: {frame.description}", now_s)
+            else:
+                self._host.journal.write(now_s, FrameRefused(frame.id, _UNKNOWN_ID))
             return
         self._finish(flying)
         if frame.code == ErrorCode.SECURITY_ERROR and self.registration is Registration.ACCEPTED and not self.is_confirmed:
             self._be_forgotten(flying, frame.description, now_s)
-        else:
-            self._fail(flying, Failure.ERROR, f"{frame.code}: {frame.description}", now_s)
+            return
+        if flying.about == PROBE:
+            self._on_probe_answered(now_s)
+        self._fail(flying, Failure.ERROR, f"{frame.code}: {frame.description}", now_s, frame.code)
 
-    def _be_forgotten(self, flying: _InFlight, detail: str, now_s: float) -> None:
+    def _be_forgotten(self, flying: InFlight, detail: str, now_s: float) -> None:
         """A central system that has lost its memory says SecurityError to all but BootNotification (J erratum 3.10).
 
         It has looked at nothing, so this is no attempt, and for everybody else as if there were no link. Once it has
@@ -454,50 +413,86 @@ class Session:
         self._tell(flying, False, f"{ErrorCode.SECURITY_ERROR}: {detail}", now_s)
         if flying.message is not None:
             self.queue.renew(flying.message)
-        elif flying.about is not None:
-            self._host.answered(flying.action, flying.about, Outcome(None, Failure.LINK_LOST, detail), now_s)
+        self._return(flying.action, flying.about, Outcome(None, Failure.LINK_LOST, detail), now_s)
         self._host.forgotten(now_s)
 
     def _on_timeout(self, now_s: float) -> None:
         flying = self._in_flight
-        if flying is not None:
-            self._finish(flying)
-            self._fail(flying, Failure.TIMEOUT, "no answer", now_s)
-            self.pump(now_s)
+        if flying is None:
+            return
+        self._finish(flying)
+        was_doubted = self._peer.is_doubted
+        if flying.about == BY_HAND:
+            self._late_by_hand[flying.message_id] = flying
+            if len(self._late_by_hand) > LATE_BY_HAND:
+                del self._late_by_hand[next(iter(self._late_by_hand))]
+        elif self._peer.timed_out():
+            self._leave(was_doubted)
+        if flying.about == PROBE:
+            self._on_probe_failed(is_closed=False)
+        self._fail(flying, Failure.TIMEOUT, "no answer", now_s, is_counted=not was_doubted)
+        self.pump(now_s)
 
-    def _finish(self, flying: _InFlight) -> None:
+    def _leave(self, was_doubted: bool) -> None:
+        """Close the socket, because calls stay unanswered on it, and dial again."""
+        self._is_leaving = True
+        reason = f"{MOST_UNANSWERED} calls in a row without an answer"
+        level = logging.INFO if was_doubted else logging.WARNING
+        self._host.log.log(level, "%s: connecting again; until a call is answered, the offline rules apply", reason)
+        self._host.emit(Redial(1000, reason))
+
+    # --- the Heartbeat that finds out ---------------------------------------------------------------------------------
+
+    def _on_probe_answered(self, now_s: float) -> None:
+        """The central system works, so a message on which it closes again and again is the cause."""
+        head = self.queue.head
+        if head is not None and head.trial_code:
+            self.delivery.give_up(head, f"the central system closes the connection on it, code {head.trial_code}", now_s)
+
+    def _on_probe_failed(self, is_closed: bool) -> None:
+        """The central system answers nothing, so no message is the cause."""
+        self._peer.failed(is_closed)
+        head = self.queue.head
+        if head is not None and head.trial_code:
+            self.delivery.acquit(head)
+
+    # --- what becomes of our calls ------------------------------------------------------------------------------------
+
+    def _finish(self, flying: InFlight) -> None:
         self._in_flight = None
         self._deadline.clear()
 
     def _deliver(self, message: Message, result: Any, now_s: float) -> None:
-        self._retry.clear()
         self._forget_transmissions(message)
         self._host.delivered(message, result, now_s)
-        self.queue.delivered(message)
+        self.delivery.delivered(message)
 
     def _forget_transmissions(self, message: Message) -> None:
         for earlier in [key for key, other in self._earlier_ids.items() if other is message]:
             del self._earlier_ids[earlier]
 
-    def _fail(self, flying: _InFlight, failure: Failure, detail: str, now_s: float) -> None:
+    def _fail(
+        self,
+        flying: InFlight,
+        failure: Failure,
+        detail: str,
+        now_s: float,
+        code: str = "",
+        *,
+        is_counted: bool = True,
+    ) -> None:
         self._tell(flying, False, detail, now_s)
         message = flying.message
         if message is None:
-            if flying.about is not None:
-                self._host.answered(flying.action, flying.about, Outcome(None, failure, detail), now_s)
+            self._return(flying.action, flying.about, Outcome(None, failure, detail), now_s)
             return
         self._earlier_ids[flying.message_id] = message
-        if self.queue.failed(message, self._host.setting(TRANSACTION_MESSAGE_ATTEMPTS)):
-            self._retry.clear()
+        if not is_counted:
+            self.delivery.postpone(message)
+        elif self.delivery.failed(message, code, detail, now_s):
             self._forget_transmissions(message)
-            self._host.journal.write(now_s, Undelivered(message.key, message.action, detail))
-            self._host.undelivered(message, detail, now_s)
-        else:
-            wait_s = self._host.setting(TRANSACTION_MESSAGE_RETRY_INTERVAL) * message.attempts
-            if wait_s > 0:
-                self._retry.set(self._host.timers.wire_s + wait_s)
 
-    def _tell(self, flying: _InFlight, is_result: bool, outcome: str, now_s: float) -> None:
+    def _tell(self, flying: InFlight, is_result: bool, outcome: str, now_s: float) -> None:
         if self._host.journal:
             took_s = self._host.timers.wire_s - flying.sent_wire_s
             entry = CallAnswered(flying.message_id, flying.action, is_result, outcome, took_s)

@@ -26,6 +26,8 @@ NO_TRANSACTION_ID = -1
 
 KEPT_UNDELIVERED = 1000
 """Undelivered messages beyond which old meter values make room: a peer that refuses them does so for years."""
+CLOSES_PER_ATTEMPT = 3
+"""Close frames in a row that count as one failed attempt."""
 
 
 @dataclass(slots=True)
@@ -133,18 +135,40 @@ class Message:
     transaction: str | None
     message_id: str
     attempts: int = 0
+    """Failed transmissions, those by other close frames than 1009 not included."""
+    closes: int = 0
+    """Close frames of the central system, other than 1009, while the message was unanswered."""
+    closing_s: float = 0.0
+    """Wire time from the first of these to the last."""
+    trial_code: int = 0
+    """Code of the close frame that used up the attempts: a Heartbeat decides whether it counts. 0: there is none."""
+    is_respelled: bool = False
+    """The unit of its temperatures was changed to the other spelling."""
 
     @property
     def key(self) -> str:
         return f"{self.number:012d}"
 
+    @property
+    def failed_attempts(self) -> int:
+        """Attempts that failed, close frames included."""
+        return self.attempts + self.closes // CLOSES_PER_ATTEMPT
+
     def body(self) -> dict[str, Any]:
+        """As plain JSON values; what hardly any message has is left out where it has it not."""
+        rare = {
+            "closes": self.closes,
+            "closing": round(self.closing_s, 1),
+            "trial": self.trial_code,
+            "respelled": self.is_respelled,
+        }
         return {
             "action": self.action,
             "payload": self.payload,
             "tx": self.transaction,
             "id": self.message_id,
             "attempts": self.attempts,
+            **{name: value for name, value in rare.items() if value},
         }
 
     @classmethod
@@ -160,6 +184,10 @@ class Message:
             transaction=fields.optional("tx", fields.text),
             message_id=fields.text("id"),
             attempts=fields.integer("attempts", 0),
+            closes=fields.optional("closes", fields.integer) or 0,
+            closing_s=fields.amount("closing", 0.0),
+            trial_code=fields.optional("trial", fields.integer) or 0,
+            is_respelled=fields.optional("respelled", fields.flag) or False,
         )
 
 
@@ -246,7 +274,7 @@ class TransactionQueue:
         for message in self._messages:
             if message.number >= self._first and message.number not in self._fixed_stamps:
                 message.payload = wire.with_stamps_moved(message.payload, step_s)
-                self._owner.emit(Save(QUEUE.name, message.key, message.body()))
+                self.save_message(message)
         for transaction in self.transactions.values():
             if not transaction.is_ended and transaction.key not in self._earlier:
                 transaction.started_utc_s += step_s
@@ -315,7 +343,7 @@ class TransactionQueue:
             self._owed[transaction] += 1
             if action == "StopTransaction" and transaction in self._earlier:
                 self._fixed_stamps.add(message.number)
-        self._owner.emit(Save(QUEUE.name, message.key, message.body()))
+        self.save_message(message)
         return message
 
     def drop_samples(self, transaction: Transaction) -> None:
@@ -329,15 +357,8 @@ class TransactionQueue:
         self._remove(message)
         self._is_over(message)
 
-    def failed(self, message: Message, attempts_allowed: int) -> bool:
-        """The head could not be processed by the peer. Return whether it was the last attempt.
-
-        After the last attempt the message is kept as undelivered, under the same number.
-        """
-        message.attempts += 1
-        if message.attempts < max(1, attempts_allowed):
-            self.renew(message)
-            return False
+    def give_up(self, message: Message) -> None:
+        """The head had its last attempt: keep it as undelivered, under the same number."""
         self._owner.emit(Save(UNDELIVERED.name, message.key, message.body()))
         self.undelivered[message.key] = message
         self._remove(message)
@@ -347,12 +368,15 @@ class TransactionQueue:
             if transaction.transaction_id is None:
                 transaction.transaction_id = NO_TRANSACTION_ID
                 self.save(transaction)
-        return True
+
+    def save_message(self, message: Message) -> None:
+        """Store a message of the queue as it is now."""
+        self._owner.emit(Save(QUEUE.name, message.key, message.body()))
 
     def renew(self, message: Message) -> None:
         """Store a message for its next transmission: on the same socket that has another id (OCPP-J 4.1.4)."""
         message.message_id = self._owner.new_message_id()
-        self._owner.emit(Save(QUEUE.name, message.key, message.body()))
+        self.save_message(message)
 
     def _make_room(self) -> None:
         """Of undelivered meter values the oldest go when there are too many; starts and stops never."""

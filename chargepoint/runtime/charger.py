@@ -26,6 +26,7 @@ from chargepoint.model.outbox import (
     Install,
     LinkIsGood,
     ReadMeter,
+    Redial,
     Ref,
     Restart,
     Save,
@@ -45,6 +46,8 @@ from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, Board, Fault, FaultSeen, LockSeen, MeterRead, Observation, PilotSeen, ProximitySeen
 from profiles.core.local_limit import LocalLimit
 
+from .connection import Closed
+
 log = logging.getLogger(__name__)
 
 GOODBYE_S = 5.0
@@ -62,7 +65,7 @@ class LinkPort(Protocol):
     def is_held(self) -> bool: ...
     def start(self) -> None: ...
     def stop(self, code: int = 1001, reason: str = "") -> None: ...
-    def redial(self, code: int = 1000, reason: str = "") -> None: ...
+    def redial(self, code: int = 1000, reason: str = "", *, at_once: bool = True) -> None: ...
     def drop(self) -> None: ...
     def hold(self, network_down: bool) -> None: ...
     def send_text(self, text: str) -> bool: ...
@@ -365,8 +368,8 @@ class Charger:
             self._is_stepping = False
         self._shore.has_stepped()
 
-    def on_closed(self, closed: object) -> None:
-        self._input(lambda now_s: self.model.on_link(False, str(closed), now_s))
+    def on_closed(self, closed: Closed) -> None:
+        self._input(lambda now_s: self.model.on_link(False, str(closed), now_s, closed.peer_code))
 
     def on_transfer(self, ref: Ref, ended: Transferred) -> None:
         """The porter has done what it was told, or could not."""
@@ -510,6 +513,8 @@ class Charger:
             self.link.reset_backoff()
         elif isinstance(effect, CloseLink):
             self.link.stop(effect.code, effect.reason)
+        elif isinstance(effect, Redial):
+            self.link.redial(effect.code, effect.reason, at_once=False)
         elif isinstance(effect, Restart):
             self._restart(now_s)
 

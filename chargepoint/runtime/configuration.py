@@ -179,6 +179,8 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
     keys = dict(told.keys)
     if timing.answer_timeout is not None:
         keys.setdefault("MessageTimeout", f"{max(1, round(timing.answer_timeout)):d}")
+    if told.central_system.temperature_unit_spelling is not None:
+        keys.setdefault("TemperatureUnitSpelling", told.central_system.temperature_unit_spelling)
     password = tried(lambda: _password(told.central_system, root), None)
     board = tried(lambda: _board(told.board, root), DEFAULT_BOARD)
     roster = roster_for(plan_board(board), feature_profiles, profiles.extensions(keys))
@@ -437,13 +439,14 @@ def _diagnostics(files: FilePlan, told: DiagnosticsSection) -> FilePlan:
 def _wrong_keys(keys: Mapping[str, str], told: File, root: Section, roster: Roster) -> Iterator[ConfigurationError]:
     """Yield an error for each configuration key that does not take its value, or that this charger does not honour."""
     for name, value in keys.items():
-        is_said = name in told.keys
-        place = root.child("keys").mark_of(name) if is_said else root.child("timing").mark_of("answer_timeout")
         key, absence = roster.keyring.find(name), roster.keyring.absence(name)
-        if key is None and absence is not None:
-            yield ConfigurationError(place, absence)
-        elif key is not None:
+        problem = absence if key is None else None
+        if key is not None:
             try:
                 key.parse(value)
             except ValueError as error:
-                yield ConfigurationError(place, f"{key.name}: {error}")
+                problem = f"{key.name}: {error}"
+        if problem is not None:
+            is_said = name in told.keys
+            place = root.child("keys").mark_of(name) if is_said else root.child("timing").mark_of("answer_timeout")
+            yield ConfigurationError(place, problem)

@@ -99,6 +99,11 @@ class Closed:
     def __str__(self) -> str:
         return f"{self.text} (code {self.code})"
 
+    @property
+    def peer_code(self) -> int | None:
+        """The code of the close frame by which the central system ended the link, None when it did not."""
+        return self.code if self.cause is CloseCause.PEER else None
+
 
 class Owner(Protocol):
     """Who a connection belongs to. Every call comes from the event loop."""

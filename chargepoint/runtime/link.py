@@ -140,12 +140,16 @@ class Link:
         else:
             self._connection.close(code, reason)
 
-    def redial(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Close the socket completely, then dial at once; a wait between two dials ends now. No effect when stopped."""
+    def redial(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, at_once: bool = True) -> None:
+        """Close the socket completely, then dial at once; a wait between two dials ends now. No effect when stopped.
+
+        ``at_once`` False: the back-off comes before the dial, because the central system is in trouble.
+        """
         if self._is_wanted:
             if self._connection is not None:
                 self._connection.close(code, reason)
-            self._dial_soon()
+            if at_once:
+                self._dial_soon()
 
     def drop(self) -> None:
         """End the connection as a pulled cable does, without a closing handshake; back-off follows."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 from ocpp.v16.enums import DataTransferStatus
 
 import profiles
+from chargepoint.model.delivery import AUTO
+from chargepoint.model.transaction_data import OTHER_SPELLING
 from hw.binding import Bounds, Declared, Help, Length, Matches, OneOf, Plain, Seconds, Secret, declared
 from profiles.firmware.update import INSTALL_LIMIT_S
 
@@ -31,6 +33,9 @@ _LINK, _FILES = LinkSettings(), FilePlan()
 
 ENDS = {"real": None, "ok": True, "fails": False}
 """How a file's way ends: as it does, or as it is to look."""
+
+SPELLINGS = (AUTO, *OTHER_SPELLING)
+"""How TemperatureUnitSpelling may be set."""
 
 Way = Annotated[str, OneOf(tuple(ENDS))]
 
@@ -113,6 +118,11 @@ class CentralSystemSection:
     ] = None
     require_subprotocol: Annotated[
         bool | None, Help("Give up on a server that names no subprotocol; else true.", "true")
+    ] = None
+    temperature_unit_spelling: Annotated[
+        str | None,
+        OneOf(SPELLINGS),
+        Help("Unit of temperatures; auto tries the other one when it is refused. The key goes before it.", "Celsius"),
     ] = None
     ca_file: Annotated[
         Path | None,

@@ -102,11 +102,14 @@ class WirePair:
         self._disarm()
         self._close(code, reason)
 
-    def redial(self, code: int = 1000, reason: str = "") -> None:
-        """Close, then connect at once; no effect when stopped."""
+    def redial(self, code: int = 1000, reason: str = "", *, at_once: bool = True) -> None:
+        """Close, then connect at once, or after the back-off; no effect when stopped."""
         if self._is_wanted:
             self._close(code, reason)
-            self._dial()
+            if at_once:
+                self._dial()
+            else:
+                self._dial_later()
 
     def drop(self) -> None:
         """Cut the wire: what is under way is lost in both directions. It connects again after the back-off."""

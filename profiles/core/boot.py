@@ -5,13 +5,14 @@ from __future__ import annotations
 from ocpp.v16 import call
 from ocpp.v16.enums import MessageTrigger, RegistrationStatus
 
+from chargepoint.model.calls import Lane
 from chargepoint.model.chargepoint import ChargePoint, Station
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.journal import Registered
 from chargepoint.model.keys import Access, integer, items
 from chargepoint.model.outbox import Ref, SetPing
 from chargepoint.model.record import RecordKind, Snapshot
-from chargepoint.model.session import MESSAGE_TIMEOUT, Failure, Lane, Outcome, Registration
+from chargepoint.model.session import MESSAGE_TIMEOUT, Failure, Outcome, Registration
 from chargepoint.model.timebase import Alarm, Clock, utc_seconds
 
 HEARTBEAT_INTERVAL = integer(

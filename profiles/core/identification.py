@@ -123,7 +123,7 @@ class Identification(FeatureProfile):
             # 4.2: a charger that was never accepted should not let anybody charge.
             return Verdict(Answer.REFUSE, "the central system has never accepted this charger")
         circumstances = Circumstances(
-            is_online=host.session.is_online,
+            is_online=host.session.is_answering,
             pre_authorize=host.setting(LOCAL_PRE_AUTHORIZE),
             authorize_offline=host.setting(LOCAL_AUTHORIZE_OFFLINE),
             allow_unknown_offline=host.setting(ALLOW_OFFLINE_TX_FOR_UNKNOWN_ID),

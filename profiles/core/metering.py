@@ -16,6 +16,7 @@ from ocpp.v16.enums import MessageTrigger, ReadingContext
 from chargepoint.model import wire
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
+from chargepoint.model.delivery import AUTO, TEMPERATURE_UNIT_SPELLING
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.keys import Access, Key, integer, items
 from chargepoint.model.outbox import ReadMeter, Ref
@@ -24,6 +25,7 @@ from chargepoint.model.sampling import MEASURANDS, Sample, is_measurand, is_meas
 from chargepoint.model.session import Outcome
 from chargepoint.model.timebase import Alarm, Appointment, utc_text
 from chargepoint.model.transaction import Transaction
+from chargepoint.model.transaction_data import fitting, respelled, thinned
 from hw.ports import Reading
 
 DAY_S = 86400.0
@@ -64,6 +66,16 @@ STOP_TRANSACTION_MAX_METER_VALUES = integer(
     source="erratum v4",
     effect="most values in transactionData; middle ones are thinned out",
 )
+STOP_TRANSACTION_MAX_BYTES = integer(
+    "StopTransactionMaxBytes",
+    65_536,
+    minimum=4096,
+    unit="bytes",
+    source="erratum v4",
+    effect="size of StopTransaction that transactionData is thinned for, so that a central system can take it",
+)
+HEAD_BYTES = 512
+"""Room for everything in a StopTransaction that is not transactionData."""
 
 _ROTATION = re.compile(
     r"(?:(?P<connector>\d+)\.)?(?:NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)"
@@ -114,6 +126,8 @@ class Metering(FeatureProfile):
         STOP_TXN_ALIGNED_DATA,
         _length(STOP_TXN_ALIGNED_DATA),
         STOP_TRANSACTION_MAX_METER_VALUES,
+        STOP_TRANSACTION_MAX_BYTES,
+        TEMPERATURE_UNIT_SPELLING,
         CONNECTOR_PHASE_ROTATION,
         CONNECTOR_PHASE_ROTATION_MAX_LENGTH,
     )
@@ -229,7 +243,8 @@ class Metering(FeatureProfile):
 
     def _look(self, connector: Connector, reading: Reading, before_wh: float | None) -> Sample:
         interval_wh = None if before_wh is None else max(0.0, connector.meter.register_wh - before_wh)
-        return Sample(reading, connector.outlet, connector.meter.energy_wh, interval_wh, connector.offer.amps)
+        unit = self.host.session.delivery.temperature_unit
+        return Sample(reading, connector.outlet, connector.meter.energy_wh, interval_wh, connector.offer.amps, unit)
 
     def _take_sample(
         self, connector: Connector, rhythm: _Rhythm, stamp: str, reading: Reading, now_s: float
@@ -348,7 +363,11 @@ class Metering(FeatureProfile):
             end = meter_value(wanted, sample, ReadingContext.transaction_end, stamp)
             if end is not None:
                 values.append(wire.encode_meter_value(end))
-        return thinned(values, self.host.setting(STOP_TRANSACTION_MAX_METER_VALUES))
+        if self.host.setting(TEMPERATURE_UNIT_SPELLING) == AUTO:
+            # The spelling that the central system takes may have been found out after the first samples.
+            values = [respelled(value, self.host.session.delivery.temperature_unit) for value in values]
+        largest = self.host.setting(STOP_TRANSACTION_MAX_BYTES) - HEAD_BYTES
+        return fitting(values, self.host.setting(STOP_TRANSACTION_MAX_METER_VALUES), largest)
 
 
 def next_on_grid(utc_s: float, interval_s: float) -> float:
@@ -356,9 +375,3 @@ def next_on_grid(utc_s: float, interval_s: float) -> float:
     midnight = math.floor(utc_s / DAY_S) * DAY_S
     due = midnight + (math.floor((utc_s - midnight) / interval_s) + 1) * interval_s
     return min(due, midnight + DAY_S)
-
-
-def thinned(values: list[str], most: int) -> list[str]:
-    """Return at most ``most`` of the values, evenly chosen; first and last always stay."""
-    last = len(values) - 1
-    return values if last < most else [values[k * last // (most - 1)] for k in range(most)]

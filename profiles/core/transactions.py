@@ -13,6 +13,11 @@ from ocpp.v16.enums import AuthorizationStatus, Reason
 
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
+from chargepoint.model.delivery import (
+    TRANSACTION_MESSAGE_ATTEMPTS,
+    TRANSACTION_MESSAGE_CLOSE_PATIENCE,
+    TRANSACTION_MESSAGE_RETRY_INTERVAL,
+)
 from chargepoint.model.energy import METER, StoredRegister
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.journal import TransactionEnded, TransactionNumbered, TransactionStarted
@@ -20,7 +25,6 @@ from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import ReadMeter, Ref
 from chargepoint.model.record import Snapshot
 from chargepoint.model.records import RESTART
-from chargepoint.model.session import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
 from chargepoint.model.timebase import Alarm, utc_text
 from chargepoint.model.transaction import Ending, Message, Transaction
 from hw.ports import Reading
@@ -59,6 +63,7 @@ class Transactions(FeatureProfile):
         UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT,
         TRANSACTION_MESSAGE_ATTEMPTS,
         TRANSACTION_MESSAGE_RETRY_INTERVAL,
+        TRANSACTION_MESSAGE_CLOSE_PATIENCE,
     )
     reads = (CAP,)
 

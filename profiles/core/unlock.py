@@ -12,7 +12,7 @@ from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import SessionState
 from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.outbox import Ref
-from chargepoint.model.session import Later
+from chargepoint.model.serving import Later
 from chargepoint.model.timebase import Alarm
 
 from .identification import Identification

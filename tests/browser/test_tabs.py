@@ -207,7 +207,7 @@ async def test_what_was_given_up_is_settled(show: Open, name: str, is_kept: bool
         await start_charge(page)
         queue = place.charger.model.queue
         first = next(iter(queue))
-        queue.failed(first, attempts_allowed=1)
+        queue.give_up(first)
         await open_tab(page, "Queue")
         given_up = page.get_by_role("table", name="Messages that were given up")
         await expect(given_up.get_by_role("row", name="StartTransaction")).to_be_visible()

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from chargepoint.model.errors import ErrorCode
-from chargepoint.model.journal import FrameRefused, Undelivered
+from chargepoint.model.journal import CallAnswered, CallServed, FrameRefused, Undelivered
 from chargepoint.model.session import Registration
 from tests.world import ERROR, SILENCE, Answerer, Seen, World
 
@@ -108,7 +108,7 @@ def test_a_late_answer_to_a_call_that_is_not_stored_is_dropped() -> None:
     world.run(40)
     world.peer.send([3, ids(world, "Heartbeat")[0], {"currentTime": "2030-01-01T00:00:00Z"}])
     world.run(1)
-    assert refused(world) == ["an answer nobody waits for"]
+    assert refused(world) == ["response to an unknown or already answered message ID"]
     assert world.model.calendar.utc_s(0.0) < 1.8e9
 
 
@@ -227,7 +227,7 @@ def test_a_late_result_to_an_earlier_transmission_completes_the_message() -> Non
     world.peer.send([3, second, {"idTagInfo": {"status": "Accepted"}, "transactionId": 78}])
     world.run(300)
     assert world.connector().transaction.transaction_id == 77
-    assert refused(world) == ["an answer nobody waits for"]
+    assert refused(world) == ["response to an unknown or already answered message ID"]
     assert ids(world, "StartTransaction") == [first, second]
 
 
@@ -239,7 +239,7 @@ def test_nothing_overtakes_a_repetition_whose_message_a_late_result_completed() 
     assert world.run(1).calls("MeterValues") == []
     world.peer.send([3, second, {"idTagInfo": {"status": "Accepted"}, "transactionId": 78}])
     assert {payload["transactionId"] for payload in world.run(1).calls("MeterValues")} == {77}
-    assert refused(world) == ["an answer nobody waits for"]
+    assert refused(world) == ["response to an unknown or already answered message ID"]
 
 
 def test_a_late_refusal_does_not_send_the_start_again() -> None:
@@ -421,16 +421,56 @@ def test_an_id_that_is_being_handled_is_refused() -> None:
     assert second == [3, "same", {"status": "Unlocked"}]
 
 
-def test_a_repeated_call_gets_the_stored_answer_and_is_not_executed_again() -> None:
-    """Same id, action and payload within 60 s on the same socket: "Resend the stored answer, do not execute again"."""
-    world = World().forget()
-    frame = [2, "same", "TriggerMessage", {"requestedMessage": "Heartbeat"}]
+def test_a_repeated_call_that_acts_gets_the_stored_answer_and_is_not_executed_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """[D] A retry may reuse its id (OCPP-J erratum 3.1): an identical frame within 60 s on the same socket is answered as
+    before and not carried out again, and log and journal say so."""
+    caplog.set_level(logging.INFO)
+    world = World(keys=QUIET).plug().forget()
+    frame = [2, "same", "RemoteStartTransaction", {"idTag": "A1"}]
     world.peer.send(frame)
-    world.run(30)
+    world.run(20).tap("A1").run(10)
     world.peer.send(frame)
-    world.run(1)
+    world.run(10)
     assert answers_to(world, "same") == [[3, "same", {"status": "Accepted"}]] * 2
-    assert len(sent(world, "Heartbeat")) == 1
+    assert len(sent(world, "StartTransaction")) == 1
+    assert "RemoteStartTransaction came again after 30 s with message ID same" in caplog.text
+    served = [entry for _, entry in world.journal if isinstance(entry, CallServed) and entry.message_id == "same"]
+    assert [entry.is_result for entry in served] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("TriggerMessage", {"requestedMessage": "Heartbeat"}),
+        ("GetConfiguration", {"key": ["HeartbeatInterval"]}),
+        ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "17"}),
+    ],
+)
+def test_a_repeated_call_that_does_not_act_is_served_again(action: str, payload: dict[str, Any]) -> None:
+    """[D] Testers and some central systems use one id for all: what reads or sets is served each time."""
+    world = World(keys=QUIET).forget()
+    for value in ("5", "6"):
+        world.model.change_setting("HeartbeatInterval", value, world.now_s)
+        world.peer.send([2, "1", action, payload])
+        world.run(1)
+    if action == "TriggerMessage":
+        assert len(sent(world, "Heartbeat")) == 2
+    elif action == "GetConfiguration":
+        assert [frame[2]["configurationKey"][0]["value"] for frame in answers_to(world, "1")] == ["5", "6"]
+    else:
+        assert world.ask("GetConfiguration", key=["HeartbeatInterval"])["configurationKey"][0]["value"] == "17"
+
+
+def test_another_frame_under_a_known_id_is_a_new_call() -> None:
+    """[D] The memory is for identical frames: the same request written otherwise is carried out."""
+    world = World(keys=QUIET).plug().forget()
+    world.peer.send('[2,"same","RemoteStartTransaction",{"idTag":"A1"}]')
+    world.run(20).tap("A1").run(10)
+    world.peer.send('[2,"same","RemoteStartTransaction", {"idTag":"A1"}]')
+    world.run(10)
+    assert len(sent(world, "StartTransaction")) == 2
 
 
 def test_a_repeated_call_whose_answer_waited_for_hardware_is_not_executed_again() -> None:
@@ -447,22 +487,65 @@ def test_a_repeated_call_whose_answer_waited_for_hardware_is_not_executed_again(
     assert world.connector().is_charging
 
 
-@pytest.mark.parametrize("what", ["content", "age", "socket"])
-def test_other_content_or_age_or_socket_makes_it_a_new_call(what: str) -> None:
+@pytest.mark.parametrize("what", ["age", "socket"])
+def test_other_age_or_socket_makes_it_a_new_call(what: str) -> None:
     """ "Other content, other socket or older → an ordinary new CALL: some back ends use constant ids"."""
-    world = World().forget()
-    world.peer.send([2, "1", "TriggerMessage", {"requestedMessage": "Heartbeat"}])
-    world.run(1)
+    world = World(keys=QUIET).plug().forget()
+    frame = [2, "1", "RemoteStartTransaction", {"idTag": "A1"}]
+    world.peer.send(frame)
+    world.run(10).tap("A1").run(10)
     if what == "age":
-        world.run(60)
-    elif what == "socket":
+        world.run(41)
+    else:
         world.network(False)
         world.network(True)
-    wanted = "StatusNotification" if what == "content" else "Heartbeat"
-    world.forget()
-    world.peer.send([2, "1", "TriggerMessage", {"requestedMessage": wanted}])
+    world.peer.send(frame)
+    world.run(5)
+    assert len(sent(world, "StartTransaction")) == 2
+
+
+# --- calls sent by hand -----------------------------------------------------------------------------------------------
+
+
+def answers_seen(world: World, action: str) -> list[tuple[bool, str]]:
+    return [(e.is_result, e.outcome) for _, e in world.journal if isinstance(e, CallAnswered) and e.action == action]
+
+
+def test_a_call_sent_by_hand_is_answered_without_a_fault() -> None:
+    """The answer to a call that a person wrote is shown, and no frame is called unusable: the back end is right."""
+    world = World(keys=QUIET)
+    world.model.session.send_raw("DataTransfer", '{"vendorId":"x"}', world.now_s)
+    world.peer.answers["Authorize"] = answers_error
+    world.model.session.send_raw("Authorize", '{"idTag":"A1"}', world.now_s)
     world.run(1)
-    assert sent(world, wanted)
+    assert answers_seen(world, "DataTransfer") == [(True, '{"status":"UnknownVendorId"}')]
+    assert answers_seen(world, "Authorize") == [(False, "InternalError: made for a test")]
+    assert refused(world) == []
+
+
+@pytest.mark.parametrize("frame", [[3, "?", {"status": "Accepted"}], [4, "?", "GenericError", "late", {}]])
+def test_a_late_answer_to_a_call_sent_by_hand_is_shown_without_a_fault(frame: list[Any]) -> None:
+    """The same after the time-out: the answer is late, not unusable."""
+    world = failing("DataTransfer", answers_not)
+    world.model.session.send_raw("DataTransfer", '{"vendorId":"x"}', world.now_s)
+    world.run(40)
+    world.peer.send([frame[0], ids(world, "DataTransfer")[0], *frame[2:]])
+    world.run(1)
+    told = answers_seen(world, "DataTransfer")
+    assert told[0] == (False, "no answer")
+    assert told[1] == ((True, '{"status":"Accepted"}') if frame[0] == 3 else (False, "GenericError: late"))
+    assert refused(world) == []
+
+
+def test_calls_sent_by_hand_say_nothing_of_the_central_system() -> None:
+    """What a person writes may be nonsense that deserves no answer: it does not end the connection."""
+    world = failing("DataTransfer", answers_not)
+    sockets = world.sockets
+    for _ in range(6):
+        world.model.session.send_raw("DataTransfer", '{"vendorId":"x"}', world.now_s)
+    world.run(300)
+    assert world.sockets == sockets
+    assert world.model.session.is_answering
 
 
 # --- 1.3 what is not there --------------------------------------------------------------------------------------------
@@ -527,10 +610,10 @@ def test_the_next_boot_notification_waits_for_the_interval(status: str | None, e
 
 
 @pytest.mark.parametrize(
-    ("status", "answered"), [(None, False), ("Pending", True), ("Rejected", False), ("Accepted", True)]
+    ("status", "answered"), [(None, True), ("Pending", True), ("Rejected", False), ("Accepted", True)]
 )
 def test_calls_are_answered_when_pending_or_accepted(status: str | None, answered: bool) -> None:
-    """1.5: before the first answer "do not process", Pending "yes", Rejected "no answer at all", Accepted everything."""
+    """4.2 forbids to send before BootNotification.conf, not to answer; Rejected: no answer at all."""
     world = booting(status)
     message_id = world.peer.call("GetConfiguration")
     world.peer.send("[2,\"broken\",\"GetConfiguration\"]")

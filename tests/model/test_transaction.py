@@ -133,24 +133,24 @@ def test_a_running_transaction_is_not_forgotten(queue: TransactionQueue) -> None
     assert transaction.key in queue.transactions
 
 
-def test_a_failure_gives_a_new_id_and_counts(owner: Owner, queue: TransactionQueue) -> None:
-    """ "On the same socket: a new id for each transmission", stored with the message."""
+def test_the_next_transmission_has_a_new_id_and_what_failed_is_stored(owner: Owner, queue: TransactionQueue) -> None:
+    """ "On the same socket: a new id for each transmission", stored with the message and with what failed so far."""
     begun(queue)
     head = queue.head
     assert head is not None
     before = head.message_id
-    assert queue.failed(head, 3) is False
-    assert (head.attempts, head.message_id != before) == (1, True)
+    head.attempts, head.closes, head.closing_s, head.trial_code, head.is_respelled = 1, 2, 60.5, 1011, True
+    queue.renew(head)
+    assert head.message_id != before
     assert owner.reborn().head == head
 
 
-@pytest.mark.parametrize(("allowed", "attempts"), [(0, 1), (1, 1), (3, 3)])
-def test_after_the_attempts_allowed_a_message_is_undelivered(queue: TransactionQueue, allowed: int, attempts: int) -> None:
-    """`TransactionMessageAttempts` = transmissions in total; "Attempts 0 found in a store counts as 1"."""
+def test_what_is_given_up_is_undelivered(queue: TransactionQueue) -> None:
+    """Message leaves the queue, not the store: under the same number it is kept (3.7.1)."""
     begun(queue)
     head = queue.head
     assert head is not None
-    assert [queue.failed(head, allowed) for _ in range(attempts)] == [False] * (attempts - 1) + [True]
+    queue.give_up(head)
     assert (len(queue), list(queue.undelivered.values())) == (0, [head])
 
 
@@ -159,7 +159,7 @@ def test_an_undelivered_start_gives_its_transaction_minus_one(owner: Owner, queu
     lost, known = begun(queue), begun(queue, 2)
     known.transaction_id = 0
     while queue.head is not None:
-        queue.failed(queue.head, 1)
+        queue.give_up(queue.head)
     assert (lost.transaction_id, known.transaction_id) == (-1, 0)
     assert owner.records["transaction"][lost.key]["id"] == -1
 
@@ -169,7 +169,7 @@ def test_undelivered_messages_survive_and_can_be_queued_again(owner: Owner, queu
     transaction = begun(queue)
     transaction.is_ended = True
     queue.put("StopTransaction", '{"x":1}', transaction.key)
-    queue.failed(queue.head, 1)  # type: ignore[arg-type]
+    queue.give_up(queue.head)  # type: ignore[arg-type]
     queue = owner.reborn()
     (key,) = queue.undelivered
     message = queue.requeue(key)
@@ -182,7 +182,7 @@ def test_dismissing_the_last_message_forgets_its_transaction(owner: Owner, queue
     """ "… or dismiss it"."""
     transaction = begun(queue)
     transaction.is_ended = True
-    queue.failed(queue.head, 1)  # type: ignore[arg-type]
+    queue.give_up(queue.head)  # type: ignore[arg-type]
     queue.dismiss(next(iter(queue.undelivered)))
     assert not queue.transactions
     assert not any(owner.records.values())
@@ -209,7 +209,7 @@ STAMPED = '{"timestamp":"2026-01-01T00:00:00.000Z","sampledValue":[{"value":"7"}
 def test_what_this_life_has_stamped_moves_when_the_time_is_found(owner: Owner, queue: TransactionQueue) -> None:
     """Begin, end, samples and messages keep their distances; all of it is stored (4.8, 4.10)."""
     lost = queue.put("MeterValues", f'{{"meterValue":[{STAMPED}]}}', None)
-    queue.failed(lost, 1)
+    queue.give_up(lost)
     old = queue.put("MeterValues", f'{{"meterValue":[{STAMPED}]}}', None)
     queue = owner.reborn()
     queue.begin_life()

@@ -20,6 +20,24 @@ from typing import Any
 
 from jsonschema import Draft4Validator
 
+ACTING = frozenset(
+    {
+        "CancelReservation",
+        "ClearChargingProfile",
+        "DataTransfer",
+        "GetDiagnostics",
+        "RemoteStartTransaction",
+        "RemoteStopTransaction",
+        "ReserveNow",
+        "Reset",
+        "SendLocalList",
+        "SetChargingProfile",
+        "UnlockConnector",
+        "UpdateFirmware",
+    }
+)
+"""Calls that are not carried out again when the same frame comes again."""
+
 SERVED = frozenset(
     {
         "ChangeAvailability",
@@ -138,8 +156,8 @@ class Surroundings:
 
 def expected(text: str, here: Surroundings) -> Expected:
     """Return what must come of a text."""
-    if here.registration not in ("Accepted", "Pending"):
-        return SILENCE  # OCPP 1.6, 4.2: before it is accepted a charge point answers only while Pending
+    if here.registration == "Rejected":
+        return SILENCE  # OCPP 1.6, 4.2: a charge point that was rejected answers nothing; one that waits to boot does
     if depth(text) > DEEP:
         return _of_unreadable(text)
     try:
@@ -342,12 +360,12 @@ def _configuration(payload: Mapping[str, Any], here: Surroundings) -> Collection
 def _remote_start(payload: Mapping[str, Any], here: Surroundings) -> Collection[str] | None:
     profile = payload.get("chargingProfile")
     is_misplaced = profile and (profile["chargingProfilePurpose"] != "TxProfile" or "transactionId" in profile)
-    is_early = here.registration == "Pending"
+    is_early = here.registration != "Accepted"
     return {"Rejected"} if is_early or is_misplaced or not _is_there(payload, here) else None
 
 
 def _remote_stop(_payload: Mapping[str, Any], here: Surroundings) -> Collection[str] | None:
-    return {"Rejected"} if here.registration == "Pending" else None
+    return {"Rejected"} if here.registration != "Accepted" else None
 
 
 def _unlock(payload: Mapping[str, Any], here: Surroundings) -> Collection[str] | None:

@@ -23,7 +23,7 @@ from chargepoint.model.journal import Restarting
 from chargepoint.runtime.charger import Phase
 from chargepoint.runtime.store import Store
 from profiles.reservation import Reservation
-from tests.properties.frame_oracle import SERVED, Expected, Surroundings, call_problems, expected, judge
+from tests.properties.frame_oracle import ACTING, SERVED, Expected, Surroundings, call_problems, expected, judge
 from tests.properties.frame_source import MOMENTS, FrameSource
 from tests.watch import no_exception_logged
 from tests.world import World
@@ -139,7 +139,8 @@ class Trial:
         self.here.handled = tuple(self.owed)
         wanted = expected(text, self.here)
         repeated = None
-        if self._last is not None and (text, world.sockets) == (self._last[0], self._last[2]):
+        acts = wanted.action in ACTING
+        if acts and self._last is not None and (text, world.sockets) == (self._last[0], self._last[2]):
             repeated = self._last[1] if world.now_s - self._last[3] < REMEMBERED_S else None
         world.link.to_charger(text)
         world.run(0.0)

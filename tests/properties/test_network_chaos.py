@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from chargepoint.model.chargepoint import ChargePoint
+from chargepoint.model.delivery import Delivery
 from chargepoint.model.outbox import Effect, Save
 from chargepoint.model.session import Session
 from chargepoint.model.transaction import Message, TransactionQueue
@@ -109,11 +111,11 @@ def without_barrier(charger: Charger, effect: Effect, batch: int, now_s: float) 
     charger._carry_out(effect, now_s)
 
 
-def with_new_content(queue: TransactionQueue, message: Message, attempts_allowed: int) -> bool:
+def with_new_content(delivery: Delivery, message: Message, code: str, detail: str, now_s: float) -> bool:
     payload = json.loads(message.payload)
     if "timestamp" in payload:
         message.payload = json.dumps({**payload, "timestamp": payload["timestamp"].replace("2026", "2027")})
-    return _failed(queue, message, attempts_allowed)
+    return _failed(delivery, message, code, detail, now_s)
 
 
 def with_newest_first(queue: TransactionQueue, action: str, payload: str, transaction: str | None) -> Message:
@@ -122,12 +124,12 @@ def with_newest_first(queue: TransactionQueue, action: str, payload: str, transa
     return message
 
 
-def once_too_often(queue: TransactionQueue, message: Message, attempts_allowed: int) -> bool:
-    return _failed(queue, message, attempts_allowed + 1)
+def once_too_often(delivery: Delivery, message: Message, code: str) -> int:
+    return _allowed(delivery, message, code) + 1
 
 
-def giving_up_at_once(queue: TransactionQueue, message: Message, attempts_allowed: int) -> bool:
-    return _failed(queue, message, 1)
+def giving_up_at_once(delivery: Delivery, message: Message, code: str) -> int:
+    return 1
 
 
 def without_waiting(session: Session, now_s: float) -> None:
@@ -135,14 +137,22 @@ def without_waiting(session: Session, now_s: float) -> None:
     _pump(session, now_s)
 
 
-_failed, _put, _pump = TransactionQueue.failed, TransactionQueue.put, Session.pump
+def blaming_a_lost_wire(
+    charger: ChargePoint, is_open: bool, detail: str, now_s: float, peer_code: int | None = None
+) -> None:
+    _on_link(charger, is_open, detail, now_s, peer_code or 1009)
+
+
+_on_link = ChargePoint.on_link
+_failed, _allowed, _put, _pump = Delivery.failed, Delivery._allowed, TransactionQueue.put, Session.pump
 
 BROKEN: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "sends before it has stored": (Charger, "_leave", without_barrier),
-    "repeats something else": (TransactionQueue, "failed", with_new_content),
+    "repeats something else": (Delivery, "failed", with_new_content),
     "tells the newest first": (TransactionQueue, "put", with_newest_first),
-    "tries once too often": (TransactionQueue, "failed", once_too_often),
-    "gives up at once": (TransactionQueue, "failed", giving_up_at_once),
+    "tries once too often": (Delivery, "_allowed", once_too_often),
+    "gives up at once": (Delivery, "_allowed", giving_up_at_once),
+    "takes a lost wire for a close frame": (ChargePoint, "on_link", blaming_a_lost_wire),
     "does not wait for an answer": (Session, "pump", without_waiting),
 }
 

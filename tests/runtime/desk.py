@@ -10,6 +10,7 @@ from typing import Any
 from chargepoint.model.outbox import Save
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
+from chargepoint.runtime.connection import CloseCause, Closed
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Rows, Store, StoreError
 from hw.loader import plan_board
@@ -53,13 +54,13 @@ class Desk:
         self.stops.append((code, reason))
         self.drop()
 
-    def redial(self, code: int = 1000, reason: str = "") -> None:
+    def redial(self, code: int = 1000, reason: str = "", *, at_once: bool = True) -> None:
         self.drop()
 
     def drop(self) -> None:
         if not self.is_idle:
             self.is_idle = True
-            self.charger.on_closed("the desk is closed")
+            self.charger.on_closed(Closed(CloseCause.LOST, 1006, "the desk is closed"))
 
     def hold(self, network_down: bool) -> None:
         raise NotImplementedError

@@ -10,6 +10,7 @@ import pytest
 from chargepoint.model.outbox import Effect, Indicate, ReadMeter, Ref, Restart, Save, Send, SetPilot, SetRelay
 from chargepoint.model.timebase import Scheduler, Timers
 from chargepoint.runtime.charger import Charger, Phase
+from chargepoint.runtime.connection import CloseCause, Closed
 from chargepoint.runtime.store import Durability, Store
 from hw.ports import PILOT_STEADY
 from tests.runtime.desk import plug_in, seat, status, swipe, until
@@ -223,7 +224,7 @@ async def test_frames_and_closings_of_a_charger_that_is_down_are_nobodys() -> No
         before = len(desk.calls)
         charger.fail(RuntimeError("made for a test"))
         charger.on_text('[2,"1","GetConfiguration",{}]')
-        charger.on_closed("gone")
+        charger.on_closed(Closed(CloseCause.LOST, 1006, "gone"))
         charger.on_open("ocpp1.6")
         plug_in(charger)
         assert len(desk.calls) == before

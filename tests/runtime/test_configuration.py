@@ -478,3 +478,16 @@ def test_settings_for_sftp_need_its_library(written: Path, monkeypatch: pytest.M
     said = refused(written, f"files: {{{key}: x}}\n")
     assert said.startswith(f"1:{len(key) + 11}: {key}: SFTP needs asyncssh")
     assert "pip install asyncssh, or 'chargepoint[sftp]'" in said
+
+
+def test_the_spelling_of_a_unit_becomes_its_key(tmp_path: Path) -> None:
+    """What stands under `keys` goes before it, as the finer of the two."""
+    said = "central_system: {temperature_unit_spelling: Celsius}\n"
+    path = tmp_path / "charger.yaml"
+    path.write_text(said)
+    assert read(path).keys["TemperatureUnitSpelling"] == "Celsius"
+    path.write_text(said + "keys: {TemperatureUnitSpelling: auto}\n")
+    assert read(path).keys["TemperatureUnitSpelling"] == "auto"
+    path.write_text(said.replace("Celsius", "Kelvin"))
+    with pytest.raises(ConfigurationError, match="temperature_unit_spelling"):
+        read(path)

@@ -155,12 +155,31 @@ def test_a_rejected_charger_answers_nothing() -> None:
     assert world.peer.results == {}
 
 
-def test_before_the_first_answer_nothing_is_served() -> None:
-    """Not yet booted (no BootNotification.conf): do not process (handbook, messages 1.5)."""
+def test_before_the_first_answer_the_central_system_is_served_as_while_pending() -> None:
+    """Until BootNotification.conf the charge point "SHALL NOT send any other request to the Central System" (4.2): it is
+    sending that is forbidden, not answering."""
     world = deaf(World(starts_online=False), SILENCE)
+    assert "configurationKey" in world.ask("GetConfiguration")
+    assert world.remote_start() == "Rejected"
+    assert world.remote_stop(1) == "Rejected"
+    assert world.ask("TriggerMessage", requestedMessage="Heartbeat") == {"status": "Accepted"}
+    world.plug().tap("A1").run(5)
+    assert {seen.frame[2] for seen in world.peer.seen if seen.is_from_charger and seen.frame[0] == 2} == {
+        "BootNotification"
+    }
+
+
+def test_a_rejected_charger_serves_nobody_on_the_next_socket_either() -> None:
+    """Rejected: "the Charge Point SHALL NOT respond to any Central System initiated message" (4.2), until the next
+    BootNotification.conf."""
+    world = unregistered("Rejected")
+    world.network(False).network(True)
     world.peer.call("GetConfiguration")
     world.run(5)
     assert world.peer.results == {}
+    world.peer.registration = "Pending"
+    world.run(400)
+    assert "configurationKey" in world.ask("GetConfiguration")
 
 
 # --- charging without a central system --------------------------------------------------------------------------------
@@ -229,10 +248,10 @@ def test_one_heartbeat_a_day_comes_even_when_other_calls_never_pause(world: Worl
 
 
 def test_a_heartbeat_without_an_answer_does_not_end_them(world: World) -> None:
-    """On timeout of heartbeat answer: count as lost (handbook, connection-and-boot 5)."""
+    """It is the heartbeat interval that says when the next one is due (4.6), not the answer."""
     world.peer.answers["Heartbeat"] = lambda payload: SILENCE
-    world.run(1000)
-    assert len(world.calls("Heartbeat")) == 3
+    world.run(620)
+    assert len(world.calls("Heartbeat")) == 2
 
 
 def test_no_heartbeat_is_sent_while_the_link_is_down(world: World) -> None:
