@@ -65,8 +65,15 @@ def _stored_register(key: str, fields: Fields) -> StoredRegister:
     )
 
 
+COPY_S = 45.0
+"""The second copy of a register may be so much older: less than a minute with the time between two registers."""
 METER = RecordKind(
-    "meter", __name__, _stored_register, "the last register of connector {key}: energy since an older value may be unbilled"
+    "meter",
+    __name__,
+    _stored_register,
+    "the last register of connector {key}: energy since an older value may be unbilled",
+    is_copied=lambda _body: True,
+    copy_after_s=COPY_S,
 )
 """Keyed by connector."""
 

@@ -124,6 +124,10 @@ class RecordKind(Generic[T]):
     read: Callable[[str, Fields], T]
     loss: str
     """What is lost with a record, for the log; ``{key}`` stands for its key."""
+    is_copied: Callable[[Mapping[str, Any]], bool] | None = None
+    """Whether the store keeps a second copy of a body, for records that money depends on; None: never."""
+    copy_after_s: float = 0.0
+    """How much later the ``at`` of a body must be than that of its copy for a new copy; 0: each is copied."""
     version: int = 1
     """Of the body. A later one writes its number under ``v``; a body of a later version than this is put aside."""
 
@@ -137,6 +141,8 @@ class Damaged:
     body: object
     problem: str
     loss: str
+    copy: Mapping[str, Any] | None = None
+    """The second copy, which is used instead."""
 
     @property
     def place(self) -> str:
@@ -146,13 +152,14 @@ class Damaged:
     @property
     def report(self) -> str:
         """Say what is damaged and what is lost with it."""
-        return f"record {self.place} is damaged ({self.problem}): {self.loss}"
+        what = self.loss if self.copy is None else "its second copy, up to a minute older, is used"
+        return f"record {self.place} is damaged ({self.problem}): {what}"
 
     def put_aside(self) -> tuple[Save, ...]:
         """Return what keeps the record where nothing reads it, and takes it away from its own place."""
         kind, _, key = self.place.partition("/")
         body = {"kind": kind, "key": key, "body": self.body, "problem": self.problem}
-        return Save(DAMAGED, self.place, body), Save(self.kind, self.key, None)
+        return Save(DAMAGED, self.place, body), Save(self.kind, self.key, self.copy)
 
 
 def read(kind: RecordKind[T], key: str, body: Mapping[str, Any]) -> T:
@@ -181,26 +188,30 @@ class Snapshot:
         for name, bodies in records.items():
             if name == UNREADABLE:
                 for each in bodies.values():
-                    self._refuse(known, each["kind"], each["key"], each["body"], each["problem"])
+                    self._unreadable(known, each)
             elif name in known:
                 self._read(known, known[name], bodies)
 
     def _read(
         self, known: Mapping[str, RecordKind[Any]], kind: RecordKind[Any], bodies: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        values = self._values[kind.name] = {}
+        values = self._values.setdefault(kind.name, {})
         for key, body in bodies.items():
             try:
                 values[key] = read(kind, key, body)
             except RecordError as error:
-                self._refuse(known, kind.name, key, body, str(error))
+                self.damaged.append(Damaged(kind.name, key, body, str(error), kind.loss.format(key=key)))
 
-    def _refuse(
-        self, known: Mapping[str, RecordKind[Any]], name: str, key: str, body: object, problem: str
-    ) -> None:
-        kind = known.get(name)
-        loss = "what it held" if kind is None else kind.loss.format(key=key)
-        self.damaged.append(Damaged(name, key, body, problem, loss))
+    def _unreadable(self, known: Mapping[str, RecordKind[Any]], entry: Mapping[str, Any]) -> None:
+        """Take the second copy of a record that the store could not read, where there is one."""
+        key, kind, copy = entry["key"], known.get(entry["kind"]), entry.get("copy")
+        loss = entry.get("loss", "what it held") if kind is None else kind.loss.format(key=key)
+        if kind is not None and copy is not None:
+            try:
+                self._values.setdefault(kind.name, {})[key] = read(kind, key, copy)
+            except RecordError:
+                copy = None
+        self.damaged.append(Damaged(entry["kind"], key, entry["body"], entry["problem"], loss, copy))
 
     def of(self, kind: RecordKind[T]) -> Mapping[str, T]:
         """Return the records of a kind by key; none when the charger has none."""

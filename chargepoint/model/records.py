@@ -57,3 +57,5 @@ MODEL: tuple[RecordKind[Any], ...] = (
     QUEUE,
     UNDELIVERED,
 )
+COPIED = {kind.name: kind for kind in MODEL if kind.is_copied is not None}
+"""By name, the kinds of which the store keeps second copies."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -200,13 +200,26 @@ def _sample(key: str, fields: Fields) -> str:
     return fields.text("value")
 
 
+def _is_billed(body: Mapping[str, Any]) -> bool:
+    """Whether a message is one without which a charge is not billed: all but MeterValues."""
+    return body.get("action") != "MeterValues"
+
+
 TRANSACTION = RecordKind(
-    "transaction", __name__, Transaction.restored, "transaction {key}: its messages have no transactionId any more"
+    "transaction",
+    __name__,
+    Transaction.restored,
+    "transaction {key}: its messages have no transactionId any more",
+    is_copied=lambda _body: True,
 )
 SAMPLE = RecordKind("sample", __name__, _sample, "one value of the transactionData of a StopTransaction")
 """Keyed ``transaction/number``."""
-QUEUE = RecordKind("queue", __name__, Message.restored, "message {key} of the transaction queue, which is not sent")
-UNDELIVERED = RecordKind("undelivered", __name__, Message.restored, "undelivered message {key}")
+QUEUE = RecordKind(
+    "queue", __name__, Message.restored, "message {key} of the transaction queue, which is not sent", is_copied=_is_billed
+)
+UNDELIVERED = RecordKind(
+    "undelivered", __name__, Message.restored, "undelivered message {key}", is_copied=_is_billed
+)
 
 
 class QueueOwner(Protocol):

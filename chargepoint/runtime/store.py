@@ -4,16 +4,18 @@ Durability is a setting. *Full* survives a power cut after every commit (``synch
 the disk before anything is sent); *relaxed* survives the death of the process, which is what a simulation needs.
 
 Each record carries a CRC-32 of its place and body. A record whose checksum or JSON is wrong is not used: `Store.load`
-returns it under the kind `UNREADABLE`, and the charger puts it aside.
+returns it under the kind `UNREADABLE`, and the charger puts it aside. Records that money depends on have a second copy in
+a table, and so on pages, of their own. A file whose pages or log are damaged is kept under another name, and what can be
+read of it goes into a new one.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sqlite3
-import stat
 import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -24,8 +26,14 @@ from zlib import crc32
 
 from chargepoint.model.outbox import Save
 from chargepoint.model.record import DAMAGED, UNREADABLE, RecordKind, Snapshot
+from chargepoint.model.records import COPIED
 from chargepoint.model.usage import HISTORY, SESSION
 from hw.errors import ChargePointError
+
+from .salvage import MAGIC, is_log_damaged, salvage
+from .store_file import SALVAGED, StoreError, advice, beside, prepare, swap_in
+
+__all__ = ["Durability", "Rows", "Store", "StoreError", "Unstorable", "file_stem"]
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +64,17 @@ Rows = list[tuple[str, Save]]
 
 _Place = tuple[str | bytes, str | bytes, str | bytes]
 """Where a record stands: charger, kind, key."""
-_DROP = "DELETE FROM record WHERE charger = CAST(? AS TEXT) AND kind = CAST(? AS TEXT) AND key = CAST(? AS TEXT)"
+_Bodies = dict[tuple[str, str, str], Mapping[str, Any] | None]
+"""Bodies by charger, kind and key; None: dropped."""
+
+_DROP = "DELETE FROM {} WHERE charger = CAST(? AS TEXT) AND kind = CAST(? AS TEXT) AND key = CAST(? AS TEXT)"
 
 _Record = tuple[str, str, str, str, int]
 """A place, the encoded body there, and the checksum of both."""
+
+
+COPY_MASK = 0xFFFFFFFF
+"""What the checksum of a second copy differs by (xor), so that a salvage tells it from its record."""
 
 
 class Durability(StrEnum):
@@ -75,10 +90,6 @@ def file_stem(identity: str) -> str:
 def checksum(charger: str, kind: str, key: str, body: str) -> int:
     """Return the CRC-32 of a record: of its place as well, so that a record under a wrong key is found too."""
     return crc32(f"{charger}\0{kind}\0{key}\0{body}".encode())
-
-
-class StoreError(ChargePointError):
-    """The store cannot be opened or written; nothing may be sent that depends on it."""
 
 
 class Unstorable(ChargePointError):
@@ -99,49 +110,103 @@ class Store:
         """Raises StoreError, with what to do, when the file cannot be used."""
         self.path = path
         self.durability = durability
+        self.damage: dict[str, str] | None = None
+        """Set where a damaged file was replaced: what each charger of it is told."""
+        self._told: set[str] = set()
+        self._missing: dict[str, list[tuple[str, str]]] = {}
+        """Kinds and keys, by charger, of records that are gone although their copies are there."""
+        self._copied_at: dict[tuple[str, str, str], float] = {}
+        """The ``at`` of those copies that are not made each time."""
         try:
+            problem = None
             if path is not None:
-                _make(path.parent)
-                # Cards, keys and who charged when; what SQLite puts beside it gets the same mode.
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-                _close_to_others(path)
-            self._db = sqlite3.connect(
-                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=0.5
-            )
+                prepare(path)
+                if path.stat().st_size == 0 and beside(path, "-wal").exists():
+                    problem = "it is empty beside its write-ahead log"  # SQLite would delete that log
+            if problem is None:
+                problem = self._open()
+            if problem is not None and path is not None:
+                self._replace(path, problem)
+                problem = self._open()
+            if problem is not None:
+                raise sqlite3.DatabaseError(problem)
+            self._find_missing()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(_advice(path, error)) from error
+            self.close()
+            raise StoreError(advice(path, error)) from error
+
+    def _open(self) -> str | None:
+        """Open the file; return what is wrong with its content, None when nothing is. Raises sqlite3.Error."""
+        where = ":memory:" if self.path is None else self.path
+        self._db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=0.5)
         # A store that is dropped closes its file, as every other file of Python does.
         self._close = weakref.finalize(self, self._db.close)
         self._db.create_function("record_crc", 4, checksum, deterministic=True)
         try:
-            if path is not None:
+            if self.path is not None:
                 # Two processes with one identity would both be the charger: the first keeps the file to itself. Set
                 # before the log is opened, this also keeps the log's index in memory instead of in a third file.
                 self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(f"PRAGMA synchronous={'FULL' if durability is Durability.FULL else 'OFF'}")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if self.durability is Durability.FULL else 'OFF'}")
             self._db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._db.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}")
             # Deleted records leave no bytes behind, neither cards nor what a salvage could mistake for a live record.
             self._db.execute("PRAGMA secure_delete=ON")
-            self._migrate()
-        except sqlite3.Error as error:
-            self._close()
-            raise StoreError(_advice(path, error)) from error
+            if self.path is not None:
+                (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    return str(verdict).replace("\n", " ")
+                # After the file was locked: another process may be writing its log.
+                if is_log_damaged(beside(self.path, "-wal")):
+                    return "its write-ahead log has changed since it was written"
+            _migrate(self._db)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            return str(error)
+        return None
 
-    def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > len(SCHEMAS):
-            raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, this one knows {len(SCHEMAS)})")
-        self._db.execute("BEGIN EXCLUSIVE")
-        for number, name in enumerate(SCHEMAS[version:], version + 1):
-            for statement in files("chargepoint.runtime").joinpath(name).read_text("utf-8").split(";"):
-                if statement.strip():
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={number}")
-        self._db.execute("COMMIT")
-        if version < len(SCHEMAS):
-            self._checkpoint()
+    def _replace(self, path: Path, problem: str) -> None:
+        """Make a new file of what can be read of a damaged one, which is kept under another name.
+
+        Raises sqlite3.Error when there is nothing of ours in it, and OSError.
+        """
+        found = salvage(path, checksum, COPY_MASK)
+        with path.open("rb") as file:
+            is_database = file.read(len(MAGIC)) in (MAGIC, b"")
+        if not (is_database or found.intact or found.copies):
+            raise sqlite3.DatabaseError(problem)
+        new = beside(path, ".part")
+        new.unlink(missing_ok=True)
+        os.close(os.open(new, os.O_CREAT | os.O_RDWR, 0o600))
+        database = sqlite3.connect(new, isolation_level=None)
+        try:
+            database.create_function("record_crc", 4, checksum, deterministic=True)
+            _migrate(database)
+            database.execute("BEGIN")
+            rows = [(*place, body, crc) for place, (body, crc) in found.records.items()]
+            database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?)", rows)
+            copies = [(*place, body, checksum(*place, body) ^ COPY_MASK) for place, body in found.copies.items()]
+            database.executemany("INSERT INTO copy VALUES (?, ?, ?, ?, ?)", copies)
+            database.execute("COMMIT")
+        finally:
+            database.close()
+        new.replace(beside(path, SALVAGED))
+        kept = swap_in(path)
+        self.close()
+        loss = f"whatever stood on its damaged pages; {found.intact} records were saved, the old file is {kept.name}"
+        self.damage = {"kind": LIVES.name, "key": path.name, "body": "", "problem": problem, "loss": loss}
+        log.error("the store %s was damaged (%s): lost is %s", path, problem, loss)
+
+    def _find_missing(self) -> None:
+        """Look for records that are gone although their copies are there: nothing deletes one without the other."""
+        gone = self._db.execute(
+            "SELECT charger, kind, key FROM copy WHERE NOT EXISTS (SELECT 1 FROM record WHERE "
+            "record.charger = copy.charger AND record.kind = copy.kind AND record.key = copy.key)"
+        )
+        for charger, kind, key in gone.fetchall():
+            self._missing.setdefault(charger, []).append((kind, key))
 
     def begin_life(self) -> int:
         """Return how often this store was opened to be lived in, this time included; stored at once. Raises StoreError."""
@@ -167,10 +232,36 @@ class Store:
             if problem:
                 text = body.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
                 entry = {"kind": kind, "key": key, "body": text, "problem": problem}
-                found.setdefault(UNREADABLE, {})[f"{kind}/{key}"] = entry
+                found.setdefault(UNREADABLE, {})[f"{kind}/{key}"] = entry | self._copy(charger, kind, key)
             else:
                 found.setdefault(kind, {})[key] = value
+        if kinds is None:
+            self._add_losses(charger, found.setdefault(UNREADABLE, {}))
+            if not found[UNREADABLE]:
+                del found[UNREADABLE]
         return found
+
+    def _add_losses(self, charger: str, unreadable: dict[str, Mapping[str, Any]]) -> None:
+        """Add what was found when the file was opened; each charger is told once."""
+        for kind, key in self._missing.pop(charger, ()):
+            entry = {"kind": kind, "key": key, "body": None, "problem": "it is missing"}
+            unreadable[f"{kind}/{key}"] = entry | self._copy(charger, kind, key)
+        if self.damage is not None and charger and charger not in self._told:
+            self._told.add(charger)
+            unreadable[LIVES.name] = self.damage
+
+    def _copy(self, charger: str, kind: str, key: str) -> dict[str, Any]:
+        """Return the second copy of a record as ``copy``, nothing when there is none or it has changed as well."""
+        if kind not in COPIED:
+            return {}
+        try:
+            row = self._db.execute(
+                "SELECT body, crc FROM copy WHERE charger = ? AND kind = ? AND key = ?", (charger, kind, key)
+            ).fetchone()
+        except (sqlite3.Error, UnicodeError):
+            return {}
+        body, problem = ({}, "none") if row is None else _decoded(charger, kind, key, row[0], row[1] ^ COPY_MASK)
+        return {} if problem else {"copy": body}
 
     def _rows(self, which: str, parameters: tuple[str, ...]) -> list[tuple[str, str, str, int]]:
         """Return kind, key, body and checksum of records. Bytes that are no UTF-8 come as lone surrogates."""
@@ -183,7 +274,7 @@ class Store:
             columns = "CAST(kind AS BLOB), CAST(key AS BLOB), CAST(body AS BLOB), crc"
             rows = self._db.execute(f"SELECT {columns} FROM record WHERE {which}", parameters).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(_advice(self.path, error)) from error
+            raise StoreError(advice(self.path, error)) from error
         return [(_text(kind), _text(key), _text(body), crc) for kind, key, body, crc in rows]
 
     def chargers(self) -> tuple[str, ...]:
@@ -193,7 +284,7 @@ class Store:
                 "SELECT DISTINCT charger FROM record WHERE charger != '' ORDER BY charger"
             ).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(_advice(self.path, error)) from error
+            raise StoreError(advice(self.path, error)) from error
         return tuple(identity for (identity,) in rows)
 
     def commit(self, rows: Iterable[tuple[str, Save]]) -> None:
@@ -201,32 +292,54 @@ class Store:
 
         Raises StoreError when the store cannot take it now, `Unstorable` when it took all but what can never be stored.
         """
-        puts, drops, refused = _encoded(rows)
+        last = _last(rows)
+        puts, drops, refused = _encoded(last)
+        copies = self._copies(puts, last)
         try:
             try:
-                self._write(puts, drops)
+                self._write(puts, drops, copies)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                     raise
                 # The log may hold the room that is missing: empty it and try once more.
                 self._checkpoint("TRUNCATE")
-                self._write(puts, drops)
+                self._write(puts, drops, copies)
         except sqlite3.Error as error:
-            raise StoreError(_advice(self.path, error)) from error
+            raise StoreError(advice(self.path, error)) from error
+        for charger, kind, key, _text, _crc in copies:
+            if COPIED[kind].copy_after_s:
+                self._copied_at[charger, kind, key] = _instant(last[charger, kind, key])
         if any(kind == SESSION for _charger, kind, *_rest in puts):
             # A charging transaction has ended: it must not stand in the log alone.
             self._checkpoint()
         if refused:
             raise Unstorable(tuple(refused), "; ".join(refused.values()))
 
-    def _write(self, puts: list[_Record], drops: list[_Place]) -> None:
+    def _copies(self, puts: list[_Record], last: _Bodies) -> list[_Record]:
+        """Return the second copies to write with a batch."""
+        copies = []
+        for charger, kind, key, text, crc in puts:
+            known = COPIED.get(kind)
+            if known is None or known.is_copied is None or not known.is_copied(last[charger, kind, key] or {}):
+                continue
+            if known.copy_after_s:
+                before_s = self._copied_at.get((charger, kind, key), -math.inf)
+                if before_s <= _instant(last[charger, kind, key]) < before_s + known.copy_after_s:
+                    continue
+            copies.append((charger, kind, key, text, crc ^ COPY_MASK))
+        return copies
+
+    def _write(self, puts: list[_Record], drops: list[_Place], copies: list[_Record]) -> None:
         """Write one SQLite transaction. Raises sqlite3.Error, and has changed nothing then."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if puts:
                 self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", puts)
             if drops:
-                self._db.executemany(_DROP, drops)
+                self._db.executemany(_DROP.format("record"), drops)
+                self._db.executemany(_DROP.format("copy"), [place for place in drops if place[1] in COPIED])
+            if copies:
+                self._db.executemany("INSERT OR REPLACE INTO copy VALUES (?, ?, ?, ?, ?)", copies)
             self._db.execute("COMMIT")
         except sqlite3.Error:
             if self._db.in_transaction:
@@ -242,19 +355,47 @@ class Store:
 
     def attempt(self, rows: Sequence[tuple[str, Save]]) -> None:
         """Write a batch as one transaction, or nothing of it. Raises StoreError, also for what can never be stored."""
-        _puts, _drops, refused = _encoded(rows)
+        _puts, _drops, refused = _encoded(_last(rows))
         if refused:
             raise StoreError("; ".join(refused.values()))
         self.commit(rows)
 
     def close(self) -> None:
-        self._close()
+        """Close the file. A second time does nothing."""
+        if hasattr(self, "_close"):
+            self._close()
 
 
-def _encoded(rows: Iterable[tuple[str, Save]]) -> tuple[list[_Record], list[_Place], dict[str, str]]:
+def _migrate(database: sqlite3.Connection) -> None:
+    """Bring a database to the newest schema, as one transaction. Raises sqlite3.Error."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > len(SCHEMAS):
+        raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, this one knows {len(SCHEMAS)})")
+    if version == len(SCHEMAS):
+        return
+    database.execute("BEGIN EXCLUSIVE")
+    for number, name in enumerate(SCHEMAS[version:], version + 1):
+        for statement in files("chargepoint.runtime").joinpath(name).read_text("utf-8").split(";"):
+            if statement.strip():
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version={number}")
+    database.execute("COMMIT")
+    database.execute("PRAGMA wal_checkpoint").fetchall()
+
+
+def _last(rows: Iterable[tuple[str, Save]]) -> _Bodies:
+    """Return the last word on each record: the only one that a reader could ever see."""
+    return {(charger, save.kind, save.key): save.body for charger, save in rows}
+
+
+def _instant(body: Mapping[str, Any] | None) -> float:
+    """Return when a body was made, in s of UTC; 0.0 when it does not say."""
+    at = None if body is None else body.get("at")
+    return float(at) if isinstance(at, (int, float)) else 0.0
+
+
+def _encoded(last: _Bodies) -> tuple[list[_Record], list[_Place], dict[str, str]]:
     """Return what to write, what to drop, and why for each charger that has a record no store could hold."""
-    # The last word on a record is the only one that a reader could ever see.
-    last = {(charger, save.kind, save.key): save.body for charger, save in rows}
     puts: list[_Record] = []
     drops: list[_Place] = []
     refused: dict[str, str] = {}
@@ -290,44 +431,3 @@ def _text(found: bytes) -> str:
 def _parameter(part: str) -> str | bytes:
     """Return a part of a place for SQL: as bytes where it is what `_text` made of bytes that are no UTF-8."""
     return part if part.isascii() else part.encode("utf-8", "surrogateescape")
-
-
-def _close_to_others(path: Path) -> None:
-    """Take from group and others what they may do with the store; warn of a directory in which they may replace it."""
-    for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
-        if each.exists() and (mode := stat.S_IMODE(each.stat().st_mode)) & 0o077:
-            each.chmod(0o600)
-            log.warning("the store %s had mode %o and could be used by others: it has mode 600 now", each, mode)
-    mode = path.parent.stat().st_mode
-    if mode & 0o022 and not mode & stat.S_ISVTX:
-        log.warning(
-            "others may write to the data directory %s (mode %o) and replace the store: chmod go-w %s",
-            path.parent,
-            stat.S_IMODE(mode),
-            path.parent,
-        )
-
-
-def _make(directory: Path) -> None:
-    """Make the data directory. Raises StoreError."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise StoreError(
-            f"the data directory {directory} cannot be made: {why}; give one that you may write to, with --data or as "
-            "data: in the configuration"
-        ) from error
-
-
-def _advice(path: Path | None, error: Exception) -> str:
-    where = "the store in memory" if path is None else f"the store {path}"
-    # Not str(error) of an OSError: it holds the path, and a path may hold any of the words looked for here.
-    text = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
-    if "locked" in text:
-        return f"{where} is in use by another process: stop that one, or give this one another data directory"
-    if "readonly" in text or isinstance(error, PermissionError):
-        return f"{where} cannot be written ({text}): check the owner of the data directory"
-    if "full" in text:
-        return f"{where} cannot grow, the disk is full: free some space; nothing is sent before it is stored"
-    return f"{where} cannot be used: {text}"
