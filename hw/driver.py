@@ -21,7 +21,8 @@ class Place:
     """Where drivers of one connector meet while a board is being built.
 
     ``shared`` is for what several drivers of one connector have in common, by type: the simulated circuit, or the
-    poller of one controller. ``processes`` collects what must be advanced. ``register_wh`` overrides the board file.
+    poller of one controller. ``processes`` collects what must be advanced. ``register_wh`` is where a simulated meter
+    starts, whatever the board file says; ``default_register_wh`` where neither says.
     """
 
     outlet: Outlet
@@ -29,6 +30,7 @@ class Place:
     processes: list[Process]
     seed: int = 0
     register_wh: float | None = None
+    default_register_wh: float = 0.0
     shared: dict[type, object] = field(default_factory=dict)
 
 

@@ -95,14 +95,26 @@ class BoardPlan:
         connectors = all(connector.is_simulated for connector in self.connectors)
         return connectors and all(driver.is_simulated for driver, _served in self.readers)
 
-    def build(self, report: Report, seed: int = 0, register_wh: float | None = None) -> Board:
+    def build(
+        self, report: Report, seed: int = 0, register_wh: float | None = None, default_register_wh: float = 0.0
+    ) -> Board:
         """Return a board that says what it sees through ``report``; ``register_wh`` is where its meters start, in Wh.
+
+        Without it the board file says where, and without that too the first meter starts at ``default_register_wh``, the
+        second at half of it, and so on.
 
         The same ``seed`` gives the same chances. Nothing is reported before the board is first advanced.
         """
         processes: list[Process] = []
         places = [
-            Place(plan.outlet, report, processes, seed=(seed << 8) + plan.outlet.connector, register_wh=register_wh)
+            Place(
+                plan.outlet,
+                report,
+                processes,
+                seed=(seed << 8) + plan.outlet.connector,
+                register_wh=register_wh,
+                default_register_wh=default_register_wh / plan.outlet.connector,
+            )
             for plan in self.connectors
         ]
         outlets = tuple(plan.build(place) for plan, place in zip(self.connectors, places, strict=True))

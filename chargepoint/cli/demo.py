@@ -85,6 +85,7 @@ def command(
         keys={"MeterValueSampleInterval": "60", "MeterValuesSampledData": _SAMPLED},
         seed=seed,
         register_wh=1_234_000.0,
+        derives_defaults=True,
     )
     admission = None if control is None else admission_of(control)
     return asyncio.run(_demo(plan, speed, duration, quiet, admission))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import profiles
+from chargepoint import __version__
 from chargepoint.model.chargepoint import ChargePoint, Station
 from chargepoint.model.feature import Roster
 from chargepoint.model.keys import Access
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
     from .diagnostics import Recollection
 
 
+SERIAL_LENGTH = 25
+"""Characters of a serial number (OCPP 1.6 6.3)."""
+SERIAL_NAME_LENGTH = SERIAL_LENGTH - 9
+"""Of these, what a name may have before a dash and 8 digits."""
+LEAST_REGISTER_WH, MOST_REGISTER_WH = 100_000, 10_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerPlan:
     """One charger as configured. Thousands may share everything but ``identity`` and ``seed``."""
@@ -41,6 +50,9 @@ class ChargerPlan:
     options: Options = field(default_factory=Options)
     reset_down_s: float = 5.0
     register_wh: float | None = None
+    derives_defaults: bool = False
+    """Take what nobody gave from the program, the board and the identity, as a box has it that is in use: firmwareVersion,
+    and for a simulated board serial numbers and a register above 0."""
     seed: int = 0
     keeps_board: bool = False
     """Store the simulated board too, so that its car is still there after the process was killed."""
@@ -73,20 +85,47 @@ def roster_for(board: BoardPlan, feature_profiles: tuple[str, ...], extensions: 
 
 
 def station_of(plan: ChargerPlan) -> Station:
-    """Return who the charger says it is: as configured, the board file filling the gaps."""
+    """Return who the charger says it is: as configured, then as the board file says, then by `derives_defaults`."""
     board, told = plan.board, plan.station
-    default = Station()
+    default = _derived(plan) if plan.derives_defaults else Station()
     return Station(
         vendor=told.vendor if told.vendor != default.vendor else board.vendor or default.vendor,
         model=told.model if told.model != default.model else board.model or default.model,
-        serial_number=told.serial_number,
-        charge_box_serial_number=told.charge_box_serial_number,
-        firmware_version=told.firmware_version,
+        serial_number=told.serial_number or default.serial_number,
+        charge_box_serial_number=told.charge_box_serial_number or default.charge_box_serial_number,
+        firmware_version=told.firmware_version or default.firmware_version,
         iccid=told.iccid,
         imsi=told.imsi,
         meter_type=told.meter_type or board.meter_type or None,
-        meter_serial_number=told.meter_serial_number,
+        meter_serial_number=told.meter_serial_number or default.meter_serial_number,
     )
+
+
+def _derived(plan: ChargerPlan) -> Station:
+    """Return the defaults of a box in use. Serial numbers are those of one identity and board, whenever it is started."""
+    if not plan.board.is_simulated:
+        return Station(firmware_version=__version__)
+    digits = _digits(plan)
+    model, meter = (name[:SERIAL_NAME_LENGTH] for name in (plan.board.model or "SIM", plan.board.meter_type or "M"))
+    serial = f"{model}-{digits[:8]}"
+    return Station(
+        serial_number=serial,
+        charge_box_serial_number=plan.identity if len(plan.identity) <= SERIAL_LENGTH else serial,
+        firmware_version=__version__,
+        meter_serial_number=f"{meter}-{digits[8:16]}",
+    )
+
+
+def _default_register_wh(plan: ChargerPlan) -> float:
+    """Return where the first meter of a simulated board starts by default: whole Wh from 100 kWh to 10 MWh."""
+    if not plan.derives_defaults:
+        return 0.0
+    return float(LEAST_REGISTER_WH + int(_digits(plan)[16:24], 16) % (MOST_REGISTER_WH - LEAST_REGISTER_WH))
+
+
+def _digits(plan: ChargerPlan) -> str:
+    """Return hexadecimal digits that differ with identity and board."""
+    return hashlib.sha256(f"{plan.board.name}/{plan.identity}".encode()).hexdigest().upper()
 
 
 def assemble(
@@ -136,7 +175,7 @@ def assemble(
         keeps_board=plan.keeps_board,
         down_s=plan.reset_down_s,
     )
-    charger.board = plan.board.build(charger.report, plan.seed, plan.register_wh)
+    charger.board = plan.board.build(charger.report, plan.seed, plan.register_wh, _default_register_wh(plan))
     charger.link = link(charger)
     share = Timers(pump.scheduler, charger)
     if plan.files.directory is None or isinstance(pump, SteppedPump):

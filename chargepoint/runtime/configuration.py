@@ -108,6 +108,7 @@ class Configuration:
             options=self.options,
             reset_down_s=self.reset_down_s,
             register_wh=self.register_wh,
+            derives_defaults=True,
             seed=self.seed or 0,
             keeps_board=True,
         )

@@ -143,13 +143,29 @@ class StationSection:
 
     vendor: Annotated[str | None, Length(20), Help("chargePointVendor; the board's if not given.", "ACME")] = None
     model: Annotated[str | None, Length(20), Help("chargePointModel; the board's if not given.", "Wall-11")] = None
-    serial_number: Annotated[str | None, Length(25), Help("chargePointSerialNumber.", "A-0001")] = None
-    charge_box_serial_number: Annotated[str | None, Length(25), Help("chargeBoxSerialNumber.", "B-0001")] = None
-    firmware_version: Annotated[str | None, Length(50), Help("firmwareVersion.", '"1.0.0"')] = None
+    serial_number: Annotated[
+        str | None,
+        Length(25),
+        Help("chargePointSerialNumber; a simulated board's is made from identity and board.", "A-0001"),
+    ] = None
+    charge_box_serial_number: Annotated[
+        str | None,
+        Length(25),
+        Help("chargeBoxSerialNumber; a simulated board's is the identity.", "B-0001"),
+    ] = None
+    firmware_version: Annotated[
+        str | None,
+        Length(50),
+        Help("firmwareVersion; that of this program if not given.", '"1.0.0"'),
+    ] = None
     iccid: Annotated[str | None, Length(20), Help("Of the SIM card.", '"8931000000000000001"')] = None
     imsi: Annotated[str | None, Length(20), Help("Of the SIM card.", '"204040000000001"')] = None
     meter_type: Annotated[str | None, Length(25), Help("meterType; the board's if not given.", "SDM630")] = None
-    meter_serial_number: Annotated[str | None, Length(25), Help("meterSerialNumber.", "M-0001")] = None
+    meter_serial_number: Annotated[
+        str | None,
+        Length(25),
+        Help("meterSerialNumber; a simulated board's is made from identity and board.", "M-0001"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +200,11 @@ class ClockSection:
 class SimulationSection:
     """What only a simulated box has."""
 
-    register_kwh: Annotated[float | None, Bounds(0.0), Help("Energy register at the first start.", "1234.5")] = None
+    register_kwh: Annotated[
+        float | None,
+        Bounds(0.0),
+        Help("Energy register at the first start; made from identity and board if not given.", "1234.5"),
+    ] = None
     reset_down: Annotated[Seconds, Help("How long a reset takes.")] = 5.0
     seed: Annotated[int | None, Option("seed"), Help("Makes chance repeatable.", "1")] = None
 

@@ -89,18 +89,20 @@ class SimLock(Driver[Lock]):
 
 @dataclass(frozen=True)
 class SimMeter(Driver[Meter]):
-    """Energy meter; ``class_error`` is the greatest gain error (class 1: ``1%``), drawn once a meter by the seed."""
+    """Energy meter; ``register_wh`` is where it starts, ``class_error`` its greatest gain error (class 1: ``1%``),
+    drawn once a meter by the seed."""
 
     is_simulated: ClassVar[bool] = True
-    register_wh: Annotated[float, Bounds(minimum=0.0)] = 0.0
+    register_wh: Annotated[float | None, Bounds(minimum=0.0)] = None
     class_error: Share = 0.0
     resolution_wh: Annotated[float, Bounds(minimum=0.0)] = 0.0
 
     def build(self, place: Place) -> Meter:
         circuit = circuit_at(place)
+        told = (place.register_wh, self.register_wh, place.default_register_wh)
         circuit.register = Register(
             place.outlet.rated.phases,
-            self.register_wh if place.register_wh is None else place.register_wh,
+            next(each for each in told if each is not None),
             gain=Chance(place.seed).around(1.0, self.class_error) if self.class_error else 1.0,
             resolution_wh=self.resolution_wh,
             phase_energy=place.outlet.meter_has_phase_energy,

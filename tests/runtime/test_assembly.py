@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from chargepoint import __version__
 from chargepoint.model.chargepoint import Station
 from chargepoint.model.keys import Access
 from chargepoint.runtime.assembly import ChargerPlan, roster_for, station_of
+from hw.driver import Driver, Place
 from hw.loader import plan_board
+from hw.ports import Meter
 from profiles import ALL
 from tests.world import World
 
@@ -92,3 +99,54 @@ def test_register_begins_where_the_plan_says() -> None:
     world.charge().run(60).unplug().run(20)
     assert world.last("StartTransaction")["meterStart"] == 1_234_000
     assert world.last("StopTransaction")["meterStop"] > 1_234_000
+
+
+def derived(identity: str = "CP001", board: str = "ac11-sim", **more: Any) -> ChargerPlan:
+    return ChargerPlan(identity=identity, board=plan_board(board), derives_defaults=True, **more)
+
+
+def test_a_simulated_box_is_not_empty_in_a_back_end() -> None:
+    """6.3: firmwareVersion and the serial numbers are what an operator finds a charge point by; made up ([D])."""
+    world = World(plan={"derives_defaults": True})
+    told = world.last("BootNotification")
+    assert told["firmwareVersion"] == __version__
+    assert told["chargeBoxSerialNumber"] == "CP1"
+    assert re.fullmatch(r"AC11-[0-9A-F]{8}", told["chargePointSerialNumber"])
+    assert re.fullmatch(r"SIM-3P-[0-9A-F]{8}", told["meterSerialNumber"])
+    world.charge()
+    assert 100_000 <= world.last("StartTransaction")["meterStart"] < 10_000_000
+
+
+def test_derived_defaults_belong_to_one_identity_and_board() -> None:
+    """A box has the same serial numbers after each start, and no two boxes have the same."""
+    plans = [derived(), derived(), derived("CP002"), derived(board="ac22-sim"), derived("depot " * 8)]
+    stations = [station_of(plan) for plan in plans]
+    assert stations[0] == stations[1]
+    assert len({each.serial_number for each in stations}) == len({each.meter_serial_number for each in stations}) == 4
+    assert stations[4].charge_box_serial_number == stations[4].serial_number
+    assert all(len(text or "") <= 25 for each in stations for text in (each.serial_number, each.meter_serial_number))
+
+
+def test_what_is_configured_counts_more_than_a_derived_default() -> None:
+    """Also where the board file names the register, or the plan begins it at 0."""
+    told = Station(serial_number="S", charge_box_serial_number="B", firmware_version="F", meter_serial_number="M")
+    station = station_of(derived(station=told))
+    assert (station.serial_number, station.charge_box_serial_number) == ("S", "B")
+    assert (station.firmware_version, station.meter_serial_number) == ("F", "M")
+    world = World(plan={"derives_defaults": True, "register_wh": 0.0}).charge()
+    assert world.last("StartTransaction")["meterStart"] == 0
+
+
+def test_a_real_board_has_the_version_of_the_program_and_no_made_up_number() -> None:
+    """What is printed on a real box is not known here."""
+    plan = derived()
+    real = replace(plan.board.connectors[0], meter=RealMeter())
+    station = station_of(replace(plan, board=replace(plan.board, connectors=(real,))))
+    assert (station.firmware_version, station.serial_number, station.meter_serial_number) == (__version__, None, None)
+
+
+class RealMeter(Driver[Meter]):
+    """A meter that is not simulated."""
+
+    def build(self, place: Place) -> Meter:
+        raise NotImplementedError

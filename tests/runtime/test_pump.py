@@ -321,8 +321,8 @@ class Real:
     def __init__(self, build: Callable[..., Board]) -> None:
         self.build = build
 
-    def __call__(self, plan: BoardPlan, report: Report, seed: int = 0, register_wh: float | None = None) -> Board:
-        return replace(self.build(plan, report, seed, register_wh), is_simulated=False)
+    def __call__(self, plan: BoardPlan, report: Report, *settings: Any) -> Board:
+        return replace(self.build(plan, report, *settings), is_simulated=False)
 
 
 async def test_real_hardware_does_not_live_on_another_clock(monkeypatch: pytest.MonkeyPatch) -> None:
