@@ -44,6 +44,7 @@ from .options import Options
 from .outbox import CloseLink, Command, Effect, LinkIsGood, Ref, Restart, Save, SetLock, SetRelay
 from .record import Snapshot
 from .records import AVAILABILITY, CONFIGURATION, RESTART
+from .restore import restore
 from .serving import Later
 from .session import Outcome, Session
 from .timebase import Calendar, Timers, utc_text
@@ -154,24 +155,7 @@ class ChargePoint:
 
         A record that cannot be used is put aside under the kind `DAMAGED` and reported; the charger starts without it.
         """
-        for each in snapshot.damaged:
-            for save in each.put_aside():
-                self.emit(save)
-            self.report_loss(each.report)
-        for name, value in snapshot.of(CONFIGURATION).items():
-            try:
-                self.settings.configure(name, value)
-            except ValueError as reason:
-                self.log.warning("stored configuration key %s is not usable: %s", name, reason)
-        self.queue.restore(snapshot)
-        for number, register in snapshot.of(METER).items():
-            if 1 <= int(number) <= len(self.connectors):
-                self.connector(int(number)).meter.restore(register.energy_wh, register.offset_wh)
-        for number, availability in snapshot.of(AVAILABILITY).items():
-            if 1 <= int(number) <= len(self.connectors):
-                connector = self.connector(int(number))
-                connector.is_operative = availability.is_operative
-                connector.inoperative_is_scheduled = availability.is_scheduled
+        restore(self, snapshot, now_s)
         self._tell("restored", snapshot, now_s)
         self.queue.begin_life()
         for connector in self.connectors:

@@ -256,7 +256,8 @@ class Session:
         if boot:
             self._send(boot.pop(0), now_s)
         elif self.registration is Registration.ACCEPTED:
-            head = self.delivery.head
+            while (head := self.delivery.head) is not None and self.queue.has_lost_id(head):
+                self.delivery.give_up(head, "its transactionId is lost", now_s)
             if self._peer.wants_heartbeat or (head is not None and head.trial_code):
                 self._peer.asked()
                 self._send(Waiting("Heartbeat", "{}", PROBE), now_s)
@@ -271,13 +272,7 @@ class Session:
         self._transmit(self._host.new_message_id(), call.action, call.payload, call.about, None, now_s)
 
     def _send_message(self, message: Message, now_s: float) -> None:
-        payload = message.payload
-        if message.transaction is not None and message.action != "StartTransaction":
-            transaction = self.queue.transactions.get(message.transaction)
-            if transaction is not None and transaction.transaction_id is not None:
-                is_transfer = message.action == "DataTransfer"
-                fill_in = wire.with_transaction_in_data if is_transfer else wire.with_transaction_id
-                payload = fill_in(payload, transaction.transaction_id)
+        payload = self.queue.payload_to_send(message)
         self._transmit(message.message_id, message.action, payload, None, message, now_s)
 
     def _transmit(

@@ -77,7 +77,11 @@ class Transaction:
     charging_since_s: float | None = None
     """Charge time from which it is still to be counted; None: the contactor is open."""
     meter_stop_wh: int | None = None
-    """The register at its end; not stored here, since the stop message holds it."""
+    """The register at its end."""
+    stopped_utc_s: float | None = None
+    """The timestamp of its stop message, once that is queued."""
+    is_stop_over: bool = False
+    """The stop message was delivered, or an operator gave it up."""
     session: int | None = None
     """Its number among the sessions of this charger, once it is settled."""
 
@@ -103,11 +107,15 @@ class Transaction:
             "deauthorized": self.is_deauthorized,
             "cap_wh": self.energy_cap_wh,
             "session": self.session,
+            "stop": None if self.stopped_utc_s is None else [self.meter_stop_wh, self.stopped_utc_s],
+            "stop_over": self.is_stop_over,
         }
 
     @classmethod
     def restored(cls, key: str, fields: Fields) -> Transaction:
         """Build it again from `body`. Raises RecordError."""
+        meter_stop_wh, stopped_utc_s = fields.optional("stop", fields.items) or (None, None)
+        stop = Fields({"wh": meter_stop_wh, "at": stopped_utc_s})
         return cls(
             key=key,
             connector=fields.integer("connector", 1),
@@ -121,6 +129,9 @@ class Transaction:
             is_ended=fields.flag("ended"),
             is_deauthorized=fields.flag("deauthorized"),
             energy_cap_wh=fields.optional("cap_wh", fields.integer),
+            meter_stop_wh=stop.optional("wh", stop.integer),
+            stopped_utc_s=stop.optional("at", stop.instant),
+            is_stop_over=fields.optional("stop_over", fields.flag) or False,
             session=fields.optional("session", fields.integer),
         )
 
@@ -261,18 +272,38 @@ class TransactionQueue:
         self.transactions: dict[str, Transaction] = {}
         self.undelivered: dict[str, Message] = {}
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Take up what the store holds."""
+    def restore(self, snapshot: Snapshot) -> list[str]:
+        """Take up what the store holds; return what has lost its transaction, one sentence each.
+
+        A message of a transaction that is lost is kept as undelivered: it must not leave without its transactionId.
+        """
+        losses: dict[str, str] = {}
         self.transactions = dict(sorted(snapshot.of(TRANSACTION).items()))
         for key, value in sorted(snapshot.of(SAMPLE).items()):
-            owner = self.transactions.get(key.rpartition("/")[0])
+            number = key.rpartition("/")[0]
+            owner = self.transactions.get(number)
             if owner is not None:
                 owner.samples.append(value)
+            else:
+                losses[number] = f"the transactionData of transaction {number}, which is lost, is dropped"
+                self._owner.emit(Save(SAMPLE.name, key, None))
         self._messages = deque(message for _key, message in sorted(snapshot.of(QUEUE).items()))
         self.undelivered = dict(sorted(snapshot.of(UNDELIVERED).items()))
         kept = (*self._messages, *self.undelivered.values())
         self._next = 1 + max((message.number for message in kept), default=0)
         self._owed = Counter(message.transaction for message in kept if message.transaction is not None)
+        for message in [each for each in self._messages if self._is_orphan(each)]:
+            losses[message.key] = (
+                f"{message.action} {message.key} has lost its transaction {message.transaction}, and with it the "
+                "transactionId: it is kept as undelivered"
+            )
+            self.give_up(message)
+        return list(losses.values())
+
+    def _is_orphan(self, message: Message) -> bool:
+        """Whether a message belongs to a transaction that is lost, whose id it does not bring along."""
+        is_known = message.transaction is None or message.transaction in self.transactions
+        return not is_known and "transactionId" not in message.payload
 
     def begin_life(self) -> None:
         """What earlier lives have left is complete: all that comes now bears the time of this one."""
@@ -295,6 +326,39 @@ class TransactionQueue:
                     transaction.ending.at_utc_s += step_s
                 self.save(transaction)
                 self.keep_samples(transaction, [wire.with_stamps_moved(each, step_s) for each in transaction.samples])
+
+    def is_earlier(self, key: str) -> bool:
+        """Whether a transaction began before the last restart."""
+        return key in self._earlier
+
+    def has_lost_stop(self, transaction: Transaction) -> bool:
+        """Whether the stop message of a transaction that has ended is neither here nor over."""
+        if transaction.stopped_utc_s is None or transaction.is_stop_over:
+            return False
+        kept = (*self._messages, *self.undelivered.values())
+        return not any(each.transaction == transaction.key and each.action == "StopTransaction" for each in kept)
+
+    def has_lost_id(self, message: Message) -> bool:
+        """Whether the head of the queue needs a transactionId that is lost.
+
+        The id is known before any other message of a transaction is sent: from StartTransaction.conf, or as -1.
+        """
+        if message.transaction is None or message.action == "StartTransaction":
+            return False
+        transaction = self.transactions.get(message.transaction)
+        if transaction is not None and transaction.transaction_id is not None:
+            return False
+        # What is told of a transaction after its end may bring its id along.
+        return "transactionId" not in message.payload
+
+    def payload_to_send(self, message: Message) -> str:
+        """Return the payload of a message with its transactionId, as far as that is known."""
+        transaction = self.transactions.get(message.transaction or "")
+        if message.action == "StartTransaction" or transaction is None or transaction.transaction_id is None:
+            return message.payload
+        is_transfer = message.action == "DataTransfer"
+        fill_in = wire.with_transaction_in_data if is_transfer else wire.with_transaction_id
+        return fill_in(message.payload, transaction.transaction_id)
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -336,11 +400,14 @@ class TransactionQueue:
         key = message.transaction
         if key is None:
             return
+        transaction = self.transactions.get(key)
         self._owed[key] -= 1
         if self._owed[key] > 0:
+            if message.action == "StopTransaction" and transaction is not None:
+                transaction.is_stop_over = True
+                self.save(transaction)
             return
         del self._owed[key]
-        transaction = self.transactions.get(key)
         if transaction is not None and transaction.is_ended:
             del self.transactions[key]
             self._owner.emit(Save(TRANSACTION.name, key, None))

@@ -89,6 +89,10 @@ class Transactions(FeatureProfile):
         running = [each for each in self.host.queue.transactions.values() if not each.is_ended]
         for transaction in sorted(running, key=lambda each: each.started_utc_s, reverse=True):
             self._recover(transaction, reason, snapshot, now_s)
+        for transaction in list(self.host.queue.transactions.values()):
+            if self.host.queue.has_lost_stop(transaction):
+                self.host.report_loss(f"the StopTransaction of transaction {transaction.key} was lost: it is queued again")
+                self._queue_stop(transaction, None)
         self._first_look.set(now_s + FIRST_LOOK_S)
 
     def _recover(self, transaction: Transaction, reason: str, snapshot: Snapshot, now_s: float) -> None:
@@ -241,19 +245,13 @@ class Transactions(FeatureProfile):
                 connector.free_cable(now_s)
 
     def _stop(self, transaction: Transaction, data: list[str] | None, at_utc_s: float, now_s: float) -> None:
-        """Queue the stop message of a transaction whose ending and register are fixed."""
+        """Queue the stop message of a transaction whose ending and register are fixed, and count the session."""
         host, ending, meter_stop_wh = self.host, transaction.ending, transaction.meter_stop_wh
         assert ending is not None
         assert meter_stop_wh is not None
         reason = ending.reason
-        request = call.StopTransaction(
-            meter_stop=meter_stop_wh,
-            timestamp=utc_text(at_utc_s),
-            transaction_id=None,  # type: ignore[arg-type]  # filled in when it is sent
-            reason=Reason(reason),
-            id_tag=ending.id_tag,
-        )
-        host.enqueue(request, transaction.key, data)
+        transaction.stopped_utc_s = at_utc_s
+        self._queue_stop(transaction, data)
         transaction.is_ended = True
         host.queue.drop_samples(transaction)
         host.transaction_settled(transaction, meter_stop_wh, reason, at_utc_s, now_s)
@@ -269,3 +267,17 @@ class Transactions(FeatureProfile):
                 meter_stop_wh - transaction.meter_start_wh,
             ),
         )
+
+    def _queue_stop(self, transaction: Transaction, data: list[str] | None) -> None:
+        ending, meter_stop_wh, stopped_utc_s = transaction.ending, transaction.meter_stop_wh, transaction.stopped_utc_s
+        assert ending is not None
+        assert meter_stop_wh is not None
+        assert stopped_utc_s is not None
+        request = call.StopTransaction(
+            meter_stop=meter_stop_wh,
+            timestamp=utc_text(stopped_utc_s),
+            transaction_id=None,  # type: ignore[arg-type]  # filled in when it is sent
+            reason=Reason(ending.reason),
+            id_tag=ending.id_tag,
+        )
+        self.host.enqueue(request, transaction.key, data)

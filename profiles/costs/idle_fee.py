@@ -102,7 +102,7 @@ class IdleFee(FeatureProfile):
 
     def clock_found(self, step_s: float, now_s: float) -> None:
         for key, owed in self._owed.items():
-            if key not in self._earlier:
+            if key not in self._earlier and not self.host.queue.is_earlier(key):
                 owed.ended_utc_s += step_s
                 self.host.save(UNPLUG.name, key, owed.body())
 
