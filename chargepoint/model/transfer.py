@@ -21,12 +21,14 @@ class Transferred:
     reason: str = ""
     """Of a failure, for the log; without secrets."""
     is_final: bool = False
-    """Of a failure: trying again cannot help."""
+    """Of a failure: trying again cannot help, until a person does something."""
+    is_impossible: bool = False
+    """Of a failure: no attempt could be made at all."""
     version: str | None = None
     """Of an installation: what BootNotification is to say from now on, None when that is not known here."""
     needs_restart: bool = False
     """Of an installation: it is in force after the next boot, which the charger makes now."""
 
 
-def failed(reason: str, *, is_final: bool = False) -> Transferred:
-    return Transferred(Outcome.FAILED, reason, is_final)
+def failed(reason: str, *, is_final: bool = False, is_impossible: bool = False) -> Transferred:
+    return Transferred(Outcome.FAILED, reason, is_final, is_impossible)

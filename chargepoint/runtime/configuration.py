@@ -33,6 +33,7 @@ from .assembly import ChargerPlan, roster_for
 from .backends import BACKENDS, Backend
 from .connection import LinkSettings
 from .control.admission import Admission, check_link
+from .file_hosts import FileHosts, problem_of
 from .mqtt.broker import NO_MQTT, PLAIN_PORT, TLS_PORT, Broker, has_mqtt, is_topic
 from .porter import NO_SFTP, FilePlan, FileTrust, has_sftp
 from .sections import (
@@ -389,7 +390,14 @@ def _check_roots(section: Section, ca_file: Path | None) -> None:
 
 
 def _trust(told: FilesSection, root: Section) -> FileTrust:
-    trust = FileTrust(ca_file=told.ca_file, known_hosts=told.known_hosts, sftp_key=told.sftp_key)
+    for number, entry in enumerate(told.hosts):
+        problem = problem_of(entry)
+        if problem is not None:
+            section = root.child("files")
+            node = section.node("hosts")
+            section.fail(node.value[number] if isinstance(node.value, list) else node, problem)
+    hosts = FileHosts(told.hosts)
+    trust = FileTrust(ca_file=told.ca_file, known_hosts=told.known_hosts, sftp_key=told.sftp_key, hosts=hosts)
     if trust.ca_file is not None:
         _check_roots(root.child("files"), trust.ca_file)
     for key in ("known_hosts", "sftp_key"):

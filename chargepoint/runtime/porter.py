@@ -23,11 +23,13 @@ from chargepoint.model.timebase import Timer, Timers
 from chargepoint.model.transfer import Outcome, Transferred, failed
 from profiles.firmware.diagnostics import KIND as DIAGNOSTICS
 
+from .file_hosts import ANYWHERE, FileHosts
 from .store import StoreError
 
 if TYPE_CHECKING:
     from .charger import Charger
     from .diagnostics import Recollection
+    from .transfer import TransferFailed
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class FileTrust:
     """Host keys for SFTP, in the format of OpenSSH; None is the user's ``~/.ssh/known_hosts``."""
     sftp_key: Path | None = None
     """A private key for SFTP, without a passphrase."""
+    hosts: FileHosts = ANYWHERE
+    """Where files may come from and go to."""
 
 
 DEFAULT_TRUST = FileTrust()
@@ -80,6 +84,8 @@ class FilePlan:
     """Silence of a peer after which a transfer has failed."""
     limit_s: float = 1800.0
     """Longest time of one transfer."""
+    failure_s: float = 30.0
+    """A real transfer that fails ends no earlier, so that its time does not tell whether a port answers."""
     largest_bytes: int = 512 * 1024 * 1024
     http_method: str = "PUT"
     """How diagnostics go to an HTTP server: PUT or POST."""
@@ -173,6 +179,10 @@ class SimulatedPorter:
         self._due.clear()
 
 
+def _failed(error: TransferFailed) -> Transferred:
+    return failed(str(error), is_final=error.is_final, is_impossible=error.is_impossible)
+
+
 Work = Callable[[threading.Event], Transferred]
 """What a thread does; the event is set when it is not wanted any more."""
 
@@ -220,7 +230,7 @@ class RealPorter:
             self._remove(errand.ref)
         elif isinstance(errand, Install):
             if plan.command:
-                self._start(errand.ref, lambda: lambda _is_unwanted: self._install(errand.ref))
+                self._start(errand.ref, lambda: lambda _is_unwanted: self._install(errand.ref), failure_s=0.0)
             elif plan.install_succeeds is not None:
                 self._pretended.carry(errand)
             else:
@@ -229,9 +239,11 @@ class RealPorter:
         elif (plan.upload_succeeds if errand.is_upload else plan.download_succeeds) is not None:
             self._pretended.carry(errand)
         elif errand.is_upload:
-            self._start(errand.ref, lambda: self._upload(errand))
+            self._start(errand.ref, lambda: self._upload(errand), failure_s=plan.failure_s)
         else:
-            self._start(errand.ref, lambda: lambda is_unwanted: self._download(errand, is_unwanted))
+            self._start(
+                errand.ref, lambda: lambda unwanted: self._download(errand, unwanted), failure_s=plan.failure_s
+            )
 
     def stop(self) -> None:
         self._pretended.stop()
@@ -258,8 +270,11 @@ class RealPorter:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 
-    def _start(self, ref: Ref, prepare: Callable[[], Work]) -> None:
-        """``prepare`` is called in the loop's thread when a slot is free, what it returns in a thread."""
+    def _start(self, ref: Ref, prepare: Callable[[], Work], *, failure_s: float) -> None:
+        """``prepare`` is called in the loop's thread when a slot is free, what it returns in a thread.
+
+        A failure is reported ``failure_s`` after the begin at the earliest.
+        """
         is_unwanted = self._unwanted[ref] = threading.Event()
 
         def begin() -> bool:
@@ -282,20 +297,25 @@ class RealPorter:
             return failed(f"internal error: {type(error).__name__}")
 
         def run(work: Work) -> None:
+            earliest_s = self._loop.time() + failure_s
             try:
                 ended = work(is_unwanted)
             except Exception as error:
                 ended = broken(error)
             try:
-                self._loop.call_soon_threadsafe(self._arrive, ref, is_unwanted, ended)
+                self._loop.call_soon_threadsafe(self._arrive, ref, is_unwanted, earliest_s, ended)
             except RuntimeError:
                 log.debug("the program ended before %s did", ref.kind, extra={"charger": self._charger.identity})
 
         self._slots.take(begin)
 
-    def _arrive(self, ref: Ref, is_unwanted: threading.Event, ended: Transferred) -> None:
+    def _arrive(self, ref: Ref, is_unwanted: threading.Event, earliest_s: float, ended: Transferred) -> None:
         self._slots.give_back()
-        self._tell(ref, is_unwanted, ended)
+        if ended.outcome is Outcome.FAILED and not ended.is_impossible and earliest_s > self._loop.time():
+            # A host that may not be used, one that does not answer and one that answers with an error end alike.
+            self._loop.call_at(earliest_s, self._tell, ref, is_unwanted, ended)
+        else:
+            self._tell(ref, is_unwanted, ended)
 
     def _tell(self, ref: Ref, is_unwanted: threading.Event, ended: Transferred) -> None:
         if is_unwanted.is_set() or self._unwanted.get(ref) is not is_unwanted:
@@ -313,7 +333,7 @@ class RealPorter:
             self._directory.mkdir(parents=True, exist_ok=True)
             transfer.download(order.url, self._file(order.ref), self._limits(is_unwanted), self._plan.trust)
         except transfer.TransferFailed as error:
-            return failed(str(error), is_final=error.is_final)
+            return _failed(error)
         except OSError as error:
             return failed(f"no place for the file: {error.strerror or type(error).__name__}")
         if is_unwanted.is_set():
@@ -337,7 +357,7 @@ class RealPorter:
                 limits, method = self._limits(is_unwanted), self._plan.http_method
                 transfer.upload(path, order.url, order.name, limits, method, self._plan.trust)
             except transfer.TransferFailed as error:
-                return failed(str(error), is_final=error.is_final)
+                return _failed(error)
             except OSError as error:
                 return failed(f"the archive cannot be written: {error.strerror or type(error).__name__}")
             finally:

@@ -254,13 +254,21 @@ class DiagnosticsSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesSection:
-    """Whom to trust when firmware is fetched and diagnostics are sent."""
+    """Which file servers are used and trusted when firmware is fetched and diagnostics are sent."""
 
     ca_file: Annotated[
         Path | None, Help("Roots for HTTPS and FTPS; those of the operating system if not given.", "files-ca.pem")
     ] = None
     known_hosts: Annotated[Path | None, Help("Host keys for SFTP; ~/.ssh/known_hosts if not given.", "hosts")] = None
     sftp_key: Annotated[Path | None, Help("A private key without passphrase, for SFTP.", "id_ed25519")] = None
+    hosts: Annotated[
+        tuple[str, ...],
+        Help(
+            "The only hosts that are used: names, *.DOMAIN, addresses, networks, * for all. If not given: all but this "
+            "machine, which has to be named by its address.",
+            "[files.example.com, 192.168.1.0/24]",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +337,7 @@ class File:
     simulation: Annotated[SimulationSection, Help("What only a simulated box has.")] = SimulationSection()
     firmware: Annotated[FirmwareSection, Help("UpdateFirmware: done, or pretended.")] = FirmwareSection()
     diagnostics: Annotated[DiagnosticsSection, Help("GetDiagnostics: done, or pretended.")] = DiagnosticsSection()
-    files: Annotated[FilesSection, Help("Whom to trust with files.")] = FilesSection()
+    files: Annotated[FilesSection, Help("Which file servers are used and trusted.")] = FilesSection()
     control: Annotated[ControlSection, Help("Verbs over HTTP, and the page.")] = ControlSection()
     data_transfer: Annotated[
         tuple[DataTransferSection, ...],

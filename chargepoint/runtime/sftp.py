@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from urllib.parse import unquote
 import asyncssh
 
 from .porter import FileTrust, Limits
-from .transfer import BLOCK, TransferFailed, Watch, Where
+from .transfer import BLOCK, TransferFailed, TransferImpossible, Watch, Where
 
 PORT = 22
 KNOWN_HOSTS = "~/.ssh/known_hosts"
@@ -85,10 +84,10 @@ def _path(where: Where) -> str:
 @asynccontextmanager
 async def _session(where: Where, limits: Limits, trust: FileTrust) -> AsyncIterator[asyncssh.SFTPClient]:
     if where.user is None:
-        raise TransferFailed("the location names no user: write sftp://user@host/path", is_final=True)
+        raise TransferImpossible("the location names no user: write sftp://user@host/path")
     known_hosts, keys = read_known_hosts(trust.known_hosts), read_keys(trust.sftp_key)
     # Not by the loop: it would look up the name in a thread that the program waits for at its end.
-    connected = socket.create_connection((where.host, where.port or PORT), limits.timeout_s)
+    connected = trust.hosts.connect(where.host, where.port or PORT, limits.timeout_s)
     connected.setblocking(False)
     try:
         async with asyncio.timeout(limits.timeout_s):

@@ -26,6 +26,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from hw.errors import ChargePointError
 
 from .address import AddressError, Tls
+from .file_hosts import FileHosts, HostRefused
 from .porter import DEFAULT_TRUST, NO_SFTP, FileTrust, Limits
 
 if TYPE_CHECKING:
@@ -38,11 +39,22 @@ NEVER_AGAIN = (400, 401, 403, 405, 410, 413)
 
 
 class TransferFailed(ChargePointError):
-    """A file did not arrive. ``is_final``: it never will."""
+    """A file did not arrive. ``is_final``: another attempt can only end the same way, until a person does something."""
+
+    is_impossible = False
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
         self.is_final = is_final
+
+
+class TransferImpossible(TransferFailed):
+    """Nothing was asked of any host: the location or this installation does not allow an attempt at all."""
+
+    is_impossible = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, is_final=True)
 
 
 class Where:
@@ -54,13 +66,13 @@ class Where:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError as error:
-            raise TransferFailed("the location is no URL: look at host and port", is_final=True) from error
+            raise TransferImpossible("the location is no URL: look at host and port") from error
         self.scheme = parts.scheme.lower()
         if self.scheme not in SCHEMES:
             problem = f"unsupported scheme {self.scheme or '(none)'}: use {', '.join(SCHEMES)}"
-            raise TransferFailed(problem, is_final=True)
+            raise TransferImpossible(problem)
         if not parts.hostname:
-            raise TransferFailed("the location names no host", is_final=True)
+            raise TransferImpossible("the location names no host")
         self.host = parts.hostname
         self.port = port
         self.path = parts.path
@@ -69,7 +81,7 @@ class Where:
         self.password = unquote(parts.password or "")
         if any(ord(letter) < 32 for letter in f"{self.host}{unquote(self.path)}{self.user}{self.password}"):
             # They would end a line of the protocol and begin one that nobody meant.
-            raise TransferFailed("the location holds control characters", is_final=True)
+            raise TransferImpossible("the location holds control characters")
 
     @property
     def netloc(self) -> str:
@@ -219,13 +231,51 @@ def _tls(trust: FileTrust) -> ssl.SSLContext:
 # --- HTTP -------------------------------------------------------------------------------------------------------------
 
 
+class _Http(urllib.request.HTTPHandler):
+    """Opens connections to hosts that may be used; `urllib` sends every redirect through here too."""
+
+    def __init__(self, trust: FileTrust) -> None:
+        super().__init__()
+        self._hosts = trust.hosts
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_connections(http.client.HTTPConnection, self._hosts, req), req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, trust: FileTrust) -> None:
+        self._tls = _tls(trust)
+        super().__init__(context=self._tls)
+        self._hosts = trust.hosts
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_connections(http.client.HTTPSConnection, self._hosts, req), req, context=self._tls)
+
+
+def _connections(kind: Any, hosts: FileHosts, request: urllib.request.Request) -> Any:
+    """Return what makes the connection for a request. One over a proxy of the environment goes to the proxy."""
+    target = urlsplit(request.full_url)
+    is_proxied = request.host.lower() != target.netloc.rpartition("@")[2].lower()
+    if is_proxied:
+        hosts.check(target.hostname or "")
+
+    def make(host: str, **options: Any) -> Any:
+        connection = kind(host, **options)
+        if not is_proxied:
+            # What `HTTPConnection.connect` opens its socket with; HTTPS wraps what it returns.
+            connection._create_connection = lambda at, timeout_s, _source: hosts.connect(at[0], at[1], timeout_s)
+        return connection
+
+    return make
+
+
 def _opener(trust: FileTrust) -> urllib.request.OpenerDirector:
     """Only HTTP and HTTPS: the ordinary opener would follow a redirect to FTP, and open files of this machine."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=_tls(trust)),
+        _Http(trust),
+        _Https(trust),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),
@@ -256,6 +306,18 @@ def _http_fetch(
 
 
 # --- FTP --------------------------------------------------------------------------------------------------------------
+
+
+def _connect(ftp: ftplib.FTP, where: Where, limits: Limits, trust: FileTrust) -> None:
+    """Open the control connection as `ftplib.FTP.connect` does, to a host that may be used.
+
+    Data connections go to the same address: what PASV names is not believed (`trust_server_pasv_ipv4_address`).
+    """
+    ftp.host = where.host
+    ftp.sock = trust.hosts.connect(where.host, where.port or ftplib.FTP_PORT, limits.timeout_s)
+    ftp.af = ftp.sock.family
+    ftp.file = ftp.sock.makefile("r", encoding=ftp.encoding)
+    ftp.welcome = ftp.getresp()
 
 
 class _FtpTls(ftplib.FTP_TLS):
@@ -313,7 +375,7 @@ def _ftp(where: Where, limits: Limits, trust: FileTrust) -> Iterator[ftplib.FTP]
     else:
         ftp = ftplib.FTP(timeout=limits.timeout_s)
     try:
-        ftp.connect(where.host, where.port or ftplib.FTP_PORT)
+        _connect(ftp, where, limits, trust)
         ftp.login(where.user or "", where.password)
         if isinstance(ftp, ftplib.FTP_TLS):
             ftp.prot_p()
@@ -361,7 +423,7 @@ def _sftp_installed() -> Iterator[None]:
     try:
         yield
     except ImportError:
-        raise TransferFailed(NO_SFTP, is_final=True) from None
+        raise TransferImpossible(NO_SFTP) from None
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -373,7 +435,12 @@ def _failures(where: Where) -> Iterator[None]:
     try:
         yield
     except TransferFailed as error:
-        raise TransferFailed(f"{where}: {where.without_password(str(error))}", is_final=error.is_final) from None
+        told = f"{where}: {where.without_password(str(error))}"
+        if isinstance(error, TransferImpossible):
+            raise TransferImpossible(told) from None
+        raise TransferFailed(told, is_final=error.is_final) from None
+    except HostRefused as error:
+        raise TransferFailed(f"{where}: {error}") from None
     except urllib.error.HTTPError as error:
         error.close()
         raise TransferFailed(f"{where}: HTTP {error.code}", is_final=error.code in NEVER_AGAIN) from None

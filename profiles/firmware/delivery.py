@@ -32,6 +32,8 @@ class Parcel:
     since_utc_s: float | None = None
     until_utc_s: float | None = None
     attempts: int = 0
+    is_ordered: bool = False
+    """The central system said how many retries there are."""
 
     def body(self) -> dict[str, Any]:
         """Return it as plain values for the store."""
@@ -95,11 +97,22 @@ class Delivery:
         if parcel is None or not self._deadline.is_set or ref != self._ref(parcel):
             return
         self._deadline.clear()
-        if ended.outcome is Outcome.FAILED and not ended.is_final and parcel.attempts <= parcel.retries:
+        if ended.outcome is Outcome.FAILED and self._is_retried(parcel, ended):
             self._host.log.info("%s: %s; again in %d s", self._kind, ended.reason, parcel.interval_s)
             self._retry.set_after(max(1, parcel.interval_s))
             return
         self._end(ended, now_s)
+
+    @staticmethod
+    def _is_retried(parcel: Parcel, ended: Transferred) -> bool:
+        """6.25 and 6.55 with erratum 3.50: `retries` is how often the charge point must retry before it gives up.
+
+        Where the request has none, it is left to us, and what can only end the same way is not tried again. A location
+        with which no attempt can be made, such as one of an unknown scheme, has nothing that could be tried again.
+        """
+        if parcel.attempts > parcel.retries or ended.is_impossible:
+            return False
+        return parcel.is_ordered or not ended.is_final
 
     def _ref(self, parcel: Parcel) -> Ref:
         return Ref(self._kind, f"{parcel.key}.{parcel.attempts}")

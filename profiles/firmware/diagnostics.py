@@ -76,6 +76,7 @@ class Diagnostics(FeatureProfile):
             key=host.new_message_id(),
             url=request.location,
             retries=RETRIES if request.retries is None else max(0, request.retries),
+            is_ordered=request.retries is not None,
             interval_s=RETRY_INTERVAL_S if request.retry_interval is None else max(0, request.retry_interval),
             name=self._file_name(now_utc_s),
             is_upload=True,

@@ -172,6 +172,7 @@ class Update(FeatureProfile):
             key=self.host.new_message_id(),
             url=request.location,
             retries=RETRIES if request.retries is None else max(0, request.retries),
+            is_ordered=request.retries is not None,
             interval_s=RETRY_INTERVAL_S if request.retry_interval is None else max(0, request.retry_interval),
             since_utc_s=utc_seconds(request.retrieve_date),
         )

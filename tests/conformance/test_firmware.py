@@ -16,7 +16,7 @@ from chargepoint.runtime.porter import FilePlan
 from tests.conformance.charge_point import ChargePointUnderTest
 from tests.conformance.states import charging
 from tests.conformance.tool import Tool, message, under_test
-from tests.runtime.file_servers import ftp, web
+from tests.runtime.file_servers import LOCAL, ftp, web
 
 USER = "box:s3%3Acret%40x@"
 MAGIC = b"WALL"
@@ -25,7 +25,7 @@ INSTALLER = f"import pathlib, sys; sys.exit(not pathlib.Path(sys.argv[1]).read_b
 
 
 def files(tmp_path: Path) -> FilePlan:
-    """Everything is real."""
+    """Everything is real; the servers are on this machine."""
     return FilePlan(
         download_succeeds=None,
         upload_succeeds=None,
@@ -33,6 +33,8 @@ def files(tmp_path: Path) -> FilePlan:
         version="2.1.0",
         command=(sys.executable, "-c", INSTALLER),
         directory=tmp_path / "files",
+        trust=LOCAL,
+        failure_s=0.5,
     )
 
 

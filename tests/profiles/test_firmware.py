@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from chargepoint.model.outbox import StartTransfer
 from chargepoint.model.timebase import utc_text
+from chargepoint.model.transfer import Transferred, failed
 from chargepoint.runtime.porter import FilePlan, version_in
 from tests.world import EPOCH_UTC_S, SILENCE, World
 
@@ -100,6 +102,43 @@ def test_a_download_is_tried_again_as_often_as_asked(retries: int, lasts_s: floa
     world = update(box(download_succeeds=False), retries=retries, retryInterval=100).run(lasts_s - 1)
     assert firmware(world) == ["Downloading"]
     assert firmware(world.run(2)) == ["Downloading", "DownloadFailed"]
+
+
+REFUSED = failed("HTTP 401", is_final=True)
+IMPOSSIBLE = failed("unsupported scheme", is_final=True, is_impossible=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "more", "attempts"),
+    [
+        (failed("no answer"), {"retries": 2}, 3),
+        (REFUSED, {"retries": 2}, 3),
+        (REFUSED, {"retries": 0}, 1),
+        (REFUSED, {}, 1),
+        (IMPOSSIBLE, {"retries": 2}, 1),
+    ],
+)
+@pytest.mark.parametrize("action", ["UpdateFirmware", "GetDiagnostics"])
+def test_the_retries_of_the_central_system_are_obeyed(
+    action: str, end: Transferred, more: dict[str, int], attempts: int
+) -> None:
+    """This specifies how many times Charge Point must retry to upload the diagnostics before giving up (6.25, erratum
+    3.50). If this field is not present, it is left to Charge Point to decide how many times it wants to retry.
+
+    Left to us [D]: what another attempt cannot change is not tried again. Never tried again: what cannot be tried.
+    """
+    world = box()
+    begun: list[Any] = []
+    world.charger.porter.carry = begun.append  # type: ignore[assignment,method-assign]
+    date = {} if action == "GetDiagnostics" else {"retrieveDate": utc_text(EPOCH_UTC_S)}
+    world.ask(action, location=URL, retryInterval=10, **date, **more)
+    for _each in range(5):
+        if isinstance(begun[-1], StartTransfer):
+            world.charger.on_transfer(begun[-1].ref, end)
+        world.run(11)
+    assert len([errand for errand in begun if isinstance(errand, StartTransfer)]) == attempts
+    told = firmware(world) if action == "UpdateFirmware" else diagnostics(world)
+    assert told == (["Downloading", "DownloadFailed"] if action == "UpdateFirmware" else ["Uploading", "UploadFailed"])
 
 
 def test_without_numbers_the_box_tries_three_times_more() -> None:

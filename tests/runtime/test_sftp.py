@@ -19,7 +19,7 @@ from chargepoint.runtime.porter import FileTrust, Limits, protocols
 from chargepoint.runtime.transfer import TransferFailed, download, upload
 from hw.loader import plan_board
 from profiles import ALL
-from tests.runtime.file_servers import IMAGE, LIMITS, USER, Ssh, refusal, sftp
+from tests.runtime.file_servers import IMAGE, LIMITS, LOCAL, USER, Ssh, refusal, sftp
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def site(served: Path) -> Iterator[Ssh]:
 def trust(site: Ssh, tmp_path: Path) -> FileTrust:
     """The server is known."""
     (tmp_path / "hosts").write_bytes(site.known_hosts())
-    return FileTrust(known_hosts=tmp_path / "hosts")
+    return replace(LOCAL, known_hosts=tmp_path / "hosts")
 
 
 def url(site: Ssh, path: str, user: str = USER) -> str:
@@ -88,7 +88,7 @@ def test_a_private_key_opens_the_door(site: Ssh, trust: FileTrust, here: Path, t
 
 def test_the_known_hosts_of_the_user_count(site: Ssh, here: Path, home: Path) -> None:
     (home / ".ssh" / "known_hosts").write_bytes(site.known_hosts())
-    download(url(site, "/fw%202.bin"), here / "image", LIMITS)
+    download(url(site, "/fw%202.bin"), here / "image", LIMITS, trust=LOCAL)
     assert (here / "image").read_bytes() == IMAGE
 
 
@@ -105,7 +105,7 @@ def test_nothing_else_of_the_user_counts(site: Ssh, here: Path, home: Path) -> N
 def test_an_unknown_server_is_refused(site: Ssh, trust: FileTrust, here: Path) -> None:
     assert trust.known_hosts is not None
     trust.known_hosts.write_bytes(b"")
-    for given, name in ((trust, trust.known_hosts), (FileTrust(), "~/.ssh/known_hosts")):
+    for given, name in ((trust, trust.known_hosts), (LOCAL, "~/.ssh/known_hosts")):
         error = refusal(url(site, "/fw%202.bin"), here / "image", trust=given)
         assert f"the host key is not in {name}: fetch it with `ssh-keyscan -p {site.port} 127.0.0.1`" in str(error)
         assert error.is_final
@@ -227,9 +227,9 @@ def test_a_server_that_is_silent_or_gone_is_said(here: Path) -> None:
 @pytest.mark.parametrize("setting", ["known_hosts", "sftp_key"])
 def test_a_file_that_cannot_be_used_is_said(here: Path, tmp_path: Path, setting: str) -> None:
     path = tmp_path / "bad"
-    missing = refusal("sftp://u@127.0.0.1:1/x", here / "image", trust=FileTrust(**{setting: path}))
+    missing = refusal("sftp://u@127.0.0.1:1/x", here / "image", trust=FileTrust(**{setting: path}, hosts=LOCAL.hosts))
     path.write_text("@nothing\n")
-    useless = refusal("sftp://u@127.0.0.1:1/x", here / "image", trust=FileTrust(**{setting: path}))
+    useless = refusal("sftp://u@127.0.0.1:1/x", here / "image", trust=FileTrust(**{setting: path}, hosts=LOCAL.hosts))
     assert f"{setting}: {path} cannot be read: No such file or directory" in str(missing)
     assert f"{setting}: {path} cannot be used: " in str(useless)
     assert (missing.is_final, useless.is_final) == (True, True)

@@ -10,6 +10,7 @@ import ssl
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -24,13 +25,13 @@ import trustme
 
 from chargepoint.runtime.configuration import REAL_FILES
 from chargepoint.runtime.diagnostics import Recollection
-from chargepoint.runtime.porter import AT_ONCE, FilePlan, FileTrust, Limits, Slots
+from chargepoint.runtime.porter import AT_ONCE, FilePlan, Limits, Slots
 from chargepoint.runtime.secrecy import masked_text
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from chargepoint.runtime.transfer import TransferFailed, download, upload
 from tests.runtime.desk import Desk, seat, until
-from tests.runtime.file_servers import IMAGE, LIMITS, USER, Web, ftp, refusal, secure_ftp, web
+from tests.runtime.file_servers import IMAGE, LIMITS, LOCAL, USER, Web, ftp, refusal, secure_ftp, web
 
 
 @pytest.fixture
@@ -44,19 +45,19 @@ def site() -> Iterator[Web]:
 
 
 def test_a_file_comes_by_http(site: Web, tmp_path: Path) -> None:
-    download(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", LIMITS)
+    download(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", LIMITS, trust=LOCAL)
     assert (tmp_path / "image").read_bytes() == IMAGE
     assert [path.name for path in tmp_path.iterdir()] == ["image"]
 
 
 def test_user_and_password_of_the_url_are_sent_as_basic(site: Web, tmp_path: Path) -> None:
-    download(site.url("/fw/wall-2.1.0.bin", "box:s3%3Acret%40x@"), tmp_path / "image", LIMITS)
+    download(site.url("/fw/wall-2.1.0.bin", "box:s3%3Acret%40x@"), tmp_path / "image", LIMITS, trust=LOCAL)
     assert site.asked == [("GET", "/fw/wall-2.1.0.bin", "Basic Ym94OnMzOmNyZXRAeA==")]
 
 
 def test_a_redirect_is_followed_without_the_password(site: Web, tmp_path: Path) -> None:
     site.redirects["/old"] = site.url("/fw/wall-2.1.0.bin")
-    download(site.url("/old", "a:b@"), tmp_path / "image", LIMITS)
+    download(site.url("/old", "a:b@"), tmp_path / "image", LIMITS, trust=LOCAL)
     assert [header for _method, _path, header in site.asked] == ["Basic YTpi", None]
 
 
@@ -115,7 +116,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(
     """After a power cut, what is called firmware is whole; the store says that it was fetched."""
     seen = []
     monkeypatch.setattr("os.fsync", lambda _descriptor: seen.append([path.name for path in tmp_path.iterdir()]))
-    download(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", LIMITS)
+    download(site.url("/fw/wall-2.1.0.bin"), tmp_path / "image", LIMITS, trust=LOCAL)
     assert seen == [["image.part"], ["image"]]
 
 
@@ -154,7 +155,7 @@ def test_a_bad_location_is_refused_for_good(tmp_path: Path, url: str, why: str) 
 def test_a_file_goes_into_a_directory_by_http(site: Web, tmp_path: Path, method: str) -> None:
     """location (directory) where the diagnostics file shall be uploaded to (6.25)."""
     (tmp_path / "a").write_bytes(IMAGE)
-    upload(tmp_path / "a", site.url("/in/"), "d.tar.gz", LIMITS, method)
+    upload(tmp_path / "a", site.url("/in/"), "d.tar.gz", LIMITS, method, trust=LOCAL)
     assert site.taken == {"/in/d.tar.gz": IMAGE}
     assert site.asked[0][0] == method
 
@@ -163,7 +164,7 @@ def test_an_upload_that_is_refused_is_said(site: Web, tmp_path: Path) -> None:
     site.status["/in/d"] = 507
     (tmp_path / "a").write_bytes(b"x")
     with pytest.raises(TransferFailed, match="HTTP 507"):
-        upload(tmp_path / "a", site.url("/in"), "d", LIMITS)
+        upload(tmp_path / "a", site.url("/in"), "d", LIMITS, trust=LOCAL)
 
 
 # --- FTP --------------------------------------------------------------------------------------------------------------
@@ -176,9 +177,9 @@ def test_files_come_and_go_by_ftp(tmp_path: Path) -> None:
     (served / "fw.bin").write_bytes(IMAGE)
     with ftp(served) as port:
         root = f"ftp://{USER}127.0.0.1:{port}"
-        download(f"{root}/fw.bin", here / "image", LIMITS)
-        upload(here / "image", f"{root}/in/", "d.tar.gz", LIMITS)
-        upload(here / "image", root, "e.tar.gz", LIMITS)
+        download(f"{root}/fw.bin", here / "image", LIMITS, trust=LOCAL)
+        upload(here / "image", f"{root}/in/", "d.tar.gz", LIMITS, trust=LOCAL)
+        upload(here / "image", root, "e.tar.gz", LIMITS, trust=LOCAL)
     assert (here / "image").read_bytes() == IMAGE
     assert (served / "in" / "d.tar.gz").read_bytes() == IMAGE
     assert (served / "e.tar.gz").read_bytes() == IMAGE
@@ -209,7 +210,7 @@ class Roots:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._authority = trustme.CA()
-        self.ours, self.other = FileTrust(ca_file=folder / "ca.pem"), FileTrust(ca_file=folder / "other.pem")
+        self.ours, self.other = replace(LOCAL, ca_file=folder / "ca.pem"), replace(LOCAL, ca_file=folder / "other.pem")
         assert self.ours.ca_file is not None
         assert self.other.ca_file is not None
         self._authority.cert_pem.write_to_path(self.ours.ca_file)
@@ -293,7 +294,7 @@ def test_without_a_ca_file_the_roots_of_the_system_count(roots: Roots, here: Pat
 
 
 def test_a_ca_file_that_is_gone_is_said(here: Path, tmp_path: Path) -> None:
-    error = refusal("https://127.0.0.1:1/x", here / "image", trust=FileTrust(ca_file=tmp_path / "no.pem"))
+    error = refusal("https://127.0.0.1:1/x", here / "image", trust=replace(LOCAL, ca_file=tmp_path / "no.pem"))
     assert "ca_file: " in str(error)
     assert "no.pem cannot be read" in str(error)
     assert error.is_final
@@ -343,7 +344,7 @@ async def run_charger(tmp_path: Path, **files: Any) -> tuple[Site, Desk, Recolle
     here = Site(Store(None, Durability.RELAXED))
     recollection = Recollection()
     options = {name: getattr(REAL_FILES, name) for name in ("download_succeeds", "upload_succeeds", "install_succeeds")}
-    plan = FilePlan(**{**options, "directory": tmp_path / "files", **files})
+    plan = FilePlan(**{**options, "directory": tmp_path / "files", "trust": LOCAL, "failure_s": 0.0, **files})
     keys = {"HeartbeatInterval": "77"}
     charger, desk = seat(here, files=plan, recollection=recollection, keys=keys, reset_down_s=0.0)
     charger.on_rebuilt = (recollection.watch,)
@@ -404,7 +405,7 @@ async def test_thousands_that_are_asked_at_once_take_turns(site: Web, tmp_path: 
     """A thread each would be the end of the process; those that wait hold no archive either."""
     site.gate = threading.Event()
     here = Site(Store(None, Durability.RELAXED))
-    plan = FilePlan(download_succeeds=None, install_s=0.0)
+    plan = FilePlan(download_succeeds=None, install_s=0.0, trust=LOCAL)
     boxes = [
         seat(here, f"CP{number}", files=replace(plan, directory=tmp_path / f"{number}"), reset_down_s=0.0)
         for number in range(AT_ONCE + 4)
@@ -492,6 +493,28 @@ async def test_files_are_trusted_as_the_plan_says(roots: Roots, tmp_path: Path) 
         ask(desk, "GetDiagnostics", location=site.url("/in"), retries=0)
         await until(lambda: "Uploaded" in statuses(desk, "Diagnostics"), "Uploaded")
         await here.close()
+
+
+@pytest.mark.parametrize("where", ["refused", "unreachable", "not there", "no name"])
+async def test_a_transfer_that_fails_takes_as_long_whatever_the_reason(site: Web, tmp_path: Path, where: str) -> None:
+    """A central system that may name any URL must not learn from status or time which ports answer ([D])."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        closed = server.getsockname()[1]
+    url = {
+        "refused": f"http://127.0.0.2:{site.port}/fw/wall-2.1.0.bin",
+        "unreachable": f"http://127.0.0.1:{closed}/x",
+        "not there": site.url("/missing"),
+        "no name": "http://no-such-host.invalid/x",
+    }[where]
+    site.status["/missing"] = 404
+    here, desk, _ = await run_charger(tmp_path, failure_s=0.6)
+    begun_s = time.monotonic()
+    ask(desk, "UpdateFirmware", location=url, retrieveDate="2020-01-01T00:00:00Z", retries=0)
+    await until(lambda: "DownloadFailed" in statuses(desk, "Firmware"), "DownloadFailed")
+    assert 0.6 <= time.monotonic() - begun_s < 1.2
+    assert statuses(desk, "Firmware") == ["Downloading", "DownloadFailed"]
+    assert [path for _method, path, _header in site.asked] == (["/missing"] if where == "not there" else [])
+    await here.close()
 
 
 async def test_diagnostics_are_an_archive_masked_text(site: Web, tmp_path: Path) -> None:
