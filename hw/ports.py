@@ -285,6 +285,10 @@ class Hands(Protocol):
         """Whether the car is connected at both ends of the cable."""
 
     @property
+    def is_pulling(self) -> bool:
+        """Whether the cable is out of the car, and its plug is locked in the socket and comes out when the lock opens."""
+
+    @property
     def broken(self) -> Sequence[str]:
         """What of `causes` is broken now."""
 
@@ -292,7 +296,7 @@ class Hands(Protocol):
         """Connect the car: cable into the socket (if there is one) and into the car."""
 
     def unplug(self, now_s: float) -> None:
-        """Take the cable out at both ends; a locked socket keeps its end and only the car's end comes out."""
+        """Take the cable out at both ends; the end in a locked socket comes out as soon as the lock opens."""
 
     def unplug_car(self, now_s: float) -> None:
         """Take the cable out at the car's end only."""

@@ -23,6 +23,8 @@ class Cable:
     is_locked: bool = False
     is_jammed: bool = False
     wants_locked: bool = False
+    is_pulled: bool = False
+    """Somebody pulls at the locked plug: it comes out of the socket as soon as the lock opens."""
     due_s: float = inf
 
     def __post_init__(self) -> None:
@@ -47,14 +49,16 @@ class Cable:
 
     def plug_in(self) -> None:
         """Both ends in."""
+        self.is_pulled = False
         self.is_in_box = True
         self.is_in_car = True
 
     def unplug(self) -> None:
-        """Both ends out; a tethered cable stays, and so does a locked plug."""
+        """Both ends out; a tethered cable stays in the box, and a locked plug in the socket until the lock opens."""
         self.is_in_car = False
-        if self.kind is CableKind.SOCKET and not self.is_locked:
-            self.is_in_box = False
+        if self.kind is CableKind.SOCKET and self.is_in_box:
+            self.is_pulled = self.is_locked
+            self.is_in_box = self.is_locked
 
     def drive_lock(self, locked: bool, now_s: float) -> None:
         """Start the lock's motor."""
@@ -62,7 +66,7 @@ class Cable:
         self.due_s = now_s + self.motor_s
 
     def step(self, *, is_blocked: bool) -> None:
-        """The motor has stopped: the lock is where it was sent, or jammed.
+        """The motor has stopped: the lock is where it was sent, or jammed; a plug that is pulled at may come out.
 
         A bolt does not find the plug's hole when the plug is missing, and nothing moves when ``is_blocked``.
         """
@@ -71,3 +75,5 @@ class Cable:
         if can_move:
             self.is_locked = self.wants_locked
         self.is_jammed = self.is_locked != self.wants_locked
+        if self.is_pulled and not self.is_locked:
+            self.is_pulled = self.is_in_box = False

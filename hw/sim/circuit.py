@@ -124,6 +124,7 @@ class Circuit:
             "in_box": self.cable.is_in_box,
             "in_car": self.cable.is_in_car,
             "locked": self.cable.is_locked,
+            "pulled": self.cable.is_pulled,
             "cable_a": self.cable.rating_a,
             "register_wh": self.register.snapshot(),
             "causes": sorted(self._causes),
@@ -139,6 +140,7 @@ class Circuit:
         self.cable.is_in_box = bool(saved["in_box"])
         self.cable.is_in_car = bool(saved["in_car"])
         self.cable.is_locked = self.cable.wants_locked = bool(saved["locked"])
+        self.cable.is_pulled = bool(saved.get("pulled", False))
         register, causes, car = saved["register_wh"], saved["causes"], saved["car"]
         if isinstance(register, Sequence):
             self.register.restore([float(wh) for wh in register])
@@ -208,7 +210,7 @@ class Circuit:
             self._show_pilot(now_s)
 
     def unplug(self, now_s: float, *, car_only: bool = False) -> None:
-        """Take the cable out of the car, and out of the box unless it is locked there."""
+        """Take the cable out of the car, and out of the box: at once, or when the lock opens."""
         self._bring_to(now_s)
         if car_only:
             self.cable.is_in_car = False

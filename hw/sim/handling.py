@@ -69,6 +69,11 @@ class SimulatedHands(_View):
         return self._circuit.cable.is_in_box and self._circuit.cable.is_in_car
 
     @property
+    def is_pulling(self) -> bool:
+        """Whether the cable is out of the car, and its plug is locked in the socket and comes out when the lock opens."""
+        return self._circuit.cable.is_pulled
+
+    @property
     def broken(self) -> Sequence[str]:
         """What of `causes` is broken now."""
         car = self._circuit.car

@@ -687,3 +687,14 @@ def test_a_meter_that_fails_does_not_hide_the_state(bench: Bench, monkeypatch: p
 
     monkeypatch.setattr(type(bench.world.charger.board.outlet(1).meter), "peek", fail)
     assert bench.do("state")["id"] == "CP1"
+
+
+def test_unplugging_at_a_locked_socket_is_answered_with_what_will_happen() -> None:
+    """5.18, 4.10: the lock opens with the end of the transaction; the plug comes out then, without a second unplug."""
+    bench = Bench(World(board=SOCKET).configure(StopTransactionOnEVSideDisconnect="false").charge())
+    answer = bench.do("unplug", 30)
+    locked = "the plug is locked in the socket of connector 1 and comes out as soon as the lock opens"
+    assert (answer, bench.outlet()["status"]) == ({"done": f"unplugged from the car; {locked}"}, "SuspendedEV")
+    assert bench.do("unplug") == {"done": locked}
+    bench.do("swipe", 30, tag="A1")
+    assert bench.outlet()["status"] == "Available"

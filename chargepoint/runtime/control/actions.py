@@ -56,7 +56,7 @@ def plug_in(charger: Charger, connector: int, *, asks: bool | None = None, cable
 
 
 def unplug(charger: Charger, connector: int) -> None:
-    """Take the cable out at both ends; a locked socket keeps its end."""
+    """Take the cable out at both ends; the end in a locked socket comes out as soon as the lock opens."""
     _handle(charger, connector, lambda hands, now_s: hands.unplug(now_s))
 
 

@@ -202,9 +202,13 @@ class AtConnector(Arguments):
 
 @command
 def unplug(charger: Charger, clock: RunningClock, told: AtConnector) -> CommandResult:
-    """Take the cable out at both ends; a locked socket keeps its end."""
-    was_plugged = actions.hands_of(charger.board, told.connector).is_plugged
+    """Take the cable out at both ends; the end in a locked socket comes out as soon as the lock opens."""
+    hands = actions.hands_of(charger.board, told.connector)
+    was_plugged = hands.is_plugged
     actions.unplug(charger, told.connector)
+    if hands.is_pulling:
+        locked = f"the plug is locked in the socket of connector {told.connector} and comes out as soon as the lock opens"
+        return CommandResult(done=f"unplugged from the car; {locked}" if was_plugged else locked)
     return CommandResult(done=f"{'unplugged' if was_plugged else 'nothing was plugged in'} at connector {told.connector}")
 
 

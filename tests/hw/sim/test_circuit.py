@@ -80,6 +80,39 @@ def test_lock_reports_when_its_motor_stopped(bench_with, plugged, cause, locked,
     assert bench.all(LockSeen)[-1] == LockSeen(1, locked, jammed)
 
 
+def locked_and_unplugged(bench_with):
+    bench = bench_with(socket=True).plug()
+    bench.outlet.lock.set_locked(True, bench.now_s)
+    bench.run(1)
+    bench.hands.unplug(bench.now_s)
+    return bench.run(60)
+
+
+def test_the_plug_comes_out_as_soon_as_the_lock_opens(bench_with):
+    """The end in a locked socket comes out as soon as the lock opens (hw.ports.Hands.unplug)."""
+    bench = locked_and_unplugged(bench_with)
+    before = (bench.hands.is_pulling, bench.all(ProximitySeen)[-1].reading.ohms)
+    bench.outlet.lock.set_locked(False, bench.now_s)
+    bench.run(0.31)
+    assert (before, bench.hands.is_pulling, bench.all(ProximitySeen)[-1].reading.ohms) == ((True, 220.0), False, None)
+
+
+def test_nobody_pulls_any_more_at_a_cable_that_was_plugged_in_again(bench_with):
+    """Who plugs in wants to charge: the lock that opens later lets go of nothing."""
+    bench = locked_and_unplugged(bench_with).plug()
+    bench.outlet.lock.set_locked(False, bench.now_s)
+    bench.run(1)
+    assert (bench.hands.is_plugged, bench.hands.is_pulling) == (True, False)
+
+
+def test_the_pulling_outlasts_a_power_cut(bench_with):
+    """People are part of the hardware that a snapshot keeps."""
+    saved = locked_and_unplugged(bench_with).board.snapshot()
+    after = bench_with(socket=True)
+    after.board.restore(saved, after.now_s)
+    assert after.hands.is_pulling
+
+
 def test_locked_socket_keeps_its_end_of_the_cable(bench_with):
     """A locked socket keeps its end and only the car's end comes out (hw.ports.Hands.unplug)."""
     bench = bench_with(socket=True).plug()
