@@ -259,7 +259,9 @@ class RoughWire(TestLink):
         if self._outstanding is not None and self._outstanding[0] == frame[1]:
             self._outstanding = None
             if not is_result:
-                self._storm.bookkeeper.failed(frame[1])
+                # SecurityError may say that the peer accepts nobody before BootNotification (OCPP-J erratum 3.10): then
+                # it has not looked at the message.
+                self._storm.bookkeeper.failed(frame[1], is_sure=frame[2] != "SecurityError")
         if is_result and frame[1] in self._asked:
             self._storm.bookkeeper.answered(frame[1], frame[2])
 
@@ -380,7 +382,7 @@ class Bookkeeper:
         """Close frames on a message: attempts, unless one on a Heartbeat followed, or within the first hour."""
         self._just_failed: list[str] = []
         self._unsure: Counter[str] = Counter()
-        """Failures in the moment of a power cut, of which nothing may be left."""
+        """Failures that may not count: in the moment of a power cut, or by SecurityError."""
         self._last_told = ""
         self._resting: dict[int, set[int]] = {}
         """Registers in whole Wh that an outlet showed while its contactor was open."""
@@ -440,9 +442,10 @@ class Bookkeeper:
         elif message is not None and code in BLAMING:
             self._closes[message] += 1
 
-    def failed(self, message_id: str) -> None:
-        """A call failed on a wire that lives."""
+    def failed(self, message_id: str, *, is_sure: bool = True) -> None:
+        """A call failed on a wire that lives; it is not sure that this counts as an attempt."""
         if message_id in self._message_of:
+            self._unsure[self._message_of[message_id]] += not is_sure
             self._just_failed.append(self._message_of[message_id])
             self._failures[self._message_of[message_id]] += 1
 

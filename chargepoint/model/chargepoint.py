@@ -187,6 +187,7 @@ class ChargePoint:
         if is_open:
             self.session.opened(now_s)
             self._tell("link_opened", now_s)
+            self.session.begin(now_s)
         else:
             self.session.closed(peer_code, now_s)
             self._tell("link_closed", now_s)
@@ -549,6 +550,7 @@ class ChargePoint:
     def registered(self, now_s: float) -> None:
         """BootNotification was accepted: tell everybody."""
         self._tell("registered", now_s)
+        self._tell("booted", now_s)
 
     def clock_found(self, step_s: float, now_s: float) -> None:
         """The calendar was set for the first time, by ``step_s``: what was stamped before moves with it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ class Connector:
         "_is_left_by_car",
         "_restart",
         "_seen_pilot",
+        "_until_stopped",
         "_was_connected",
         "authorisation",
         "cable_rating_a",
@@ -101,6 +103,7 @@ class Connector:
         self._is_left_by_car = False
         self._granted = Limit(0.0, "")
         self._seen_pilot: tuple[str, float, bool] | None = None
+        self._until_stopped: ChargePointStatus | None = None
         self._deadline = Alarm(host.timers, self._too_late)
         self._restart: RestartEnd | None = None
 
@@ -191,14 +194,14 @@ class Connector:
     def situation(self) -> Situation:
         return Situation(
             has_fault=self.has_fault,
+            until_stopped=self._until_stopped,
             in_transaction=self.is_charging,
             is_offering=self._granted.amps >= MINIMUM_A,
             car_asks=self.supply.car_asks,
             is_operative=self.is_operative and not (self.is_withdrawn and self.is_at_rest),
             is_authorised=self.state in (SessionState.AUTHORISED, SessionState.LOCKING, SessionState.STARTING),
             is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED)
-            and self.is_occupied
-            and not self._lost_power,
+            and not (self._lost_power and self.is_plugged),
             is_reserved=self.is_reserved,
             is_plugged=self.is_plugged,
         )
@@ -246,6 +249,8 @@ class Connector:
             self._left(now_s)
         if came:
             self.host.car_came(self, now_s)
+        elif self.is_vacant and self.state == SessionState.FINISHED and self.outlet.cable is CableKind.TETHERED:
+            self._vacated(now_s)  # the first look after a start: the car left while the power was off
         if self.transaction is not None:
             self.transaction.count(self.supply.is_closed, now_s)
         if not self.supply.is_closed:
@@ -259,9 +264,9 @@ class Connector:
             rating_a = cable_rating_for_ohms(reading.ohms)
         self.has_cable = rating_a is not None
         self.cable_rating_a = rating_a
-        self.trouble(Trouble.PROXIMITY, rating_a == 0.0, now_s)
         if not self.has_cable and not self._was_connected:
-            self._vacated(now_s)
+            self._vacated(now_s)  # before a fault that ends: without the session the status is another one
+        self.trouble(Trouble.PROXIMITY, rating_a == 0.0, now_s)
         self._proceed(now_s)
 
     def on_relay(self, closed: bool, now_s: float) -> None:
@@ -463,9 +468,10 @@ class Connector:
 
     def end(self, reason: str, id_tag: str | None, now_s: float) -> bool:
         """End the transaction for ``reason``; return whether there was one to end. The first reason stands."""
-        transaction = self.transaction
+        transaction, status = self.transaction, status_of(replace(self.situation, has_fault=False))
         if transaction is None or not SESSION_TABLE.fire(self, "end"):
             return False
+        self._until_stopped = status
         transaction.ending = Ending(reason, self.host.calendar.utc_s(now_s), id_tag)
         self._is_left_by_car = reason == "EVDisconnected"
         self.host.queue.save(transaction)
@@ -543,6 +549,7 @@ class Connector:
         transaction = self.transaction
         if transaction is None or transaction.ending is None or not SESSION_TABLE.fire(self, "settle"):
             return
+        self._until_stopped = None
         self._deadline.clear()
         self.meter.rest()
         transaction.count(False, now_s)

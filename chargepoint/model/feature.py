@@ -93,7 +93,10 @@ class FeatureProfile:
         """The socket is gone."""
 
     def registered(self, now_s: float) -> None:
-        """BootNotification was accepted."""
+        """BootNotification was accepted: go on with what waited for it."""
+
+    def booted(self, now_s: float) -> None:
+        """All features have gone on after BootNotification.conf: report what is true now."""
 
     def forgotten(self, now_s: float) -> None:
         """The central system has forgotten that it accepted us."""

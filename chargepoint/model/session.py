@@ -97,6 +97,7 @@ class Session:
         "_late_by_hand",
         "_peer",
         "_queue_turn",
+        "_queue_waits",
         "_serving",
         "delivery",
         "is_confirmed",
@@ -118,6 +119,8 @@ class Session:
         self._lanes = Lanes()
         self._in_flight: InFlight | None = None
         self._queue_turn = False
+        self._queue_waits = False
+        """The queue does not begin before the calls that this socket began with are answered: see `begin`."""
         self._is_serving = False
         self._is_leaving = False
         """The socket is being closed by us, to be dialled again."""
@@ -169,6 +172,15 @@ class Session:
         self._peer.opened()
         self._earlier_ids.clear()
         self._late_by_hand.clear()
+        self._queue_waits = True
+
+    def begin(self, now_s: float) -> None:
+        """Send what is waiting, now that the features have lined up their calls for the new socket.
+
+        StatusNotifications of a reconnect go before the stored queue: "the Charge Point updates the Central System about
+        its status" (OCPP 1.6 4.9), and between messages of past transactions a status would contradict them. The wait
+        ends when the lane is empty or one of those calls is not answered.
+        """
         self.pump(now_s)
 
     def closed(self, peer_code: int | None, now_s: float) -> None:
@@ -258,10 +270,11 @@ class Session:
         elif self.registration is Registration.ACCEPTED:
             while (head := self.delivery.head) is not None and self.queue.has_lost_id(head):
                 self.delivery.give_up(head, "its transactionId is lost", now_s)
+            self._queue_waits = self._queue_waits and bool(normal)
             if self._peer.wants_heartbeat or (head is not None and head.trial_code):
                 self._peer.asked()
                 self._send(Waiting("Heartbeat", "{}", PROBE), now_s)
-            elif head is not None and (self._queue_turn or not normal):
+            elif head is not None and not self._queue_waits and (self._queue_turn or not normal):
                 self._queue_turn = False
                 self._send_message(head, now_s)
             elif normal:
@@ -405,6 +418,7 @@ class Session:
         accepted us on this socket, the same error is one.
         """
         self.registration = Registration.UNKNOWN
+        self._queue_waits = True
         self._tell(flying, False, f"{ErrorCode.SECURITY_ERROR}: {detail}", now_s)
         if flying.message is not None:
             self.queue.renew(flying.message)
@@ -416,6 +430,7 @@ class Session:
         if flying is None:
             return
         self._finish(flying)
+        self._queue_waits = False
         was_doubted = self._peer.is_doubted
         if flying.about == BY_HAND:
             self._late_by_hand[flying.message_id] = flying

@@ -15,6 +15,8 @@ class Situation:
     """What is true at a connector, as far as its status depends on it."""
 
     has_fault: bool = False
+    until_stopped: Status | None = None
+    """The transaction is ending: its status until the stop is fixed."""
     in_transaction: bool = False
     is_offering: bool = False
     car_asks: bool = False
@@ -26,9 +28,15 @@ class Situation:
 
 
 def status_of(situation: Situation) -> Status:
-    """Return the status of a situation (OCPP 1.6 4.9 and 7.7, in the order of precedence of the handbook's section 2)."""
+    """Return the status of a situation (OCPP 1.6 4.9 and 7.7).
+
+    Finishing is the status "when a Transaction has stopped" (7.7), so a transaction that is ending keeps the status it had
+    until its StopTransaction is fixed. Before that neither ReserveNow nor RemoteStart could be accepted either.
+    """
     if situation.has_fault:
         return Status.faulted
+    if situation.until_stopped is not None:
+        return situation.until_stopped
     if situation.in_transaction:
         if not situation.is_offering:
             return Status.suspended_evse
@@ -68,14 +76,23 @@ MOVES: dict[Status, tuple[Status, ...]] = {
 }
 """The moves of the table in OCPP 1.6 4.9; what is not in it is never reported."""
 
-_PASSING = (_B, _A, _F)
-"""Statuses that a skipped move may pass through; the others would tell of something that did not happen."""
+_PASSING = (_B, _F, _A)
+"""Statuses that a skipped move may pass through, best first; the others would report something that did not happen.
+
+Available comes last: the central system may answer it with ReserveNow or RemoteStart, which would be refused.
+"""
 
 
-def path(reported: Status, actual: Status) -> tuple[Status, ...]:
-    """Return the statuses to report, in order, to get from one to another; () when nothing changed."""
+def path(reported: Status, actual: Status, *, is_occupied: bool = False) -> tuple[Status, ...]:
+    """Return the statuses to report, in order, to get from one to another; () when nothing changed.
+
+    The moves C8, D8 and E8 of the table, from a transaction to Unavailable, are those where "no user action is required";
+    at a connector that ``is_occupied`` by a cable or a car they lead over Finishing (C6, D6, E6 and F8).
+    """
     if reported == actual:
         return ()
+    if is_occupied and actual is _H and reported in (_C, _D, _E):
+        return (_F, _H)
     trails: list[tuple[Status, ...]] = [()]
     while True:
         longer = []

@@ -130,7 +130,9 @@ class Supply:
         elif seen is self.car:
             self._candidate = None
             self._debounce.clear()
-        self.has_looked = self.has_looked or seen is not None
+        if seen is not None and not self.has_looked:
+            self.has_looked = True
+            self.owner.supply_changed(now_s)
         if seen is not None:
             self._undefined.clear()
         elif not self._undefined.is_set:
@@ -173,12 +175,19 @@ class Supply:
         for event in CAR_EVENTS[seen]:
             if PILOT_TABLE.fire(self, event):
                 break
-        self.owner.trouble(Trouble.PILOT_SHORT, seen is PilotState.E, now_s)
-        self.owner.trouble(Trouble.VENTILATION, seen is PilotState.D and not self.outlet.is_ventilated, now_s)
+        faults = {
+            Trouble.PILOT_SHORT: seen is PilotState.E,
+            Trouble.VENTILATION: seen is PilotState.D and not self.outlet.is_ventilated,
+        }
+        for fault in [each for each, is_active in faults.items() if is_active]:
+            self.owner.trouble(fault, True, now_s)
         if seen is PilotState.A:
             self._reclose_from_s = now_s
         self._apply(now_s)
         self.owner.supply_changed(now_s)
+        # A fault is over only when what the car does now is known: a car behind a short circuit was never away.
+        for fault in [each for each, is_active in faults.items() if not is_active]:
+            self.owner.trouble(fault, False, now_s)
 
     # --- what is given ------------------------------------------------------------------------------------------------
 

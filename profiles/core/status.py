@@ -22,14 +22,19 @@ from chargepoint.model.session import Outcome
 from chargepoint.model.status import path
 from chargepoint.model.timebase import Alarm, utc_text
 
-MINIMUM_STATUS_DURATION = integer(
-    "MinimumStatusDuration", 0, unit="s", source="9.1.20", effect="how long a status must last before it is reported"
-)
-
-FIRST_REQUEST_S = 10.0
-"""A car has so long to ask for energy at the start of a transaction before SuspendedEV is worth a report."""
+FIRST_REQUEST_S = 2.0
+"""Own minimum of SuspendedEV at the start of a transaction: an ordinary car asks for energy within it."""
 SETTLE_S = 1.0
-"""Charging and SuspendedEV follow each other quickly in some cars."""
+"""Own minimum of a change between Charging and SuspendedEV, which some cars repeat quickly."""
+
+MINIMUM_STATUS_DURATION = integer(
+    "MinimumStatusDuration",
+    0,
+    unit="s",
+    source="9.1.20",
+    effect="a shorter status is not reported; added to the charger's own minimum (4.9): "
+    f"{FIRST_REQUEST_S:g} s for SuspendedEV at the start of a transaction, {SETTLE_S:g} s between it and Charging",
+)
 
 Condition = tuple[ChargePointStatus, str, str, str]
 """Status, error code, vendor error code, info."""
@@ -43,6 +48,9 @@ class _Report:
     alarm: Alarm
     actual: Condition | None = None
     since_utc_s: float = 0.0
+    since_s: float = 0.0
+    wait_s: float = 0.0
+    """How long the actual condition must last before it is reported."""
     reported: Condition | None = None
     confirmed: Condition | None = None
     sent: Condition | None = None
@@ -107,7 +115,9 @@ class Status(FeatureProfile):
         condition = self.condition(number)
         if condition == report.actual:
             return
-        report.actual = condition
+        if report.alarm.is_set:
+            self._log_skipped(number, report, now_s)
+        report.actual, report.since_s = condition, now_s
         report.since_utc_s = self.host.calendar.utc_s(now_s)
         status = condition[0]
         if status == ChargePointStatus.charging:
@@ -119,9 +129,9 @@ class Status(FeatureProfile):
         if condition == report.reported:
             report.alarm.clear()
             return
-        wait_s = self._wait_s(report, condition)
-        if wait_s > 0:
-            report.alarm.set(now_s + wait_s)
+        report.wait_s = self._wait_s(report, condition)
+        if report.wait_s > 0:
+            report.alarm.set(now_s + report.wait_s)
         else:
             report.alarm.clear()
             self._report(number, now_s)
@@ -139,6 +149,15 @@ class Status(FeatureProfile):
             own_s = SETTLE_S
         return own_s + float(self.host.setting(MINIMUM_STATUS_DURATION))
 
+    def _log_skipped(self, number: int, report: _Report, now_s: float) -> None:
+        """The actual condition is over before it was reported."""
+        if report.actual is not None and (report.reported is None or report.actual[0] != report.reported[0]):
+            lasted_s = now_s - report.since_s
+            status, least_s = report.actual[0].value, report.wait_s
+            self.host.log.info(
+                "connector %d: %s of %.1f s not reported: shorter than %g s", number, status, lasted_s, least_s
+            )
+
     def _lasted(self, number: int, now_s: float) -> None:
         self._report(number, now_s)
 
@@ -148,7 +167,7 @@ class Status(FeatureProfile):
 
     # --- what is told -------------------------------------------------------------------------------------------------
 
-    def registered(self, now_s: float) -> None:
+    def booted(self, now_s: float) -> None:
         """After every accepted boot: connector 0 and all others, as they are (4.2)."""
         for number, report in enumerate(self._reports):
             report.actual = self.condition(number)
@@ -173,21 +192,21 @@ class Status(FeatureProfile):
         if actual is None or not self.host.session.is_online or actual == report.reported:
             return
         at = utc_text(report.since_utc_s)
-        steps = (self._way(report, actual[0]) if number else ()) or (actual[0],)
+        steps = (self._way(number, report, actual[0]) if number else ()) or (actual[0],)
         report.reported = actual
         for status in steps[:-1]:
             self._send(number, (status, _NO_ERROR, "", ""), at, now_s, Lane.NORMAL)
         self._send(number, actual, at, now_s, Lane.NORMAL)
 
-    @staticmethod
-    def _way(report: _Report, actual: ChargePointStatus) -> tuple[ChargePointStatus, ...]:
+    def _way(self, number: int, report: _Report, actual: ChargePointStatus) -> tuple[ChargePointStatus, ...]:
         """Return what leads from the status that the central system believes to the actual one."""
+        is_occupied = self.host.connector(number).is_occupied
         if report.reported is not None:
-            return path(report.reported[0], actual)
+            return path(report.reported[0], actual, is_occupied=is_occupied)
         if report.sent is None:
             return ()
         # A peer that confirms nothing has still seen what was last sent since boot; if that was lost, it hears it now.
-        way = path(report.sent[0], actual)
+        way = path(report.sent[0], actual, is_occupied=is_occupied)
         if len(way) > 1 and report.confirmed is not None:
             return (*path(report.confirmed[0], report.sent[0]), *way)
         return way

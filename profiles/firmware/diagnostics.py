@@ -49,7 +49,7 @@ class Diagnostics(FeatureProfile):
         self._notices.restore(snapshot)
         self.job = snapshot.one(JOB, "job")
 
-    def registered(self, now_s: float) -> None:
+    def booted(self, now_s: float) -> None:
         """An upload that a restart cut off is begun again, as far as its retries go."""
         if self.job is not None and self._delivery.parcel is None:
             self._delivery.begin(self.job, now_s)

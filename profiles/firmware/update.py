@@ -143,14 +143,17 @@ class Update(FeatureProfile):
         self.host.save(KIND, "job", body)
 
     def registered(self, now_s: float) -> None:
-        """Go on where an earlier life was cut off, and tell what it could not."""
+        """Go on with an installation that waited: its connectors are Unavailable in the reports after this boot."""
+        if self.job is not None and self.stage is Stage.WAITING and self._is_idle():
+            self._wait(now_s)
+
+    def booted(self, now_s: float) -> None:
+        """Go on with what an earlier run did not finish, and report what it could not."""
         if self.job is not None and self.stage is Stage.RESTARTING and not self.host.is_restarting:
             # 5.19: Installed after the BootNotification of the new firmware.
             self._end(FirmwareStatus.installed, now_s)
         elif self.job is not None and self._is_idle():
-            if self.stage is Stage.WAITING:
-                self._wait(now_s)
-            elif self.stage is Stage.DOWNLOADING:
+            if self.stage is Stage.DOWNLOADING:
                 self._delivery.begin(self.job, now_s)
             elif self.stage is Stage.SCHEDULED:
                 self._schedule(self.job, now_s)

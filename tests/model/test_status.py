@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from itertools import product
+from typing import Any
 
 import pytest
 from ocpp.v16.enums import ChargePointStatus as Status
@@ -27,6 +28,7 @@ def expected(s: Situation) -> Status:
     """Section 2, row by row; the first that fits decides."""
     rows = (
         (s.has_fault, Status.faulted),
+        (s.until_stopped is not None, s.until_stopped or Status.available),
         (s.in_transaction and not s.is_offering, Status.suspended_evse),
         (s.in_transaction and s.is_offering and s.car_asks, Status.charging),
         (s.in_transaction and s.is_offering and not s.car_asks, Status.suspended_ev),
@@ -41,9 +43,12 @@ def expected(s: Situation) -> Status:
 
 
 def test_the_status_is_derived_for_every_situation() -> None:
-    """A total function of what is true (section 2): all 512 situations."""
+    """A total function of what is true (section 2): all 1024 situations."""
     names = [field.name for field in fields(Situation)]
-    for values in product((False, True), repeat=len(names)):
+    choices: list[tuple[Any, Any]] = [
+        (None, Status.charging) if name == "until_stopped" else (False, True) for name in names
+    ]
+    for values in product(*choices):
         situation = Situation(**dict(zip(names, values, strict=True)))
         assert status_of(situation) is expected(situation), situation
 

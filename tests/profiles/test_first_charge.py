@@ -13,7 +13,7 @@ def test_a_car_charges(world: World) -> None:
         "StartTransaction A1",
         "StatusNotification 1 Charging",
         "MeterValues",
-        "StatusNotification 1 Finishing",
         "StopTransaction Local",
+        "StatusNotification 1 Finishing",
         "StatusNotification 1 Available",
     ]

@@ -63,8 +63,8 @@ def test_operative_is_accepted_everywhere(world: World, scene: str) -> None:
 @pytest.mark.parametrize(
     ("scene", "leave", "told"),
     [
-        ("Preparing", lambda world: world.unplug(), ["Available", "Unavailable"]),
-        ("Preparing by card", lambda world: world.tap("A1"), ["Available", "Unavailable"]),
+        ("Preparing", lambda world: world.unplug(), ["Finishing", "Unavailable"]),
+        ("Preparing by card", lambda world: world.tap("A1"), ["Finishing", "Unavailable"]),
         ("Charging", lambda world: world.tap("A1").run(10).unplug(), ["Finishing", "Unavailable"]),
         ("Finishing", lambda world: world.unplug(), ["Unavailable"]),
     ],

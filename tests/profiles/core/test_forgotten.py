@@ -55,7 +55,7 @@ def test_a_charger_that_was_forgotten_registers_again(world: World) -> None:
 
 def test_no_transaction_is_lost_to_a_central_system_without_memory() -> None:
     """A message that was answered with SecurityError has not been looked at: it is no failure to process it (3.7.1)."""
-    world = World(keys=ONE_ATTEMPT).network(False).charge().tap("A1").run(10)
+    world = World(keys=ONE_ATTEMPT).network(False).charge().tap("A1").run(10).unplug().run(5)
     forget(world.forget()).network(True).run(5)
     told = [line for line in world.story() if "Notification" not in line]
     assert told == ["StartTransaction A1", "StartTransaction A1", "StopTransaction Local"]
@@ -65,7 +65,7 @@ def test_no_transaction_is_lost_to_a_central_system_without_memory() -> None:
 
 def test_a_repeated_message_has_another_id() -> None:
     """messageId: must differ from those of all messages of this sender on the same connection (OCPP-J 4.1.4)."""
-    world = World(keys=ONE_ATTEMPT).network(False).charge()
+    world = World(keys=ONE_ATTEMPT).network(False).charge().tap("A1").run(10).unplug().run(5)
     forget(world.forget()).network(True).run(5)
     ids = [seen.frame[1] for seen in world.peer.seen if seen.is_from_charger and seen.frame[2] == "StartTransaction"]
     assert len(set(ids)) == 2
@@ -93,7 +93,7 @@ def test_the_car_goes_on_charging_meanwhile(world: World) -> None:
 @pytest.mark.parametrize("registration", ["Pending", "Rejected"])
 def test_whoever_is_not_taken_back_waits(registration: str) -> None:
     """While Pending or Rejected nothing but BootNotification is sent; queued messages stay (4.2)."""
-    world = World(keys=ONE_ATTEMPT).network(False).charge().tap("A1").run(10)
+    world = World(keys=ONE_ATTEMPT).network(False).charge().tap("A1").run(10).unplug().run(5)
     forget(world.forget())
     world.peer.registration, world.peer.interval_s = registration, 100
     world.network(True).run(95)

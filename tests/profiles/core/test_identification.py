@@ -402,13 +402,13 @@ def test_a_card_of_no_relation_is_not_even_asked_about(world: World) -> None:
 def test_then_the_starters_card_stops_without_authorize(world: World) -> None:
     """then Stop (idTag = starter), SN(Finishing) (test case 068)."""
     world.charge("A1").tap("B1").run(5).forget().tap("A1").run(10)
-    assert world.story() == ["StatusNotification 1 Finishing", "StopTransaction Local"]
+    assert world.story() == ["StopTransaction Local", "StatusNotification 1 Finishing"]
 
 
 def test_a_card_of_the_same_group_stops(world: World) -> None:
     """other card with same parent: Authorize(other); Stop(idTag = other); SN(Finishing) (test case 069)."""
     grouped(world, "A1", "A2").charge("A1").forget().tap("A2").run(10)
-    assert world.story() == ["Authorize A2", "StatusNotification 1 Finishing", "StopTransaction Local"]
+    assert world.story() == ["Authorize A2", "StopTransaction Local", "StatusNotification 1 Finishing"]
 
 
 def test_the_stop_bears_the_tag_that_stopped(world: World) -> None:
@@ -420,7 +420,7 @@ def test_the_stop_bears_the_tag_that_stopped(world: World) -> None:
 def test_with_other_connectors_occupied_a_card_of_the_group_stops_its_transaction(duo: World) -> None:
     """Charging; other connectors on the same reader occupied: Authorize(other); Stop(idTag = other) (test case 069)."""
     grouped(duo, "A1", "A2").charge("A1", 1).charge("B1", 2).forget().tap("A2").run(10)
-    assert duo.story() == ["Authorize A2", "StatusNotification 1 Finishing", "StopTransaction Local"]
+    assert duo.story() == ["Authorize A2", "StopTransaction Local", "StatusNotification 1 Finishing"]
 
 
 def test_a_card_of_another_group_is_asked_about_and_stops_nothing(world: World) -> None:

@@ -218,7 +218,7 @@ def test_remote_stop(world: World) -> None:
     """Charging; RemoteStop: Accepted; Stop(Remote); SN(Finishing) (test case 012)."""
     world.charge().forget()
     assert world.remote_stop(1) == "Accepted"
-    assert world.run(10).story() == ["StatusNotification 1 Finishing", "StopTransaction Remote"]
+    assert world.run(10).story() == ["StopTransaction Remote", "StatusNotification 1 Finishing"]
 
 
 def test_a_remote_stop_bears_no_tag(world: World) -> None:

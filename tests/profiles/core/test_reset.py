@@ -29,8 +29,8 @@ def test_a_reset_boots_again(world: World, kind: str) -> None:
 def test_a_reset_in_a_transaction_stops_it_first(world: World, kind: str) -> None:
     """Accepted; Stop; SN(Finishing); BN; SN n Finishing/Preparing, rest Available (test cases 015, 016)."""
     assert reset(world.charge().forget(), kind).run(30).story() == [
-        "StatusNotification 1 Finishing",
         f"StopTransaction {KINDS[kind]}",
+        "StatusNotification 1 Finishing",
         "BootNotification",
         "StatusNotification 0 Available",
         "StatusNotification 1 Preparing",

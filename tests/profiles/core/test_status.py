@@ -33,6 +33,9 @@ SITUATIONS: list[tuple[Situation, Status]] = [
     (Situation(in_transaction=True, is_offering=True, car_asks=True, is_operative=False), Status.charging),
     (Situation(has_fault=True, in_transaction=True, is_offering=True, car_asks=True), Status.faulted),
     (Situation(has_fault=True, is_operative=False), Status.faulted),
+    (Situation(until_stopped=Status.charging), Status.charging),
+    (Situation(until_stopped=Status.charging, is_operative=False), Status.charging),
+    (Situation(until_stopped=Status.charging, has_fault=True), Status.faulted),
 ]
 
 
@@ -71,9 +74,9 @@ def test_moves_that_must_never_be_sent_are_not_in_the_table(here: Status, there:
 @pytest.mark.parametrize(
     ("reported", "actual", "steps"),
     [
-        (Status.charging, Status.preparing, (Status.available, Status.preparing)),
+        (Status.charging, Status.preparing, (Status.finishing, Status.preparing)),
         (Status.finishing, Status.charging, (Status.preparing, Status.charging)),
-        (Status.preparing, Status.unavailable, (Status.available, Status.unavailable)),
+        (Status.preparing, Status.unavailable, (Status.finishing, Status.unavailable)),
         (Status.unavailable, Status.finishing, (Status.preparing, Status.finishing)),
         (Status.available, Status.available, ()),
     ],

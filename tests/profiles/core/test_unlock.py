@@ -31,8 +31,8 @@ def test_a_session_is_stopped_and_the_cable_unlocked(socket: World) -> None:
     socket.charge().forget()
     assert unlock(socket) == "Unlocked"
     assert socket.unplug().run(2).story() == [
-        "StatusNotification 1 Finishing",
         "StopTransaction UnlockCommand",
+        "StatusNotification 1 Finishing",
         "StatusNotification 1 Available",
     ]
 
