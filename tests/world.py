@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from chargepoint.model import wire
 from chargepoint.model.journal import Entry
@@ -229,7 +229,7 @@ class World:
         self.watchers: list[Callable[[], None]] = []
         """Called at every moment at which something happened, when all of it has."""
         self.sockets = 0
-        self.pump = SteppedPump(self.store)
+        self.pump = self._make_pump()
         self.peer = self._make_peer()
         self._build()
         if not self.starts_online:
@@ -252,6 +252,9 @@ class World:
         self.charger.on_rebuilt = (
             lambda charger: charger.model.journal.listen(lambda _id, at_s, entry: self.journal.append((at_s, entry))),
         )
+
+    def _make_pump(self) -> SteppedPump:
+        return SteppedPump(self.store)
 
     def _make_peer(self) -> Peer:
         return Peer(self)
@@ -326,14 +329,14 @@ class World:
         told = [p for p in self.calls("StatusNotification") if p["connectorId"] == connector]
         return [(p["status"], p["errorCode"], p.get("info", "")) for p in told]
 
-    def forget(self) -> World:
+    def forget(self) -> Self:
         """Forget the frames so far."""
         self.peer.seen.clear()
         return self
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
-    def run(self, seconds: float) -> World:
+    def run(self, seconds: float) -> Self:
         self.pump.run_for(seconds, self._watch if self.watchers else None)
         return self
 
@@ -342,36 +345,36 @@ class World:
             watcher()
         return False
 
-    def plug(self, connector: int = 1) -> World:
+    def plug(self, connector: int = 1) -> Self:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.plug_in(now_s))  # type: ignore[union-attr]
         return self.run(0.5)
 
-    def plug_box(self, connector: int = 1) -> World:
+    def plug_box(self, connector: int = 1) -> Self:
         """Put the plug into the socket, with the car's end still in the hand."""
         return self.plug(connector).unplug_car(connector)
 
-    def unplug(self, connector: int = 1) -> World:
+    def unplug(self, connector: int = 1) -> Self:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.unplug(now_s))  # type: ignore[union-attr]
         return self.run(0.5)
 
-    def unplug_car(self, connector: int = 1) -> World:
+    def unplug_car(self, connector: int = 1) -> Self:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.unplug_car(now_s))  # type: ignore[union-attr]
         return self.run(0.5)
 
-    def wants_energy(self, wants: bool, connector: int = 1) -> World:
+    def wants_energy(self, wants: bool, connector: int = 1) -> Self:
         self.charger.act(
             lambda board, now_s: board.outlet(connector).hands.wants_energy(wants, now_s)  # type: ignore[union-attr]
         )
         return self.run(0.5)
 
-    def cause(self, name: str, active: bool = True, connector: int = 1) -> World:
+    def cause(self, name: str, active: bool = True, connector: int = 1) -> Self:
         """Break something at an outlet, or mend it."""
         self.charger.act(
             lambda board, now_s: board.outlet(connector).hands.cause(name, active, now_s)  # type: ignore[union-attr]
         )
         return self.run(0.5)
 
-    def tap(self, tag: str, reader: int = 0) -> World:
+    def tap(self, tag: str, reader: int = 0) -> Self:
         self.charger.act(lambda board, now_s: board.readers[reader].present(tag, now_s))
         return self.run(0.5)
 
@@ -383,7 +386,7 @@ class World:
         assert frame is not None, f"{action} was not answered"
         return frame[2]
 
-    def configure(self, **keys: object) -> World:
+    def configure(self, **keys: object) -> Self:
         """Let the central system change configuration keys."""
         for key, value in keys.items():
             answer = self.ask("ChangeConfiguration", key=key, value=str(value))
@@ -402,18 +405,18 @@ class World:
         """Ask for Operative or Inoperative; return the status of the answer."""
         return str(self.ask("ChangeAvailability", connectorId=connector, type=kind)["status"])
 
-    def charge(self, tag: str = "A1", connector: int = 1) -> World:
+    def charge(self, tag: str = "A1", connector: int = 1) -> Self:
         """Plug in, present a card, and charge until the current flows."""
         return self.plug(connector).tap(tag).run(20)
 
-    def network(self, is_up: bool) -> World:
+    def network(self, is_up: bool) -> Self:
         self.link.hold(not is_up)
         return self.run(0.1)
 
-    def cut_power(self, dark_s: float = 10.0) -> World:
+    def cut_power(self, dark_s: float = 10.0) -> Self:
         """Everything that is not in the store or in the hardware is gone; later the charger is built again."""
         saved_now_s = self.now_s
-        self.pump = SteppedPump(self.store)
+        self.pump = self._make_pump()
         self.pump.scheduler.tell(saved_now_s + dark_s, saved_now_s + dark_s)
         self._build()
         self.charger.start()

@@ -7,7 +7,7 @@ the runtime to carry out. Nothing here waits, and nothing answers at once: what 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -84,6 +84,7 @@ class ChargePoint:
         "is_going_down",
         "is_installing",
         "is_restarting",
+        "is_store_failing",
         "journal",
         "log",
         "losses",
@@ -91,6 +92,7 @@ class ChargePoint:
         "queue",
         "rng",
         "roster",
+        "saves",
         "session",
         "settings",
         "station",
@@ -145,6 +147,10 @@ class ChargePoint:
         """What the store had lost when this life began, one sentence each; for people."""
         self.box_troubles: dict[Trouble, str] = {}
         self.is_restarting = False
+        self.is_store_failing = False
+        """Nothing can be stored: no transaction begins."""
+        self.saves = 0
+        """How many records were saved so far."""
         self.is_going_down = False
         """Nobody may start any more."""
         self.is_installing = False
@@ -222,6 +228,22 @@ class ChargePoint:
         """A file was moved or firmware installed, or it failed."""
         self._tell("transfer_ended", ref, ended, now_s)
 
+    def on_store_failed(self, since_s: float, unsent: Collection[str], now_s: float) -> None:
+        """The store takes nothing since ``since_s`` of charge time.
+
+        ``unsent``: ids of stored messages that wait for it and whose frames were taken back.
+        """
+        self.is_store_failing = True
+        self.session.hold_queue(unsent)
+        self._tell("store_failed", since_s, now_s)
+
+    def on_store_recovered(self, now_s: float) -> None:
+        """The store has taken everything that waited for it."""
+        if self.is_store_failing:
+            self.is_store_failing = False
+            self._tell("store_recovered", now_s)
+            self.session.release_queue(now_s)
+
     def on_stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
         """The store took all of a `TrySave`, or nothing of it."""
         self._tell("stored", ref, succeeded, now_s)
@@ -283,6 +305,8 @@ class ChargePoint:
         """Append to the outbox."""
         if not self._outbox:
             self._wake()
+        if type(effect) is Save:
+            self.saves += 1
         self._outbox.append(effect)
 
     def save(self, kind: str, key: str, body: Mapping[str, Any] | None) -> None:

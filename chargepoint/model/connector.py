@@ -158,7 +158,7 @@ class Connector:
         """Somebody could be authorised here now."""
         is_open = self.is_operative and not self.inoperative_is_scheduled and not self.has_fault
         is_open = is_open and not self.is_withdrawn
-        return self.is_at_rest and is_open and not self.host.is_going_down
+        return self.is_at_rest and is_open and not self.host.is_going_down and not self.host.is_store_failing
 
     @property
     def troubles(self) -> Mapping[Trouble, str]:

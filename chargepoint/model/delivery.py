@@ -90,7 +90,17 @@ class DeliveryHost(Protocol):
 class Delivery:
     """The head of the queue on its way: retries, waits, and the end of what cannot be delivered."""
 
-    __slots__ = ("_closing", "_closing_wire_s", "_host", "_lost_samples", "_queue", "_refused", "_retry", "_spelling")
+    __slots__ = (
+        "_closing",
+        "_closing_wire_s",
+        "_host",
+        "_is_held",
+        "_lost_samples",
+        "_queue",
+        "_refused",
+        "_retry",
+        "_spelling",
+    )
 
     def __init__(self, host: DeliveryHost, queue: TransactionQueue, retry: Action) -> None:
         """``retry`` is called when the wait before the next transmission is over."""
@@ -100,6 +110,7 @@ class Delivery:
         self._closing: Message | None = None
         """The message with which the last blaming close came, at ``_closing_wire_s``."""
         self._closing_wire_s = 0.0
+        self._is_held = False
         self._lost_samples = 0
         self._refused: str | None = None
         """Key of the first MeterValues of this boot that got NotImplemented or NotSupported."""
@@ -107,14 +118,22 @@ class Delivery:
 
     @property
     def head(self) -> Message | None:
-        """The message that may be sent now, None while a retry waits."""
-        return None if self._retry.is_set else self._queue.head
+        """The message that may be sent now, None while a retry waits or the queue is held."""
+        return None if self._retry.is_set or self._is_held else self._queue.head
 
     @property
     def temperature_unit(self) -> str:
         """The spelling of degrees Celsius for new meter values: as set, else as the central system takes it."""
         told: str = self._host.setting(TEMPERATURE_UNIT_SPELLING)
         return told if told != AUTO else self._spelling or "Celcius"
+
+    def hold(self) -> None:
+        """Send nothing from now on: what is stored about a message could not be changed."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Send messages again."""
+        self._is_held = False
 
     def link_lost(self) -> None:
         """The socket is gone: a retry does not wait any longer than the next socket takes."""

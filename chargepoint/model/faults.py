@@ -51,6 +51,7 @@ class Trouble(Enum):
     PROXIMITY = "proximity"
     RESET_FAILED = "reset_failed"
     LOCAL_LIST_CONFLICT = "local_list_conflict"
+    STORE_FAILED = "store_failed"
     STORE_DAMAGED = "store_damaged"
 
 
@@ -99,6 +100,10 @@ MEANINGS: dict[Trouble, Meaning] = {
     Trouble.PROXIMITY: Meaning(Code.other_error, "CX023", "Proximity fault", is_blocking=False),
     Trouble.RESET_FAILED: Meaning(Code.reset_failure, is_blocking=False, withholds=False),
     Trouble.LOCAL_LIST_CONFLICT: Meaning(Code.local_list_conflict, is_blocking=False, withholds=False),
+    # Energy is bounded by a limit, with the time that a car needs to ramp down.
+    Trouble.STORE_FAILED: Meaning(
+        Code.internal_error, info="The store cannot be written", is_blocking=False, withholds=False
+    ),
     Trouble.STORE_DAMAGED: Meaning(Code.internal_error, info="Store damaged", is_blocking=False, withholds=False),
 }
 

@@ -173,6 +173,12 @@ class FeatureProfile:
     def stored(self, ref: Ref, succeeded: bool, now_s: float) -> None:
         """The store took all of a `TrySave`, perhaps one of its own, or nothing of it."""
 
+    def store_failed(self, since_s: float, now_s: float) -> None:
+        """The store takes nothing since ``since_s`` of charge time."""
+
+    def store_recovered(self, now_s: float) -> None:
+        """The store takes everything again."""
+
     def clock_found(self, step_s: float, now_s: float) -> None:
         """The calendar was never set before: what it has shown in this life was ``step_s`` too early."""
 

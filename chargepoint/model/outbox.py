@@ -24,9 +24,15 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put one text frame on the wire."""
+    """Put one text frame on the wire.
+
+    ``message_id`` names the stored message that the frame carries: while the frame waits for a store that fails it can be
+    taken back. A frame with ``waits_for_store`` False depends on nothing that is stored, and leaves while the store fails.
+    """
 
     text: str
+    message_id: str | None = None
+    waits_for_store: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class ServingHost(Protocol):
     timers: Timers
     journal: Journal
     log: logging.LoggerAdapter[logging.Logger]
+    saves: int
+    """How many records were saved so far."""
 
     def emit(self, effect: Effect) -> None: ...
     def serve(self, request: Any, now_s: float) -> Any: ...
@@ -108,6 +110,7 @@ class Serving:
             return
         if self._repeats(frame, text, now_s):
             return
+        saves = self._host.saves
         try:
             refusal = self._host.refuses(frame.action)
             if refusal is not None:
@@ -119,7 +122,7 @@ class Serving:
         if isinstance(response, Later):
             self._deferred.append(_Deferred(response.ref, frame, text))
         else:
-            self._answer(frame, response, text, now_s)
+            self._answer(frame, response, text, now_s, waits_for_store=self._host.saves != saves)
 
     def answer(self, ref: Ref, response: Any, now_s: float) -> None:
         """Give the answer that a handler promised with `Later`; nothing happens when the socket went meanwhile."""
@@ -130,23 +133,25 @@ class Serving:
     def refuse(self, message_id: str, error: PeerError, text: str, now_s: float) -> str:
         """Answer a call with a CALLERROR, and return that."""
         answer = wire.error_frame(message_id, error.code, error.description)
-        self._send(answer)
+        self._send(answer, waits_for_store=False)
         if self._host.journal:
             self._host.journal.write(now_s, CallServed(message_id, "", text, False, str(error)))
         return answer
 
-    def _answer(self, frame: wire.Call, response: Any, text: str, now_s: float) -> None:
+    def _answer(
+        self, frame: wire.Call, response: Any, text: str, now_s: float, *, waits_for_store: bool = True
+    ) -> None:
         payload = wire.encode_payload(response)
         answer = wire.result_frame(frame.id, payload)
-        self._send(answer)
+        self._send(answer, waits_for_store=waits_for_store)
         self._remember(frame, text, answer)
         if self._host.journal:
             request = wire.payload_text(frame.payload)
             self._host.journal.write(now_s, CallServed(frame.id, frame.action, request, True, payload))
 
-    def _send(self, answer: str) -> None:
+    def _send(self, answer: str, *, waits_for_store: bool = True) -> None:
         self.unread_bytes = max(self.unread_bytes, len(answer))
-        self._host.emit(Send(answer))
+        self._host.emit(Send(answer, waits_for_store=waits_for_store))
 
     # --- repetitions --------------------------------------------------------------------------------------------------
 

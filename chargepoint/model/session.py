@@ -10,6 +10,7 @@ ours is sent before its answer (OCPP-J 4.1.1), but its call never waits for ours
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -221,6 +222,22 @@ class Session:
             else:
                 self.delivery.closed(lost.message, code, lost.size, now_s)
 
+    def hold_queue(self, unsent: Collection[str]) -> None:
+        """Send no stored message until `release_queue`: the store fails.
+
+        ``unsent``: ids of messages whose frames were taken back before they left. They have not been sent, so their answer
+        is not waited for, and no attempt counts.
+        """
+        self.delivery.hold()
+        flying = self._in_flight
+        if flying is not None and flying.message is not None and flying.message_id in unsent:
+            self._finish(flying)
+
+    def release_queue(self, now_s: float) -> None:
+        """Send stored messages again: the store has recovered."""
+        self.delivery.release()
+        self.pump(now_s)
+
     # --- our calls ----------------------------------------------------------------------------------------------------
 
     def call(self, request: Any, about: Ref, lane: Lane, now_s: float) -> None:
@@ -295,7 +312,8 @@ class Session:
         frame = wire.call_frame(message_id, action, payload)
         self._in_flight = InFlight(message_id, action, about, message, wire_s, len(frame))
         self._deadline.set(wire_s + self._host.setting(MESSAGE_TIMEOUT))
-        self._host.emit(Send(frame))
+        stored = None if message is None else message_id
+        self._host.emit(Send(frame, stored, waits_for_store=stored is not None))
         if self._host.journal:
             self._host.journal.write(now_s, CallSent(message_id, action, payload))
         self._host.call_sent(action, now_s)

@@ -87,6 +87,10 @@ class Shore(Protocol):
     committed: int
     """Number of the last batch that is on the disk."""
 
+    @property
+    def store_failing_since_s(self) -> float | None:
+        """Charge time since which the store takes nothing, None while it works."""
+
     def tell_time(self) -> float: ...
     def is_dirty(self, charger: Charger) -> None: ...
     def has_stepped(self) -> None: ...
@@ -133,6 +137,7 @@ class Charger:
         "_duties",
         "_held",
         "_is_stepping",
+        "_is_store_failing",
         "_keeps_board",
         "_mailbox",
         "_phase_alarm",
@@ -179,6 +184,7 @@ class Charger:
         self._duties: dict[int, float] = {}
         """What each pilot drives, in %."""
         self._is_stepping = False
+        self._is_store_failing = False
         self._keeps_board = keeps_board
         self._board_has_news = False
         self._board_due = Alarm(self._runtime_timers, self._advance_board)
@@ -217,6 +223,9 @@ class Charger:
         if damaged is not None:
             snapshot.damaged.append(damaged)
         self.model.start(snapshot, now_s)
+        since_s = self._shore.store_failing_since_s
+        if since_s is not None:
+            self.on_store_failed(since_s)
         self.board.announce()
         self._advance_board(now_s)
 
@@ -280,6 +289,31 @@ class Charger:
             self.link.drop()
             self.link.stop()
             self._later(now_s + dark_s, self._come_back)
+
+    def on_store_failed(self, since_s: float) -> None:
+        """The store takes nothing: frames of stored messages that wait for it are taken back, others leave from now on."""
+        if self.phase is not Phase.RUNNING:
+            self._is_store_failing = True
+            return
+        self.step(self._shore.tell_time())  # the frames of the last decisions wait for the store too
+        self._is_store_failing = True
+        waiting = [each for each in self._held if type(each) is Send]
+        unsent = {each.message_id for each in waiting if each.message_id is not None}
+        free = [each for each in waiting if not each.waits_for_store]
+        if waiting:
+            self._held = deque(
+                each
+                for each in self._held
+                if type(each) is not Send or (each.message_id is None and each.waits_for_store)
+            )
+        for each in free:
+            self.link.send_text(each.text)
+        self._input(lambda now_s: self.model.on_store_failed(since_s, unsent, now_s))
+
+    def on_store_recovered(self) -> None:
+        """The store works again."""
+        self._is_store_failing = False
+        self._input(self.model.on_store_recovered)
 
     def _later(self, due_s: float, action: Callable[[float], None]) -> None:
         if self._phase_alarm is not None:
@@ -437,6 +471,8 @@ class Charger:
                 batch = self._saved_in
             elif type(effect) is ReadMeter:
                 self._carry_out(effect, now_s)  # a question changes nothing, so it waits for nothing
+            elif self._is_store_failing and type(effect) is Send and not effect.waits_for_store:
+                self._carry_out(effect, now_s)
             elif not self._takes_energy_away(effect) and not self._is_overruled(effect, effects):
                 self._leave(effect, batch, now_s)
 

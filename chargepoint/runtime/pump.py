@@ -18,7 +18,7 @@ from math import inf
 from typing import Any
 
 from chargepoint.model.outbox import Save
-from chargepoint.model.timebase import Action, Clock, Scheduler, Timer, Timers
+from chargepoint.model.timebase import Action, Alarm, Clock, Scheduler, Timer, Timers
 from hw.errors import ChargePointError
 
 from .charger import Charger
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 
 STORE_RETRY_S = 5.0
 """Pause before a commit that failed is tried again; until it succeeds nothing leaves that waits for it."""
+SLOW_COMMIT_S = 5.0
+"""A commit that takes longer counts as one that fails."""
+FAILURE_LOG_S = 3600.0
+"""How often a store that goes on failing is logged."""
 
 
 LAZY_COMMIT_S = 0.05
@@ -65,6 +69,8 @@ class Pump(ABC):
         """Number of the last batch that is on the disk."""
         self._waiting: dict[int, list[Charger]] = {}
         """Who wants to hear of a batch, by its number."""
+        self.store_failing_since_s: float | None = None
+        """Charge time since which a commit has been failing, None while the store works."""
 
     def timers(self, owner: object) -> Timers:
         """Return a share of the scheduler for something of the runtime."""
@@ -177,6 +183,23 @@ class Pump(ABC):
         for identity in error.chargers:
             self.chargers[identity].fail(error)
 
+    @property
+    def is_store_failing(self) -> bool:
+        """A commit has failed, or takes too long, and was not made up for yet: what waits for it is held back."""
+        return self.store_failing_since_s is not None
+
+    def _store_failed(self, since_s: float) -> None:
+        if self.store_failing_since_s is None:
+            self.store_failing_since_s = since_s
+            for charger in self.chargers.values():
+                charger.on_store_failed(since_s)
+
+    def _store_recovered(self) -> None:
+        if self.store_failing_since_s is not None:
+            self.store_failing_since_s = None
+            for charger in self.chargers.values():
+                charger.on_store_recovered()
+
     def _is_committed(self, batch: Batch) -> None:
         self.committed = batch.number
         for charger in dict.fromkeys(self._waiting.pop(batch.number, ())):
@@ -250,8 +273,9 @@ class RunningPump(Pump):
         self._is_closed = False
         self._writer = ThreadPoolExecutor(1, "store") if store.durability is Durability.FULL else None
         self._commit: asyncio.Task[None] | None = None
-        self.is_store_failing = False
-        """A commit has failed and was not made up for yet: what waits for it is held back."""
+        self._commit_began_s = 0.0
+        self._slow_commit = Alarm(self._link_timers, self._commit_is_slow, Clock.WIRE)
+        self._failure_logged_wire_s: float | None = None
         self.tell_time()
 
     def add(self, charger: Charger) -> None:
@@ -357,13 +381,30 @@ class RunningPump(Pump):
         else:
             self._commit = self._loop.create_task(self._insist(batch))
 
+    def _commit_is_slow(self, _now_s: float) -> None:
+        """A commit neither succeeds nor fails, as a worn SD card does: what depends on it waits as if it had failed."""
+        self._log_failure(f"the store has not taken a write for {SLOW_COMMIT_S:.0f} s; messages wait until it does")
+        self._store_failed(self._commit_began_s)
+
+    def _log_failure(self, text: str) -> None:
+        """Log that the store fails: once, and again every `FAILURE_LOG_S` while it goes on."""
+        wire_s = self.clock.wire_s()
+        if self._failure_logged_wire_s is None or wire_s - self._failure_logged_wire_s >= FAILURE_LOG_S:
+            self._failure_logged_wire_s = wire_s
+            log.error("%s", text)
+
     async def _insist(self, batch: Batch, error: StoreError | None = None) -> None:
         """Commit a batch off the loop; while the store fails everything that waits for it goes on waiting."""
+        self._commit_began_s = self.scheduler.charge_s
+        self._slow_commit.set(self.scheduler.wire_s + SLOW_COMMIT_S)
         try:
             while True:
                 if error is not None:
-                    self.is_store_failing = True
-                    log.error("%s; nothing is sent before it is stored, trying again in %.0f s", error, STORE_RETRY_S)
+                    self._store_failed(self._commit_began_s)
+                    self._log_failure(
+                        f"{error}; messages wait until they are stored, trying again every {STORE_RETRY_S:.0f} s"
+                    )
+                    self._tick_soon()
                     await asyncio.sleep(STORE_RETRY_S)
                 try:
                     await self._loop.run_in_executor(self._writer, self._write, batch)
@@ -378,9 +419,13 @@ class RunningPump(Pump):
                         return
         finally:
             self._commit = None
-        self.is_store_failing = False
+            self._slow_commit.clear()
         self.tell_time()
         self._is_committed(batch)
+        if self.is_store_failing:
+            self._failure_logged_wire_s = None
+            log.warning("the store can be written again")
+            self._store_recovered()
         self._tick_soon()
 
     async def close(self) -> None:

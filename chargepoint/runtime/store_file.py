@@ -94,7 +94,7 @@ def advice(path: Path | None, error: Exception) -> str:
     if "readonly" in text or isinstance(error, PermissionError):
         return f"{where} cannot be written ({text}): check the owner of the data directory"
     if "full" in text or "No space" in text:
-        return f"{where} cannot grow, the disk is full: free some space; nothing is sent before it is stored"
+        return f"{where} cannot grow, the disk is full: free some space"
     if path is None:
         return f"{where} cannot be used: {text}"
     return (

@@ -15,6 +15,7 @@ from .metering import Metering
 from .remote import Remote
 from .reset import Reset
 from .status import Status
+from .store_failure import StoreFailure
 from .transactions import Transactions
 from .unlock import Unlock
 from .usage import Usage
@@ -39,4 +40,5 @@ class Core:
         DataTransfer,
         Light,
         LocalLimit,
+        StoreFailure,
     )

@@ -319,8 +319,9 @@ class Identification(FeatureProfile):
         belongs = any(self._may_belong(tag, parent, connector) for connector in here)
         return belongs and self.host.judge(tag, None, now_s).answer is Answer.ASK
 
-    @staticmethod
-    def _why_not(here: Sequence[Connector]) -> str:
+    def _why_not(self, here: Sequence[Connector]) -> str:
+        if self.host.is_store_failing:
+            return "refused: the store cannot be written, so no transaction can begin"
         is_reserved = any(connector.is_free and connector.is_reserved for connector in here)
         return "refused: reserved for somebody else" if is_reserved else "refused: no connector is free"
 

@@ -37,6 +37,9 @@ class Remote(FeatureProfile):
         told = request.charging_profile
         if host.session.registration is not Registration.ACCEPTED:
             return refused  # 4.2: not while Pending
+        if host.is_store_failing:
+            host.log.warning("remote start rejected: the store cannot be written, so no transaction can begin")
+            return refused
         number = request.connector_id
         if number is None:
             here = [connector for connector in host.connectors if self._may_start(connector)]

@@ -97,7 +97,8 @@ FORGOTTEN: dict[str, Callable[[Save], bool]] = {
     "a failed attempt": lambda save: save.kind == "queue" and save.body is not None and save.body["attempts"] != 0,
     "a delivery": lambda save: save.kind == "queue" and save.body is None,
     "what could not be delivered": lambda save: save.kind == "undelivered" and save.body is not None,
-    "the register": lambda save: save.kind == "meter",
+    # Without its own record the register is that of the meter, which is the simulated board's here.
+    "the register": lambda save: save.kind in ("meter", "board"),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from rich.console import ConsoleDimensions
@@ -94,7 +94,7 @@ class Observed(Unobserved):
         self.jsonlines = JsonLines(self.desk)
         self.watchers = [self.look]
 
-    def run(self, seconds: float) -> World:
+    def run(self, seconds: float) -> Self:
         end_s = self.now_s + seconds
         while self.now_s < end_s:
             super().run(min(SLICE_S, end_s - self.now_s))

@@ -156,12 +156,64 @@ async def test_store_that_fails_holds_back_what_depends_on_it_until_it_works(
         assert site.is_store_failing
         assert charger.model.queue.head is not None
         assert desk.heard("StartTransaction") == []
-        assert "the disk is full; nothing is sent before it is stored, trying again" in caplog.text
+        assert "the disk is full; messages wait until they are stored, trying again" in caplog.text
         store.problem = None
         await until(lambda: desk.heard("StartTransaction"), "StartTransaction")
         assert len(desk.heard("StartTransaction")) == 1
         await until(lambda: status(charger) == "Charging", "Charging")
         assert not site.is_store_failing
+
+
+async def test_a_store_that_hangs_counts_as_one_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A worn SD card neither takes a write nor refuses it: the energy at risk is bounded all the same."""
+    monkeypatch.setattr(pump_module, "SLOW_COMMIT_S", 0.02)
+    store = Slow(tmp_path / "cp.sqlite3", "test")
+    async with site_with(store) as site:
+        charger, desk = seat(site)
+        charger.start()
+        await until(lambda: desk.heard("StatusNotification"), "the boot")
+        plug_in(charger)
+        await until(lambda: status(charger) == "Preparing", "Preparing")
+        swipe(charger)
+        await until(lambda: status(charger) == "Charging", "the charge")
+        store.gate.clear()
+        save(charger, "1")
+        await until(lambda: site.is_store_failing, "the failure to be seen")
+        await until(lambda: status(charger) == "SuspendedEVSE", "the pause")
+        told = ("SuspendedEVSE", "InternalError")
+        await until(
+            lambda: any((p["status"], p["errorCode"]) == told for p in desk.heard("StatusNotification")), "the report"
+        )
+        store.gate.set()
+        await until(lambda: not site.is_store_failing, "the recovery")
+        await until(lambda: status(charger) == "Charging", "the charge to go on")
+
+
+async def test_a_store_that_goes_on_failing_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same line every five seconds fills the disk that is full already; the recovery is logged too."""
+    monkeypatch.setattr(pump_module, "STORE_RETRY_S", 0.001)
+    store = Moody(None, Durability.FULL)
+    async with site_with(store) as site:
+        charger, _desk = seat(site)
+        charger.start()
+        store.problem = "the disk is full"
+        save(charger, "1")
+        await until(lambda: store.failures > 10, "some attempts")
+        store.problem = None
+        await until(lambda: not site.is_store_failing, "the recovery")
+        messages = [record.getMessage() for record in caplog.records if record.name == pump_module.__name__]
+        assert [text for text in messages if "the disk is full" in text] == [
+            "the disk is full; messages wait until they are stored, trying again every 0 s"
+        ]
+        assert "the store can be written again" in messages
+        monkeypatch.setattr(pump_module, "FAILURE_LOG_S", 0.0)
+        store.problem, before = "the disk is full", store.failures
+        save(charger, "2")
+        await until(lambda: store.failures > before + 3, "attempts an hour later")
+        store.problem = None
+        assert sum("the disk is full" in record.getMessage() for record in caplog.records) > 3
 
 
 @pytest.mark.parametrize("durability", list(Durability))
