@@ -24,20 +24,20 @@ _WIDTH = 18
 
 
 @click.command(name="doctor")
-@click.argument("url", required=False)
-@configuration_options(without=("url", "data", "durability", "speed", "seed"))
+@click.argument("target", metavar="[URL]", required=False)
+@configuration_options(without=("data", "durability", "speed", "seed"))
 @click.option("--boot/--no-boot", default=True, show_default=True, help="Send a BootNotification at the end.")
 @click.option(
     "--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds that each hop may take."
 )
 @output_option
 def command(
-    url: str | None,
+    target: str | None,
     boot: bool,
     timeout: float,
     output: str,
 ) -> int:
-    """Walk to the central system at URL, from DNS over TCP, TLS, HTTP and subprotocol to BootNotification.
+    """Walk to the central system at URL (or --url), from DNS over TCP, TLS, HTTP and subprotocol to BootNotification.
 
     It names the hop that fails, what was tried there, and one thing to do. Nothing that is stored here changes. The central
     system sees a charger that boots and leaves: it may register an identity it does not know, and drop the connection of a
@@ -47,14 +47,16 @@ def command(
     """
     # stdout has the findings; what the libraries say on the way is in them.
     logging.getLogger().setLevel(logging.CRITICAL)
-    if url is not None:
-        chosen().flags["url"] = url
+    if target is not None:
+        if chosen().flags.get("url", target) != target:
+            raise click.UsageError("two URLs: give one, as the argument or as --url.")
+        chosen().flags["url"] = target
     try:
         settings = configured()
     except ConfigurationError as error:
         if not isinstance(error.__cause__, AddressError):
             raise
-        wrong = unusable(url or "the configured address", error.__cause__)
+        wrong = unusable(str(chosen().flags.get("url") or "the configured address"), error.__cause__)
         _tell(wrong, output)
         return _conclude((wrong,), output, EXIT_USAGE)
     if settings.central_system is None:

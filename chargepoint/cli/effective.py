@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chargepoint.runtime.backends import BACKENDS, keys_with
 from chargepoint.runtime.configuration import Configuration
 from chargepoint.runtime.secrecy import is_secret_name, masked_text
 from chargepoint.runtime.sections import File
@@ -32,14 +33,27 @@ class _Line:
 
 def shown(root: Section, settings: Configuration, *, with_origin: bool) -> Iterator[str]:
     """Yield the lines of the configuration that ``root`` says, which means ``settings``; what is not set is left out."""
-    derived = {"board": settings.board, "data": settings.data, "durability": settings.durability_in_force}
-    for line in _section(bind(root, File), root, 0, derived):
+    told = bind(root, File)
+    derived: dict[str, Any] = {
+        "board": settings.board,
+        "data": settings.data,
+        "durability": settings.durability_in_force,
+    }
+    backend = told.central_system.backend
+    if backend is not None:
+        derived["keys"] = keys_with(BACKENDS[backend].keys, told.keys)
+    for line in _section(told, root, 0, derived, otherwise="default" if backend is None else f"backend {backend}"):
         yield f"{line!s:<{_COLUMN}}  # {line.origin}" if with_origin and line.origin else str(line)
 
 
 def _section(
-    told: DataclassInstance, section: Section | None, depth: int, derived: Mapping[str, Any]
+    told: DataclassInstance,
+    section: Section | None,
+    depth: int,
+    derived: Mapping[str, Any],
+    otherwise: str = "default",
 ) -> Iterator[_Line]:
+    """Yield the lines of a section; ``otherwise`` is where the keys of its mappings come from that it does not say."""
     for name, what in declared(type(told)).items():
         value = derived.get(name, getattr(told, name))
         if what.section is not None:
@@ -47,14 +61,15 @@ def _section(
             yield _Line(depth, f"{name}:" if any(not each.text.startswith("#") for each in lines) else f"{name}: {{}}")
             yield from lines
         elif what.values is not None:
-            yield from _mapping(name, value, _child(section, name), depth, is_secret=what.note(Secret) is not None)
+            is_secret = what.note(Secret) is not None
+            yield from _mapping(name, value, _child(section, name), depth, otherwise, is_secret=is_secret)
         elif value not in (None, ()):
             text = f"# {name}: not shown" if what.note(Secret) else f"{name}: {text_of(value, what)}"
             yield _Line(depth, text, _origin(section, name))
 
 
 def _mapping(
-    name: str, values: Mapping[str, str], section: Section | None, depth: int, *, is_secret: bool
+    name: str, values: Mapping[str, str], section: Section | None, depth: int, otherwise: str, *, is_secret: bool
 ) -> Iterator[_Line]:
     """Yield a mapping whose keys are data."""
     secret = {key for key in values if is_secret or is_secret_name(key)}
@@ -62,7 +77,7 @@ def _mapping(
     for key, value in values.items():
         shown = "not shown" if key in secret else _as_it_looks(masked_text(value))
         text = f"{'# ' if key in secret else ''}{written(key)}: {shown}"
-        yield _Line(depth + 1, text, _origin(section, key))
+        yield _Line(depth + 1, text, _origin(section, key, otherwise))
 
 
 def _as_it_looks(text: str) -> str:
@@ -102,5 +117,5 @@ def _child(section: Section | None, name: str) -> Section | None:
     return section.child(name) if section is not None and section.has(name) else None
 
 
-def _origin(section: Section | None, name: str) -> str:
-    return str(section.mark_of(name)) if section is not None and section.has(name) else "default"
+def _origin(section: Section | None, name: str, otherwise: str = "default") -> str:
+    return str(section.mark_of(name)) if section is not None and section.has(name) else otherwise

@@ -1,13 +1,13 @@
 """Central systems known by name: where their OCPP endpoint is and what it expects, read from `backends.yaml`.
 
-A preset fills in what is not given: port and path of the URL, and the knobs of `Address` that are about the shape of the
-dial. Host and password are always the user's.
+A preset fills in what is not given: port and path of the URL, the knobs of `Address` that are about the shape of the
+dial, configuration keys, and whether a reconnect begins with BootNotification. Host and password are always the user's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import as_file, files
@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from hw.document import Section, load
 from hw.errors import ChargePointError, InputFileError
 from hw.node import unknown
+
+TENANT = "<tenant>"
 
 
 class BackendFileError(InputFileError):
@@ -27,6 +29,14 @@ class UnknownBackendError(ChargePointError):
 
     def __init__(self, name: str) -> None:
         super().__init__(unknown(f"no back end {name!r}", name, BACKENDS))
+
+
+class NoUrlError(ChargePointError):
+    """The URL of a central system is that of an account, and was not given."""
+
+    def __init__(self, backend: Backend) -> None:
+        shape = f", such as {backend.url}" if backend.url else ""
+        super().__init__(f"{backend.title}: the URL comes with the account{shape}; give it as url (--url)")
 
 
 class Password(StrEnum):
@@ -44,26 +54,42 @@ class Backend:
     name: str
     title: str
     url: str
-    """As on this machine with its default port; ``{id}`` stands for the identity."""
+    """As on this machine with its default port; ``{id}`` stands for the identity. A word in ``<>`` is of the account; empty
+    where nothing is public."""
     source: str
-    """The public document to hold it against."""
+    """The public document to hold it against, or that there is none."""
     tried: str | None = None
     """What was tried with this program; None: nothing."""
     password: Password = Password.OPTIONAL
     basic_user: str | None = None
+    """`TENANT` stands for the first label of the host."""
     append_identity: bool = True
     trailing_slash: bool = False
     subprotocols: tuple[str, ...] = ("ocpp1.6",)
     require_subprotocol: bool = True
     boot_on_reconnect: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Configuration keys as they leave the factory, where the user gives no other value."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def needs_url(self) -> bool:
+        """Whether the URL is that of an account."""
+        return not self.url or "<" in self.url
+
+    def user_for(self, url: str) -> str | None:
+        """Return the user of HTTP Basic at a URL, None for the identity."""
+        return (urlsplit(url).hostname or "").partition(".")[0] if self.basic_user == TENANT else self.basic_user
 
     def url_for(self, given: str | None) -> str:
         """Return the URL to dial: what is ``given`` counts, and what it leaves out comes from the preset.
 
-        The preset's port is not taken over to another scheme: a TLS port is never the plain one.
+        The preset's port is not taken over to another scheme: a TLS port is never the plain one. Raises NoUrlError where
+        nothing is given and the URL is that of an account.
         """
         if not given:
+            if self.needs_url:
+                raise NoUrlError(self)
             return self.url
         try:
             ours, theirs = urlsplit(self.url), urlsplit(given)
@@ -77,6 +103,12 @@ class Backend:
         if theirs.path in ("", "/") and not theirs.query:
             return urlunsplit((theirs.scheme, netloc, ours.path, ours.query, theirs.fragment))
         return urlunsplit((theirs.scheme, netloc, theirs.path, theirs.query, theirs.fragment))
+
+
+def keys_with(preset: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return the configuration keys of a user over those of a preset; names are compared without case."""
+    said = {name.lower() for name in own}
+    return {**{name: value for name, value in preset.items() if name.lower() not in said}, **own}
 
 
 def _has_no_port(netloc: str) -> bool:
@@ -105,10 +137,16 @@ def _backend(name: str, section: Section) -> Backend:
         subprotocols=section.texts("subprotocols", ("ocpp1.6",)),
         require_subprotocol=section.flag("require_subprotocol", True),
         boot_on_reconnect=section.flag("boot_on_reconnect", False),
+        keys=_keys(section),
         notes=section.texts("notes", ()),
     )
     section.finish()
     return backend
+
+
+def _keys(section: Section) -> dict[str, str]:
+    keys = section.child("keys") if section.has("keys") else None
+    return {} if keys is None else {name: keys.plain(name) for name, _entry in keys.items()}
 
 
 class _Presets(Mapping[str, Backend]):

@@ -25,12 +25,12 @@ from chargepoint.model.chargepoint import Station
 from chargepoint.model.feature import Roster
 from chargepoint.model.options import Options, VendorAnswer
 from hw.document import Section, bind, load
-from hw.errors import InputFileError, first_of
+from hw.errors import InputFileError, Mark, first_of
 from hw.loader import SUFFIXES, UnknownBoardError, plan_board
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
-from .backends import BACKENDS, Backend
+from .backends import BACKENDS, Backend, NoUrlError, keys_with
 from .connection import LinkSettings
 from .control.admission import Admission, check_link
 from .file_hosts import FileHosts, problem_of
@@ -178,7 +178,7 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
     feature_profiles = tried(lambda: _feature_profiles(told, root), tuple(profiles.ALL))
     trust = tried(lambda: _trust(told.files, root), REAL_FILES.trust)
     firmware = tried(lambda: _firmware(replace(REAL_FILES, trust=trust), told.firmware, root), REAL_FILES)
-    keys = dict(told.keys)
+    keys = keys_with(preset.keys, told.keys)
     if timing.answer_timeout is not None:
         keys.setdefault("MessageTimeout", f"{max(1, round(timing.answer_timeout)):d}")
     if told.central_system.temperature_unit_spelling is not None:
@@ -248,8 +248,9 @@ def _address(told: CentralSystemSection, identity: str, password: bytes | None, 
         return None
     known = _preset(told)
     try:
+        url = known.url_for(told.url)
         return Address(
-            url=known.url_for(told.url),
+            url=url,
             identity=identity,
             append_identity=known.append_identity if told.append_identity is None else told.append_identity,
             trailing_slash=known.trailing_slash if told.trailing_slash is None else told.trailing_slash,
@@ -257,7 +258,7 @@ def _address(told: CentralSystemSection, identity: str, password: bytes | None, 
             require_subprotocol=(
                 known.require_subprotocol if told.require_subprotocol is None else told.require_subprotocol
             ),
-            basic_user=told.basic_user or known.basic_user,
+            basic_user=told.basic_user or known.user_for(url),
             password=password,
             headers=tuple(told.headers.items()),
             tls=Tls(
@@ -268,6 +269,8 @@ def _address(told: CentralSystemSection, identity: str, password: bytes | None, 
                 check_server_name=told.check_server_name,
             ),
         )
+    except NoUrlError as error:
+        raise ConfigurationError(root.child("central_system").mark_of("backend"), str(error)) from error
     except AddressError as error:
         # The word for what is wrong where it stands, if it does; else the URL.
         section = root.child("central_system")
@@ -449,13 +452,19 @@ def _wrong_keys(keys: Mapping[str, str], told: File, root: Section, roster: Rost
     """Yield an error for each configuration key that does not take its value, or that this charger does not honour."""
     for name, value in keys.items():
         key, absence = roster.keyring.find(name), roster.keyring.absence(name)
-        problem = absence if key is None else None
-        if key is not None:
+        if key is None and absence is not None and name in told.keys:
+            yield ConfigurationError(_place_of(name, told, root), absence)
+        elif key is not None:
             try:
                 key.parse(value)
             except ValueError as error:
-                problem = f"{key.name}: {error}"
-        if problem is not None:
-            is_said = name in told.keys
-            place = root.child("keys").mark_of(name) if is_said else root.child("timing").mark_of("answer_timeout")
-            yield ConfigurationError(place, problem)
+                yield ConfigurationError(_place_of(name, told, root), f"{key.name}: {error}")
+
+
+def _place_of(name: str, told: File, root: Section) -> Mark:
+    """Return what said the value of a configuration key: a key of the file, or what stands for it."""
+    if name in told.keys:
+        return root.child("keys").mark_of(name)
+    if told.timing.answer_timeout is not None:
+        return root.child("timing").mark_of("answer_timeout")
+    return root.child("central_system").mark_of("backend")

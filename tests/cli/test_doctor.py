@@ -53,6 +53,17 @@ async def test_doctor_sends_nothing_without_boot(tmp_path: Path) -> None:
         assert len(csms.dialogues) == 1
 
 
+async def test_doctor_takes_the_url_as_an_option_too(tmp_path: Path) -> None:
+    """--url, as `run` has it; two different ones are a usage error."""
+    async with Csms() as csms, chargepoint("doctor", "--url", csms.url, cwd=tmp_path) as doctor:
+        assert await doctor.exit_code() == 0, doctor.text
+    async with chargepoint("doctor", "ws://a", "--url", "ws://b", cwd=tmp_path) as doctor:
+        assert await doctor.exit_code() == 2
+    async with chargepoint("doctor", "--url", "http://a", cwd=tmp_path) as doctor:
+        assert await doctor.exit_code() == 2
+    assert "http://a" in doctor.text
+
+
 async def test_doctor_takes_who_we_are_from_the_file(tmp_path: Path) -> None:
     """-c FILE: the same charger as `run` would be."""
     async with Csms() as csms:
@@ -118,8 +129,8 @@ def test_back_ends_are_listed_and_shown() -> None:
 
 def test_back_end_is_shown_for_people() -> None:
     lines = CliRunner().invoke(group, ["backend", "show", "steve"], standalone_mode=False).output.splitlines()
-    assert "url                  ws://localhost:8180/steve/websocket/CentralSystemService/{id}" in lines
-    assert "tried                not tried" in lines
+    assert "url                  ws://localhost:8080/steve/websocket/CentralSystemService/{id}" in lines
+    assert "tried                run against SteVe 3.13" in lines
     assert lines[-1].startswith(" " * 21)  # the second note
 
 
@@ -128,13 +139,13 @@ async def test_run_fleet_and_doctor_dial_a_back_end_by_its_name(tmp_path: Path) 
     async with chargepoint("csms", "--port", "0", cwd=tmp_path) as csms:
         await csms.says("central system at ws://")
         origin = csms.text.split("central system at ")[1].split("/ocpp")[0]
-        backend = ("--backend", "chargepoint", "--url", origin)
+        backend = ("--backend", "embedded", "--url", origin)
         async with chargepoint("run", *backend, "--speed", 300, "--do", "wait 1 min", cwd=tmp_path) as run:
             assert await run.exit_code() == 0, run.text
         assert f"dials {origin}/ocpp/CP001 without password" in run.text
         async with chargepoint("fleet", *backend, "--count", 2, "--duration", 0.2, cwd=tmp_path) as fleet:
             assert await fleet.exit_code() == 0, fleet.text
-        async with chargepoint("doctor", "--backend", "chargepoint", origin, cwd=tmp_path) as doctor:
+        async with chargepoint("doctor", "--backend", "embedded", origin, cwd=tmp_path) as doctor:
             assert await doctor.exit_code() == 0, doctor.text
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import trustme
 from ocpp.v16 import call, call_result
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from chargepoint.runtime.address import Address, AddressError, Tls
 from chargepoint.runtime.doctor import Finding, Hop, State, examine
@@ -284,6 +285,17 @@ async def redirected(ground: Ground) -> AsyncIterator[Dial]:
             yield Dial(f"ws://127.0.0.1:{port}")
 
 
+@asynccontextmanager
+async def slash_is_missing(ground: Ground) -> AsyncIterator[Dial]:
+    """A central system whose routes end with a slash; without it the answer is its error page."""
+
+    def route(connection: ServerConnection, request: Request) -> Response | None:
+        return None if request.path.endswith("/CP001/") else connection.respond(500, "Server Error")
+
+    async with websocket_server(listening, subprotocols=["ocpp1.6"], process_request=route) as port:
+        yield Dial(f"ws://127.0.0.1:{port}/ws/ocpp")
+
+
 def speaks(*subprotocols: str) -> Stage:
     """A WebSocket server with these subprotocols and no others; none at all chooses none."""
 
@@ -366,6 +378,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("wrong password", password(b"falsch"), Hop.HTTP, "check user 'CP001' and the password"),
     Mistake("charge point not enabled (HTTP 403)", answers(403), Hop.HTTP, "enabled there"),
     Mistake("wrong path (HTTP 404)", answers(404, PAGE_404), Hop.HTTP, "check the path"),
+    Mistake("slash at the end of the path missing (HTTP 404 or 500)", slash_is_missing, Hop.HTTP, "trailing_slash: true"),
     Mistake("identity in the URL and appended", answers(404, PAGE_404, "/ocpp/CP001"), Hop.HTTP, "leave CP001 out"),
     Mistake("URL of the web page, not of OCPP", answers(200, "<html>Welcome</html>", "/"), Hop.HTTP, "web server"),
     Mistake("proxy that does not pass on the upgrade (HTTP 426)", answers(426), Hop.HTTP, "a proxy on the way"),

@@ -140,6 +140,12 @@ def speaks_http(tried: str) -> Finding:
     return Finding(Hop.TLS, State.FAILED, tried, found, "write ws:// instead of wss://, or give the TLS port")
 
 
+def wants_slash(tried: str, failure: DialFailure, path: str, said: str) -> Finding:
+    """Return the finding for a server that serves the path with a slash at its end, and not without."""
+    found = f"{failure.text}; with a slash at the end of the path ({path}) the server {said}"
+    return Finding(Hop.HTTP, State.FAILED, tried, found, "end the path with a slash: trailing_slash: true")
+
+
 def other_version(tried: str, offered: str, chosen: str) -> Finding:
     """Return the finding for a server that takes another version of OCPP and not ours."""
     found = f"it does not take {offered}, and takes {chosen}"

@@ -6,8 +6,10 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies_environment
 
 from ocpp.v16 import call
@@ -28,7 +30,10 @@ T = TypeVar("T")
 OTHER_VERSIONS = ("ocpp2.1", "ocpp2.0.1", "ocpp2.0", "ocpp1.5", "ocpp1.2")
 """Offered once to a server that takes none of ours, to learn what it speaks."""
 
+_ASKS_FOR_CREDENTIALS = frozenset({401, 403})
 _MAY_WANT_TLS = frozenset({FailureKind.LOST, FailureKind.PROTOCOL})
+_MAY_WANT_A_SLASH = frozenset({404, 500})
+"""What servers answer to a path that lacks its trailing slash, unless they redirect."""
 _MAY_WANT_ANOTHER_VERSION = frozenset({400, 406, 426, 500, 501})
 """What servers answer when no subprotocol suits them."""
 
@@ -269,6 +274,10 @@ class _Walk:
         try:
             if may_want_tls and await self._patiently(speaks_tls(peer, destination.server_name)):
                 return findings.speaks_tls(tried, failure)
+            if failure.http_status in _MAY_WANT_A_SLASH:
+                with_slash = _with_slash(destination)
+                if with_slash is not None and (said := await self._patiently(_answer_at(with_slash, peer))):
+                    return findings.wants_slash(tried, failure, with_slash.uri.resource_name, said)
             if may_want_another_version and (chosen := await self._patiently(_version_spoken(destination, peer))):
                 offered = ", ".join(self._address.subprotocols)
                 return findings.other_version(f"{tried}; then {', '.join(OTHER_VERSIONS)}", offered, chosen)
@@ -277,12 +286,41 @@ class _Walk:
         return None
 
 
-async def _version_spoken(destination: Destination, peer: tuple[Any, ...]) -> str | None:
-    """Return which of the other versions of OCPP the server takes, None for none of them. Raises OSError."""
+def _with_slash(destination: Destination) -> Destination | None:
+    """Return the same destination with a slash at the end of its path, None where there is one."""
+    parts = urlsplit(destination.url)
+    if parts.path.endswith("/"):
+        return None
+    return replace(destination, url=urlunsplit(parts._replace(path=f"{parts.path}/")))
+
+
+async def _answer_at(destination: Destination, peer: tuple[Any, ...]) -> str | None:
+    """Return how the server takes a handshake there: as an open WebSocket, or by asking for credentials; None for all else.
+
+    Raises OSError.
+    """
+    talk = await _dialled(destination, peer, ())
+    try:
+        await talk.open()
+        return "opens the WebSocket"
+    except NotOpened as answer:
+        status = answer.outcome.http_status if isinstance(answer.outcome, DialFailure) else None
+        return f"answers HTTP {status}" if status in _ASKS_FOR_CREDENTIALS else None
+    finally:
+        await talk.close()
+
+
+async def _dialled(destination: Destination, peer: tuple[Any, ...], subprotocols: Sequence[str]) -> Talk:
+    """Return one more socket to a peer that was reached before. Raises OSError."""
     secure: dict[str, Any] = {}
     if destination.uri.secure:
         secure = {"ssl": destination.address.tls.context(), "server_hostname": destination.server_name}
-    talk = Talk(destination, *await asyncio.open_connection(peer[0], peer[1], **secure), OTHER_VERSIONS)
+    return Talk(destination, *await asyncio.open_connection(peer[0], peer[1], **secure), subprotocols)
+
+
+async def _version_spoken(destination: Destination, peer: tuple[Any, ...]) -> str | None:
+    """Return which of the other versions of OCPP the server takes, None for none of them. Raises OSError."""
+    talk = await _dialled(destination, peer, OTHER_VERSIONS)
     try:
         await talk.open()
         return talk.subprotocol
