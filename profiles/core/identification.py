@@ -244,8 +244,10 @@ class Identification(FeatureProfile):
         if outcome.result is None:
             host.present(asked.tag, f"refused: Authorize {outcome.detail or outcome.failure}", now_s)
             return
+        # The status decides. The expiryDate is "the date at which idTag should be removed from the Authorization Cache"
+        # (7.27), whatever our clock makes of it.
         info = self.learn(asked.tag, outcome.result.id_tag_info, now_s)
-        if info.status_at(host.calendar.utc_s(now_s)) != AuthorizationStatus.accepted:
+        if info.status != AuthorizationStatus.accepted:
             host.present(asked.tag, f"refused: {info.status}", now_s)
             return
         if not asked.is_remote and (

@@ -147,9 +147,26 @@ def test_a_refused_tag_without_a_cable_changes_no_status(world: World) -> None:
     assert world.forget().tap("B1").run(5).story() == ["Authorize B1"]
 
 
-def test_an_answer_accepted_but_expired_is_a_refusal(world: World) -> None:
-    """expiryDate equal or before now = expired (handbook, transactions 3)."""
+def accepted_with_a_past_expiry_date(world: World) -> World:
     world.peer.tags["B1"] = {"status": "Accepted", "expiryDate": utc_text(EPOCH_UTC_S - 1.0)}
+    return world
+
+
+def test_an_answer_that_accepts_lets_charge_whatever_its_expiry_date(world: World) -> None:
+    """status: "whether the idTag has been accepted or not by the Central System"; expiryDate: "the date at which idTag
+    should be removed from the Authorization Cache" (7.27)."""
+    assert accepted_with_a_past_expiry_date(world).charge("B1").connector().is_charging
+
+
+def test_a_start_that_is_accepted_goes_on_whatever_its_expiry_date(world: World) -> None:
+    """7.27 for StartTransaction.conf: the status decides."""
+    world.configure(AllowOfflineTxForUnknownId="true").network(False).charge("B1")
+    assert accepted_with_a_past_expiry_date(world).network(True).run(20).connector().is_charging
+
+
+def test_a_past_expiry_date_counts_for_the_cache(world: World) -> None:
+    """When an entry expires by the passage of time it SHALL be changed to Expired (3.5.1): offline it starts nothing."""
+    accepted_with_a_past_expiry_date(world).charge("B1").tap("B1").run(10).unplug().run(5).network(False)
     assert not world.charge("B1").connector().is_charging
 
 
