@@ -120,7 +120,7 @@ class Reservation(FeatureProfile):
         return call_result.ReserveNow(status=status)
 
     def _judge(self, booking: Booking, now_s: float) -> ReservationStatus:
-        """Judge a request in the order of the handbook (messages 7).
+        """Judge a request by the sentences of 5.13.
 
         The one it replaces does not stand in its way. Where a replacement wants a connector that somebody else uses it
         is Occupied, and the earlier reservation stands: 5.13 lets it replace, but nobody could keep that promise.
@@ -130,8 +130,6 @@ class Reservation(FeatureProfile):
             return ReservationStatus.rejected
         if number and not host.has_connector(number):
             return ReservationStatus.rejected
-        if booking.expires_utc_s <= host.calendar.utc_s(now_s):
-            return ReservationStatus.rejected  # nothing to keep; no status of 7.40 says so
         concerned = (host.connector(number),) if number else host.connectors
         if all(connector.has_fault for connector in concerned):
             return ReservationStatus.faulted
@@ -147,7 +145,12 @@ class Reservation(FeatureProfile):
             in_hand = connector.authorisation
             is_own = in_hand is not None and in_hand.reservation_id == booking.reservation_id
             is_possible = is_own or (connector in spare and len(spare) > wanted)
-        return ReservationStatus.accepted if is_possible else ReservationStatus.occupied
+        if not is_possible:
+            return ReservationStatus.occupied
+        # [D] Nothing to keep when it is over already. 5.13 knows no status for that, but its Faulted, Unavailable and
+        # Occupied are SHALL, so they come first.
+        is_over = booking.expires_utc_s <= host.calendar.utc_s(now_s)
+        return ReservationStatus.rejected if is_over else ReservationStatus.accepted
 
     def _replaced(self, booking: Booking, now_s: float) -> None:
         """Somebody may wait for a cable under the reservation as it was: it stays theirs only if it still fits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -197,9 +198,26 @@ def test_who_was_authorised_before_it_expired_charges_without_it(world: World) -
 
 
 def test_what_is_over_already_is_rejected(world: World) -> None:
-    """expiryDate in the past → Rejected (handbook, messages 7)."""
+    """[D] An expiryDate in the past: 5.13 knows no status for it, and there is nothing to keep."""
     assert reserve(world, for_s=-1) == "Rejected"
     assert (world.told(), held(world)) == ("Available", [])
+
+
+@pytest.mark.parametrize(
+    ("scene", "status"),
+    [
+        (lambda world: world.cause("internal"), "Faulted"),
+        (lambda world: world.availability("Inoperative"), "Unavailable"),
+        (lambda world: world.plug(), "Occupied"),
+    ],
+    ids=["faulted", "unavailable", "occupied"],
+)
+def test_an_expiry_in_the_past_comes_after_what_the_standard_asks_for(
+    world: World, scene: Callable[[World], object], status: str
+) -> None:
+    """ "The Charge Point SHALL return 'Faulted' if … in the Faulted state", likewise Unavailable and Occupied (5.13)."""
+    scene(world)
+    assert reserve(world, for_s=-1) == status
 
 
 def test_it_is_cancelled(world: World) -> None:
