@@ -19,8 +19,9 @@ RESET_RETRIES = integer(
     "ResetRetries", 3, unit="times", source="9.1.22", effect="further waits for a transaction that does not end"
 )
 
-DELIVERY_WAIT_S = 60.0
-"""Soft: how long the messages of the stopped transactions may take to be answered."""
+DELIVERY_WAIT_S = {ResetType.soft: 60.0, ResetType.hard: 5.0}
+"""How long the messages of the stopped transactions may take to be answered. What is not answered by then is sent again
+after the restart; a hard reset "is not required to gracefully stop ongoing transaction" (5.14)."""
 ENDING_WAIT_S = 8.0
 """How long a transaction may take to end: contactor, meter, and the margin of both."""
 LOOK_S = 0.2
@@ -29,7 +30,7 @@ LOOK_S = 0.2
 class Reset(FeatureProfile):
     """Restarts the charger, softly or hard."""
 
-    __slots__ = ("_began_wire_s", "_look", "_tries", "_type")
+    __slots__ = ("_began_wire_s", "_ended_wire_s", "_look", "_tries", "_type")
 
     name = "Core"
     keys = (RESET_RETRIES,)
@@ -39,6 +40,8 @@ class Reset(FeatureProfile):
         self._type: ResetType | None = None
         self._tries = 0
         self._began_wire_s = 0.0
+        self._ended_wire_s: float | None = None
+        """When the last transaction had ended."""
         self._look = Alarm(host.timers, self._try, Clock.WIRE)
 
     @handles(call.Reset)
@@ -51,7 +54,7 @@ class Reset(FeatureProfile):
             return call_result.Reset(status=ResetStatus.accepted)  # under way already
         self._type = ResetType.hard if is_hard else ResetType.soft
         self._tries = 0
-        self._began_wire_s = host.timers.wire_s
+        self._began_wire_s, self._ended_wire_s = host.timers.wire_s, None
         reason = Reason.hard_reset if is_hard else Reason.soft_reset
         host.wind_down(reason.value, now_s)
         self._look.set_after(LOOK_S)
@@ -67,10 +70,15 @@ class Reset(FeatureProfile):
             self._tries += 1
             host.warn(Trouble.RESET_FAILED, True, now_s)
             self._look.set_after(LOOK_S)
-        elif self._type is ResetType.soft and self._is_telling() and waited_s < DELIVERY_WAIT_S:
+        elif self._is_telling():
             self._look.set_after(LOOK_S)
         else:
             host.restart(self._type is ResetType.hard, f"Reset {self._type}", now_s)
 
     def _is_telling(self) -> bool:
-        return self.host.session.is_online and not self.host.session.is_idle
+        """Whether messages are on their way and may take longer."""
+        wire_s = self.host.timers.wire_s
+        if self._ended_wire_s is None:
+            self._ended_wire_s = wire_s
+        session, limit_s = self.host.session, DELIVERY_WAIT_S[self._type or ResetType.hard]
+        return session.is_online and not session.is_idle and wire_s - self._ended_wire_s < limit_s

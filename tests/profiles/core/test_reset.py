@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chargepoint.model import connector
@@ -93,10 +95,29 @@ def test_a_soft_reset_waits_a_minute_at_most_for_the_stop_to_be_answered(world: 
     assert (before, len(world.run(20).calls("BootNotification"))) == (0, 1)
 
 
-def test_a_hard_reset_does_not_wait_for_the_stop_to_be_answered(world: World) -> None:
-    """may be cut; Stop(HardReset) before or after boot (handbook, connection-and-boot 6)."""
+def test_a_hard_reset_waits_five_seconds_at_most_for_the_stop_to_be_answered(world: World) -> None:
+    """ "it is not required to gracefully stop ongoing transaction" (5.14); [D] 5 s, then it restarts with it unanswered."""
     world.configure(MessageTimeout=1000).charge().peer.answers["StopTransaction"] = lambda payload: SILENCE
-    assert len(reset(world.forget(), "Hard").run(20).calls("BootNotification")) == 1
+    reset(world.forget(), "Hard").run(6)
+    before = world.model.is_restarting
+    assert (before, len(world.run(8).calls("BootNotification"))) == (False, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_that_is_answered_within_seconds_is_sent_once(world: World, kind: str) -> None:
+    """ "The Charge Point SHALL send a StopTransaction.req for any ongoing transaction before performing the reset" (5.14):
+    the link lasts until its answer, so that nothing is sent twice."""
+    peer = world.charge().peer
+
+    def answers_later(payload: dict[str, Any]) -> Any:
+        asked = next(seen.frame[1] for seen in reversed(peer.seen) if seen.frame[2] == "StopTransaction")
+        world.pump.timers("peer").after_wire(3.0, lambda _now_s: peer.send([3, asked, {}]))
+        return SILENCE
+
+    peer.answers["StopTransaction"] = answers_later
+    reset(world.forget(), kind).run(30)
+    assert len(world.calls("StopTransaction")) == 1
+    assert len(world.calls("BootNotification")) == 1
 
 
 def test_a_second_reset_under_way_is_one_reset(world: World) -> None:
