@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.control.admission import Admission
 from chargepoint.runtime.secrecy import masked_text
 
@@ -70,7 +71,7 @@ class _JsonFormatter(_Formatter):
             "level": record.levelname,
             "logger": record.name,
             "charger": getattr(record, "charger", None),
-            "charger_time": None if utc_s is None else datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="seconds"),
+            "charger_time": None if utc_s is None else utc_text(utc_s),
             "message": self.message(record),
         }
         if record.exc_info:
@@ -84,7 +85,7 @@ class _TextFormatter(_Formatter):
         charger = getattr(record, "charger", None)
         level = "" if record.levelno == logging.INFO else f"{record.levelname} "
         utc_s = getattr(record, "charger_utc_s", None)  # its own clock runs faster than the wire's
-        clock = "" if utc_s is None else f"{datetime.fromtimestamp(utc_s, UTC):%H:%M:%S} "
+        clock = "" if utc_s is None else f"{utc_text(utc_s)[11:19]} "
         text = f"{at} {clock}{charger + ' ' if charger else ''}{level}{self.message(record)}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 

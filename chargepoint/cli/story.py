@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from chargepoint.model import journal
 from chargepoint.model.authorization import short_tag
 from chargepoint.model.journal import Entry
+from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.central_system import Exchange
 from chargepoint.runtime.secrecy import masked_member, masked_text
 
@@ -28,7 +28,7 @@ def line_text(identity: str, utc_s: float | None, text: str) -> str:
 
 def clock_text(utc_s: float) -> str:
     """Time of day for people: UTC, to the second."""
-    return datetime.fromtimestamp(utc_s, UTC).strftime("%H:%M:%S")
+    return utc_text(utc_s)[11:19]
 
 
 class Story:

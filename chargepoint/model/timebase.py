@@ -284,9 +284,20 @@ class Calendar:
         return appointment
 
 
+EARLIEST_UTC_S = -62_135_596_800.0
+"""0001-01-01T00:00:00Z."""
+LATEST_UTC_S = 253_402_300_799.999
+"""9999-12-31T23:59:59.999Z. No instant outside these two can be written (ISO 8601), so none is kept."""
+
+
 def utc_text(utc_s: float) -> str:
-    """Return an instant as OCPP wants it: ISO 8601, UTC, ``Z``, milliseconds (OCPP-J 1.6, 3.1; OCPP 1.6, 3.15)."""
-    millis = round(utc_s * 1000.0)
+    """Return an instant as OCPP wants it: ISO 8601, UTC, ``Z``, milliseconds (OCPP-J 1.6, 3.1; OCPP 1.6, 3.15).
+
+    It never raises: sums of instants and durations of a central system may lie after the year 9999, and are shown as
+    its end.
+    """
+    # In this order also for NaN, which compares with nothing: it becomes the earliest.
+    millis = round(min(LATEST_UTC_S, utc_s if utc_s > EARLIEST_UTC_S else EARLIEST_UTC_S) * 1000.0)
     seconds, millis = divmod(millis, 1000)
     head = _SECONDS.get(seconds)
     if head is None:
@@ -303,7 +314,8 @@ _SECONDS: dict[int, str] = {}
 def utc_seconds(text: str, zone_s: float = 0.0) -> float:
     """Return seconds since 1970 of an ISO 8601 date-time; any fraction, any offset.
 
-    One without a zone is of the zone ``zone_s`` east of UTC, by default UTC itself. Raises ValueError when it is none.
+    One without a zone is of the zone ``zone_s`` east of UTC, by default UTC itself. One that its zone moves out of the
+    years 1 to 9999 becomes `EARLIEST_UTC_S` or `LATEST_UTC_S`. Raises ValueError when it is none.
     Source: OCPP 1.6, 3.15 with erratum 3.10.
     """
     body = text.strip()
@@ -311,6 +323,5 @@ def utc_seconds(text: str, zone_s: float = 0.0) -> float:
     if ("T" not in body and "t" not in body and " " not in body) or "\0" in body:
         raise ValueError(f"not a date-time: {text!r}")
     moment = datetime.fromisoformat(body)
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC).timestamp() - zone_s
-    return moment.timestamp()
+    utc_s = moment.timestamp() if moment.tzinfo is not None else moment.replace(tzinfo=UTC).timestamp() - zone_s
+    return max(EARLIEST_UTC_S, min(LATEST_UTC_S, utc_s))
