@@ -1,10 +1,14 @@
-"""Calls of ours: those that wait for their turn, and the one that waits for its answer (OCPP-J 1.6 4.1.1)."""
+"""Calls of ours: those that wait for their turn, the one that waits for its answer, and what became of one.
+
+Source: OCPP-J 1.6 4.1.1.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from .outbox import Ref
 from .transaction import Message
@@ -18,6 +22,26 @@ class Lane(Enum):
 
     BOOT = "boot"
     NORMAL = "normal"
+
+
+class Failure(Enum):
+    """Why a call has no result."""
+
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    INVALID = "invalid answer"
+    LINK_LOST = "link lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: a ``result`` (a dataclass of ``ocpp.v16.call_result``), or a ``failure`` with its detail."""
+
+    result: Any = None
+    failure: Failure | None = None
+    detail: str = ""
+    was_sent: bool = True
+    """Whether it has left: else nobody can have heard it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from hw.ports import (
 
 from . import wire
 from .authorization import UNRESERVED, Admission, TagInfo, Verdict
-from .calls import Lane
+from .calls import Lane, Outcome
 from .composite import Profile
 from .connector import BEGIN, END, Connector
 from .connector_state import Limit
@@ -46,7 +46,7 @@ from .record import Snapshot
 from .records import AVAILABILITY, CONFIGURATION, RESTART
 from .restore import restore
 from .serving import Later
-from .session import Outcome, Session
+from .session import Session
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
 from .transfer import Transferred

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from . import wire
-from .calls import InFlight, Lane, Lanes, Waiting
+from .calls import Failure, InFlight, Lane, Lanes, Outcome, Waiting
 from .delivery import BLAMING_CODES, MESSAGE_TOO_BIG, Delivery, DeliveryHost
 from .errors import ErrorCode, FrameError, PeerError
 from .journal import CallAnswered, CallSent, FrameRefused
@@ -47,26 +46,6 @@ class Registration(Enum):
     PENDING = "Pending"
     REJECTED = "Rejected"
     ACCEPTED = "Accepted"
-
-
-class Failure(Enum):
-    """Why a call has no result."""
-
-    ERROR = "error"
-    TIMEOUT = "timeout"
-    INVALID = "invalid answer"
-    LINK_LOST = "link lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a call: a ``result`` (a dataclass of ``ocpp.v16.call_result``), or a ``failure`` with its detail."""
-
-    result: Any = None
-    failure: Failure | None = None
-    detail: str = ""
-    was_sent: bool = True
-    """Whether it has left: else nobody can have heard it."""
 
 
 _NEVER_SENT = Outcome(failure=Failure.LINK_LOST, was_sent=False)
@@ -100,6 +79,7 @@ class Session:
         "_queue_turn",
         "_queue_waits",
         "_serving",
+        "_slips",
         "delivery",
         "is_confirmed",
         "is_open",
@@ -129,6 +109,8 @@ class Session:
         """A call was answered on this socket."""
         self._earlier_ids: dict[str, Message] = {}
         self._late_by_hand: dict[str, InFlight] = {}
+        self._slips: set[str] = set()
+        """Action and field of the slips that were logged."""
         self._deadline = Alarm(host.timers, self._on_timeout, Clock.WIRE)
 
     @property
@@ -378,7 +360,7 @@ class Session:
         if flying.about == PROBE:
             self._on_probe_answered(now_s)
         try:
-            result = wire.understood_result(flying.action, frame.payload)
+            result = self._understood(flying.action, frame.payload)
         except PeerError as error:
             self._fail(flying, Failure.INVALID, str(error), now_s)
             return
@@ -402,7 +384,7 @@ class Session:
             self._host.journal.write(now_s, FrameRefused(frame.id, _UNKNOWN_ID))
             return
         try:
-            result = wire.understood_result(message.action, frame.payload)
+            result = self._understood(message.action, frame.payload)
         except PeerError as error:
             self._host.journal.write(now_s, FrameRefused(frame.id, f"unusable late response: {error}"))
             return
@@ -483,6 +465,16 @@ class Session:
         head = self.queue.head
         if head is not None and head.trial_code:
             self.delivery.acquit(head)
+
+    def _understood(self, action: str, payload: object) -> Any:
+        """Return a confirmation, read leniently. Each kind of slip is logged once. Raises PeerError."""
+        result, slips = wire.understood_result(action, payload)
+        for slip in slips:
+            kind = f"{action} {slip.partition(':')[0]}"
+            if kind not in self._slips:
+                self._slips.add(kind)
+                self._host.log.warning("%s.conf of the central system has a slip: %s", action, slip)
+        return result
 
     # --- what becomes of our calls ------------------------------------------------------------------------------------
 

@@ -255,13 +255,6 @@ class Record:
             arguments[attribute] = decode(each)
         return self._kind(**arguments)
 
-    def trimmed(self, value: object) -> object:
-        """Return a value without the fields that are not this record's, and without those that are null."""
-        if type(value) is not dict:
-            return value
-        kept = ((member, value[member.name]) for member in self.members if value.get(member.name) is not None)
-        return {m.name: m.shape.trimmed(each) if isinstance(m.shape, Record) else each for m, each in kept}
-
     def faults(self, value: object, where: str) -> Iterator[Fault]:
         if type(value) is not dict:
             yield _wrong_type(where, "an object", shown(value))

@@ -19,7 +19,7 @@ Of a name that stands twice in a JSON object the last one counts: RFC 8259, 4 le
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from json.encoder import encode_basestring_ascii as quote
@@ -30,6 +30,7 @@ from ocpp.v16.datatypes import MeterValue
 from ocpp.v16.enums import Action
 
 from chargepoint.model.errors import ErrorCode, FrameError, PeerError
+from chargepoint.model.leniency import mended
 from chargepoint.model.schemas import outgoing_problems, shape_of
 from chargepoint.model.shapes import DESCRIPTION_LENGTH, Many, Misfit, Record, Shape, json_type, judge, shortened, shown
 from chargepoint.model.timebase import utc_seconds, utc_text
@@ -134,12 +135,27 @@ def _parsed(text: str | bytes) -> tuple[object, bool]:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")  # named, because `json.loads` would guess at UTF-16 and 32 as well
+        if text.startswith(_BYTE_ORDER_MARK):
+            # RFC 8259 8.1: "Implementations MUST NOT add a byte order mark".
+            raise FrameError("the text begins with a byte order mark (U+FEFF), which JSON does not allow")
         value = _DECODER.decode(text)
         return value, _is_unicode(text, value)
-    except ValueError as error:  # also UnicodeDecodeError, and an integer of more than 4300 digits
+    except ValueError as error:  # also UnicodeDecodeError
         raise FrameError(shortened(f"not JSON: {error}", DESCRIPTION_LENGTH)) from error
     except RecursionError:
         raise FrameError("not JSON: nested too deep") from None
+
+
+_BYTE_ORDER_MARK = "\ufeff"
+_MOST_DIGITS = 4300
+
+
+def _integer(digits: str) -> int:
+    """Read an integer; of more digits than Python reads in linear time it is JSON all the same, but unusable."""
+    length = len(digits.removeprefix("-"))
+    if length > _MOST_DIGITS:
+        raise FrameError(f"an integer of {length} digits; at most {_MOST_DIGITS} are read")
+    return int(digits)
 
 
 def _is_unicode(text: str, value: object) -> bool:
@@ -163,7 +179,7 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
 
 
 def _call(message_id: str, frame: list[object], is_unicode: bool) -> Call:
@@ -222,20 +238,20 @@ def decode_result(action: str, payload: object) -> object:
     return _decoded(_confirmation_shape(action), payload)
 
 
-def understood_result(action: str, payload: object) -> object:
-    """Return a confirmation as `decode_result` does, without fields that are not of this standard, or are null.
+def understood_result(action: str, payload: object) -> tuple[object, Sequence[str]]:
+    """Return a confirmation as `decode_result` does, and the slips in it that were mended; see `.leniency`.
 
-    Whoever sends them has processed our call all the same: to repeat a StartTransaction for their sake would open a
-    second transaction, and bill the driver for neither. Raises PeerError for what cannot be understood.
+    Raises PeerError for what cannot be understood. It names what is wrong after mending: the field that is missing, not
+    one that is too many.
     """
+    shape = _confirmation_shape(action)
+    if payload is None:
+        payload = {}
     try:
-        return decode_result(action, payload)
-    except PeerError as refusal:
-        shape = _confirmation_shape(action)
-        try:
-            return shape.decode(shape.trimmed(payload))
-        except Misfit:
-            raise refusal from None
+        return shape.decode(payload), ()
+    except Misfit:
+        value, slips = mended(action, shape, payload)
+        return _decoded(shape, value), slips
 
 
 def _decoded(shape: Record, payload: object) -> object:

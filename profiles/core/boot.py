@@ -5,14 +5,14 @@ from __future__ import annotations
 from ocpp.v16 import call
 from ocpp.v16.enums import MessageTrigger, RegistrationStatus
 
-from chargepoint.model.calls import Lane
+from chargepoint.model.calls import Failure, Lane, Outcome
 from chargepoint.model.chargepoint import ChargePoint, Station
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.journal import Registered
 from chargepoint.model.keys import Access, integer, items
 from chargepoint.model.outbox import Ref, SetPing
 from chargepoint.model.record import RecordKind, Snapshot
-from chargepoint.model.session import MESSAGE_TIMEOUT, Failure, Outcome, Registration
+from chargepoint.model.session import MESSAGE_TIMEOUT, Registration
 from chargepoint.model.timebase import Alarm, Clock, utc_seconds
 
 HEARTBEAT_INTERVAL = integer(
@@ -40,6 +40,8 @@ UNASKED_WAIT_S = 30.0
 CLOCK_TOLERANCE_S = 1.0
 """A smaller difference is the way the answer travelled."""
 DAY_S = 86400.0
+LONGEST_INTERVAL_S = 2**31 - 1
+"""The largest HeartbeatInterval; who is told to wait longer would not come back."""
 LATEST_UTC_S = utc_seconds("9000-01-01T00:00:00Z")
 """Of a clock that shows more nobody can write down the next day; before 1970 it was not set either."""
 
@@ -138,7 +140,10 @@ class Boot(FeatureProfile):
             return
         result = outcome.result
         self._set_clock(result.current_time, now_s)
-        interval_s = max(0, result.interval)
+        interval_s = result.interval
+        if not 0 <= interval_s <= LONGEST_INTERVAL_S:
+            host.log.warning("BootNotification.conf: interval %d is none, the charge point's own is used", interval_s)
+            interval_s = 0
         host.journal.write(now_s, Registered(str(result.status), interval_s))
         if result.status == RegistrationStatus.accepted:
             self._retry.clear()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import DataTransferStatus
 
+from chargepoint.model.calls import Outcome
 from chargepoint.model.cost import CUSTOM_DISPLAY_COST_AND_PRICE
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.outbox import Ref
-from chargepoint.model.session import Outcome
 
 
 class DataTransfer(FeatureProfile):

@@ -13,6 +13,7 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
 from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, same_tag, verdict
+from chargepoint.model.calls import Failure, Outcome
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector import Connector
@@ -21,7 +22,6 @@ from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
-from chargepoint.model.session import Failure, Outcome
 from chargepoint.model.timebase import Alarm, Timer, utc_seconds
 
 from .boot import Boot

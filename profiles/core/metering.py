@@ -14,6 +14,7 @@ from ocpp.v16 import call
 from ocpp.v16.enums import MessageTrigger, ReadingContext
 
 from chargepoint.model import wire
+from chargepoint.model.calls import Outcome
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.delivery import AUTO, TEMPERATURE_UNIT_SPELLING
@@ -22,7 +23,6 @@ from chargepoint.model.keys import Access, Key, integer, items
 from chargepoint.model.outbox import ReadMeter, Ref
 from chargepoint.model.record import Snapshot
 from chargepoint.model.sampling import MEASURANDS, Sample, is_measurand, is_measured, meter_value
-from chargepoint.model.session import Outcome
 from chargepoint.model.timebase import Alarm, Appointment, utc_text
 from chargepoint.model.transaction import Transaction
 from chargepoint.model.transaction_data import fitting, respelled, thinned

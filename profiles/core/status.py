@@ -8,7 +8,7 @@ from functools import partial
 from ocpp.v16 import call
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, MessageTrigger
 
-from chargepoint.model.calls import Lane
+from chargepoint.model.calls import Lane, Outcome
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.faults import MEANINGS, VENDOR_ID
@@ -18,7 +18,6 @@ from chargepoint.model.keys import integer
 from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Snapshot
 from chargepoint.model.records import AVAILABILITY
-from chargepoint.model.session import Outcome
 from chargepoint.model.status import path
 from chargepoint.model.timebase import Alarm, utc_text
 

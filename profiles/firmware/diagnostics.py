@@ -8,11 +8,11 @@ from typing import Any
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import DiagnosticsStatus, MessageTrigger
 
+from chargepoint.model.calls import Outcome as Answer
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.outbox import Ref
 from chargepoint.model.record import RecordKind, Snapshot
-from chargepoint.model.session import Outcome as Answer
 from chargepoint.model.timebase import utc_seconds, utc_text
 from chargepoint.model.transfer import Outcome, Transferred
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chargepoint.model.calls import Failure, Outcome
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import Ref
 from chargepoint.model.record import RecordKind, Snapshot
-from chargepoint.model.session import Failure, Outcome
 from chargepoint.model.timebase import Alarm, Clock
 
 ATTEMPTS = 3

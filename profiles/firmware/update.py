@@ -9,13 +9,13 @@ from typing import Any
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import FirmwareStatus, MessageTrigger
 
+from chargepoint.model.calls import Outcome as Answer
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.feature import FeatureProfile, answered, handles
 from chargepoint.model.keys import Access, items
 from chargepoint.model.outbox import CancelTransfer, Install, Ref
 from chargepoint.model.record import Fields, RecordError, RecordKind, Snapshot
-from chargepoint.model.session import Outcome as Answer
 from chargepoint.model.timebase import Alarm, Appointment, Clock, utc_seconds
 from chargepoint.model.transfer import Outcome, Transferred, failed
 
