@@ -16,7 +16,7 @@ from chargepoint.cli.orders import listen
 from chargepoint.cli.story import exchange_text
 from chargepoint.runtime.central_records import Card, Cards
 from chargepoint.runtime.central_system import CentralSystem, Exchange
-from chargepoint.runtime.centre import serve
+from chargepoint.runtime.centre import LARGEST_MESSAGE, serve
 from hw.errors import ChargePointError
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,14 @@ class CannotServe(ChargePointError):
 @click.option("--certificate", type=click.Path(path_type=Path), help="Server certificate and key (PEM): wss://.")
 @click.option("--card", "cards", multiple=True, metavar="TAG", help="Accept only these cards (repeatable).")
 @click.option("--heartbeat", type=click.IntRange(1), default=300, show_default=True, help="Heartbeat interval in s.")
+@click.option(
+    "--max-message",
+    type=click.IntRange(1024),
+    default=LARGEST_MESSAGE,
+    show_default=True,
+    metavar="BYTES",
+    help="Close the connection with 1009 on a larger message.",
+)
 @click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
 @logging_options
 def command(
@@ -44,6 +52,7 @@ def command(
     certificate: Path | None,
     cards: tuple[str, ...],
     heartbeat: int,
+    max_message: int,
     duration: float | None,
     verbose: int,
     quiet: bool,
@@ -69,7 +78,7 @@ def command(
     What is answered to an order is printed in full.
     """
     set_up_logging(verbose, quiet, log_format)
-    return asyncio.run(_serve(host, port, path, password, certificate, cards, heartbeat, duration))
+    return asyncio.run(_serve(host, port, path, password, certificate, cards, heartbeat, max_message, duration))
 
 
 async def _serve(
@@ -80,6 +89,7 @@ async def _serve(
     certificate: Path | None,
     cards: tuple[str, ...],
     heartbeat: int,
+    max_message: int,
     duration: float | None,
 ) -> int:
     ending = Ending()
@@ -102,6 +112,7 @@ async def _serve(
             path_prefix=path,
             passwords=password.encode() if password else None,
             ssl_context=_context(certificate),
+            largest_message=max_message,
         ) as centre:
             click.echo(f"central system at {centre.url}; Ctrl-C ends it; orders are typed, see --help")
             orders = asyncio.create_task(

@@ -42,8 +42,8 @@ class _Quiet(logging.LoggerAdapter[logging.Logger]):
 _LIBRARY_LOG = _Quiet(_LOG, {})
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
-LARGEST_MESSAGE = 2**20
-"""Bytes of one message; a StopTransaction with a day of samples fits."""
+LARGEST_MESSAGE = 2**24
+"""Bytes of one message. A StopTransaction of other charge points may have a day of samples every 10 s: some 12 MB."""
 LARGEST_BACKLOG = 2**20
 """Bytes that may wait for a charge point that does not read."""
 
@@ -170,8 +170,9 @@ class Centre:
                     await connection.close(CloseCode.UNSUPPORTED_DATA, "OCPP-J is text")
                     return
                 self.central.receive(identity, text, self._utc_s())
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as ended:
+            if ended.sent is not None and ended.sent.code == CloseCode.MESSAGE_TOO_BIG:
+                _LOG.warning("closed with 1009: %s", ended.sent.reason, extra={"charger": identity})
 
     def _send(self, identity: str, connection: ServerConnection, text: str) -> None:
         # The library's way to write at once; `send` waits, and the order of two tasks that wait is not ours to say.
@@ -196,9 +197,11 @@ async def serve(
     ssl_context: ssl.SSLContext | None = None,
     utc_s: Callable[[], float] = time.time,
     answer_timeout_s: float = 30.0,
+    largest_message: int = LARGEST_MESSAGE,
 ) -> AsyncIterator[Centre]:
     """Let charge points connect to ``ws://host:port/prefix/identity`` while the context lasts.
 
+    A message of more than ``largest_message`` bytes ends its connection with 1009 (RFC 6455, 7.4.1).
     At its end sockets are closed with 1001 (going away), and whoever does not answer that is cut off. Raises OSError
     when host or port cannot be had.
     """
@@ -214,7 +217,7 @@ async def serve(
         # Charge points ping (WebSocketPingInterval); a task for each socket would only do the same again.
         ping_interval=None,
         close_timeout=2.0,
-        max_size=LARGEST_MESSAGE,
+        max_size=largest_message,
         logger=_LIBRARY_LOG,
         **options,
     ) as server:

@@ -199,6 +199,7 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
             retry_minimum_s=timing.reconnect_minimum,
             retry_random_s=timing.reconnect_random,
             retry_doublings=timing.reconnect_doublings,
+            retry_after_limit_s=timing.retry_after_limit,
             open_timeout_s=timing.open_timeout,
             pong_timeout_s=timing.pong_timeout,
         ),

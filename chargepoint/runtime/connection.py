@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from websockets.client import ClientProtocol
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 
@@ -55,6 +57,8 @@ class LinkSettings:
     """RetryBackOffRandomRange: what is added at most, anew each time."""
     retry_doublings: int = 3
     """RetryBackOffRepeatTimes: how often the minimum doubles."""
+    retry_after_limit_s: float = 900.0
+    """Longest wait that a server can ask for with Retry-After (HTTP 429 and 503)."""
     open_timeout_s: float = 30.0
     """From the first packet to the end of the WebSocket handshake; each redirect has its own."""
     pong_timeout_s: float = 10.0
@@ -231,8 +235,13 @@ class Connection(asyncio.BufferedProtocol):
         return _SCRATCH.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.protocol.receive_data(bytes(_SCRATCH.view[:nbytes]))
+        data = bytes(_SCRATCH.view[:nbytes])
+        self.protocol.receive_data(data)
         self._process()
+        error = self.protocol.parser_exc
+        if isinstance(error, PayloadTooBig) and not self.note:
+            self.note = too_big(error, self.partial or b"", data)
+            self.partial = None
 
     def eof_received(self) -> None:
         # Returning None lets asyncio close the transport: after the end of input a client has nothing to add.
@@ -407,8 +416,35 @@ class Connection(asyncio.BufferedProtocol):
             return Closed(self.cause, int(code), self.note or _TEXTS.get(self.cause, self.cause))
         if sent is not None:
             # Nobody here closed it, so the library did: a frame was broken, or a message too big.
-            return Closed(CloseCause.PROTOCOL, int(code), str(protocol.parser_exc))
+            return Closed(CloseCause.PROTOCOL, int(code), self.note or str(protocol.parser_exc))
         return Closed(CloseCause.LOST, int(code), self.note or "the connection broke without a Close frame")
+
+
+_OPENING = re.compile(r'\s*\[\s*([234])\s*,\s*"([^"\\]{0,36})"\s*,\s*(?:"([^"\\]{1,50})")?')
+"""Message type, message id and, of a CALL, action (OCPP-J 1.6 4.2)."""
+_KINDS = {"2": "CALL", "3": "CALLRESULT", "4": "CALLERROR"}
+_OPENING_BYTES = 200
+
+
+def too_big(error: PayloadTooBig, before: bytes | bytearray, read: bytes) -> str:
+    """Say which message is too big, as far as that is known: the library reads no further than the frame's length.
+
+    ``before`` is what earlier fragments brought, ``read`` the bytes in which the frame begins.
+    """
+    size = (error.current_size or 0) + (error.size or 0)
+    opening = bytes(before[:_OPENING_BYTES])
+    if not opening and error.size is not None:
+        # The text follows the length, which has 2 or 8 bytes (RFC 6455, 5.2).
+        long = error.size >= 2**16
+        length = b"\x7f" + error.size.to_bytes(8, "big") if long else b"\x7e" + error.size.to_bytes(2, "big")
+        opening = read.partition(length)[2][:_OPENING_BYTES]
+    found = _OPENING.match(opening.decode("utf-8", "replace"))
+    if found is None:
+        what = "neither its action nor its message ID is known"
+    else:
+        kind, message_id, action = found.groups()
+        what = f"{_KINDS[kind]}{f' {action}' if action and kind == '2' else ''} with message ID {message_id!a}"
+    return f"a message of {size} bytes exceeds the limit of {error.max_size} bytes: {what}"
 
 
 def _shorten(reason: str) -> str:

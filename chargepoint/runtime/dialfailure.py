@@ -6,9 +6,12 @@ Errors of sockets, TLS, HTTP and the WebSocket handshake come in; a `DialFailure
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from websockets.exceptions import InvalidMessage
 from chargepoint.runtime.address import Address, AddressError
 
 if TYPE_CHECKING:
+    from websockets.datastructures import Headers
     from websockets.http11 import Response
 
 
@@ -49,6 +53,8 @@ class DialFailure:
     text: str
     advice: str
     http_status: int | None = None
+    retry_after_s: float | None = None
+    """How long the server asks to wait before the next dial, None when it does not."""
 
     def __str__(self) -> str:
         return f"{self.text}; {self.advice}"
@@ -170,7 +176,36 @@ def status_failure(response: Response, address: Address, *, is_trusted: bool) ->
     else:
         advice = _STATUS_ADVICE.get(status, "check URL and credentials")
     text = f"the server answered HTTP {status} {response.reason_phrase}".rstrip()
-    return DialFailure(FailureKind.HTTP_STATUS, text, advice, status)
+    wait_s = retry_after_s(response.headers) if status in (429, 503) else None
+    if wait_s is not None:
+        text += f" and asks to wait {wait_s:.0f} s"
+    return DialFailure(FailureKind.HTTP_STATUS, text, advice, status, wait_s)
+
+
+def retry_after_s(headers: Headers) -> float | None:
+    """Return the wait in s that a Retry-After header asks for, None when there is none that can be read.
+
+    It is a number of seconds or a date; the date counts from the server's own one (RFC 9110, 10.2.3 and 5.6.7).
+    """
+    told = next(iter(headers.get_all("Retry-After")), "").strip()
+    if _SECONDS.fullmatch(told):
+        return float(told)
+    until = _http_date(told)
+    if until is None:
+        return None
+    sent = _http_date(next(iter(headers.get_all("Date")), "")) or datetime.now(UTC)
+    return max(0.0, (until - sent).total_seconds())
+
+
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def redirect_failure(response: Response, where: str) -> DialFailure:

@@ -69,6 +69,7 @@ class Link:
     """
 
     __slots__ = (
+        "_asked_wait_s",
         "_chance",
         "_connection",
         "_has_pong",
@@ -103,6 +104,8 @@ class Link:
         self._pings = 0
         self._has_pong = False
         self._waits = 0
+        self._asked_wait_s = 0.0
+        """Retry-After of the last dial, in s."""
         self._connection: Connection | None = None
         self._timer: Timer | None = None
         self._is_wanted = False
@@ -218,10 +221,15 @@ class Link:
             self._arm(wait_s, self._waited)
 
     def _wait_s(self) -> float:
-        """Return the next wait in s: the minimum, doubled for each wait before it, and a random part."""
+        """Return the next wait in s: the minimum, doubled for each wait before it, and a random part.
+
+        A server that asked for a longer wait gets that instead of the minimum; the random part keeps a fleet apart.
+        """
         settings = self.settings
         doublings = min(self._waits, settings.retry_doublings)
-        return settings.retry_minimum_s * 2.0**doublings + self._chance.uniform(0.0, settings.retry_random_s)
+        asked_s, self._asked_wait_s = min(self._asked_wait_s, settings.retry_after_limit_s), 0.0
+        wait_s = max(settings.retry_minimum_s * 2.0**doublings, asked_s)
+        return wait_s + self._chance.uniform(0.0, settings.retry_random_s)
 
     def _waited(self, _now_s: float) -> None:
         self._timer = None
@@ -239,6 +247,7 @@ class Link:
     # What a connection reports
 
     def opened(self, connection: Connection, subprotocol: str | None) -> None:
+        self._asked_wait_s = 0.0
         self._ping_later()
         _LOG.info(
             "connected to %s (%s, %s)",
@@ -275,6 +284,7 @@ class Link:
             _LOG.log(level, "link closed: %s", closed, extra={"charger": identity})
             self._listener.on_closed(closed)
         elif connection.failure is not None:
+            self._asked_wait_s = connection.failure.retry_after_s or 0.0
             _LOG.warning(
                 "no connection to %s: %s",
                 masked_text(connection.destination.url),

@@ -181,6 +181,9 @@ class TimingSection:
     reconnect_minimum: Annotated[Seconds, Help("First wait before dialling again.")] = _LINK.retry_minimum_s
     reconnect_random: Annotated[Seconds, Help("Added to it at most, anew each time.")] = _LINK.retry_random_s
     reconnect_doublings: Annotated[int, Bounds(0, 20), Help("How often the wait doubles.")] = _LINK.retry_doublings
+    retry_after_limit: Annotated[Seconds, Help("Longest wait that a server can ask for by Retry-After.")] = (
+        _LINK.retry_after_limit_s
+    )
     open_timeout: Annotated[Seconds, Bounds(0.1), Help("To the end of the WebSocket handshake.")] = _LINK.open_timeout_s
     pong_timeout: Annotated[Seconds, Bounds(0.1), Help("For a pong; then the link counts as dead.")] = (
         _LINK.pong_timeout_s

@@ -386,6 +386,27 @@ async def test_binary_data_ends_the_connection(centre: Centre) -> None:
     assert closed.value.rcvd.code == 1003
 
 
+async def test_a_message_beyond_the_limit_ends_the_connection(
+    central: CentralSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    """1009: "a message that is too big for it to process" (RFC 6455, 7.4.1); how big it was is logged."""
+    async with serve(central, largest_message=2048) as centre, dialled(centre) as connection:
+        await connection.send('[2,"1","DataTransfer",{"vendorId":"x","data":"' + "x" * 3000 + '"}]')
+        with pytest.raises(ConnectionClosed) as closed:
+            await connection.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+    await until(lambda: not central.chargers["CP1"].is_connected)
+    assert "closed with 1009: frame with 3049 bytes exceeds limit of 2048 bytes" in caplog.text
+
+
+async def test_a_stop_with_a_day_of_samples_fits(centre: Centre) -> None:
+    """Other charge points do not bound their transactionData: a day of four measurands every 10 s has some 12 MB."""
+    async with dialled(centre, max_size=None) as connection:
+        await connection.send('[2,"1","DataTransfer",{"vendorId":"x","data":"' + "x" * 12_000_000 + '"}]')
+        assert '"UnknownVendorId"' in str(await connection.recv())
+
+
 async def test_a_charge_point_that_does_not_read_is_cut_off(
     central: CentralSystem, centre: Centre, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -866,6 +866,35 @@ async def test_a_big_message_passes_and_a_bigger_one_ends_the_link(bench: Callab
         assert central.last.close_code == 1009
 
 
+BIG_CALL = '[2,"list-7","SendLocalList",{"listVersion":1,"x":"' + "x" * 300_000 + '"}]'
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (BIG_CALL, "a message of 300053 bytes exceeds the limit of 200000 bytes: CALL SendLocalList"),
+        (BIG_CALL, "with message ID 'list-7'"),
+        (['[2,"list-7","SendLocalList"', ",", "x" * 250_000], "CALL SendLocalList with message ID 'list-7'"),
+        ('[ 3 , "id-1" , {"data":"' + "x" * 300_000 + '"}]', "CALLRESULT with message ID 'id-1'"),
+        ("x" * 300_000, "neither its action nor its message ID is known"),
+    ],
+)
+async def test_of_a_message_too_big_the_log_tells_what_is_known(
+    bench: Callable[..., Bench], message: str | list[str], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We close with 1009 (RFC 6455, 7.4.1) before it is read; its beginning says which call gets no answer."""
+    async with central_system(max_size=None) as central:
+        one = bench(central.url, LinkSettings(largest_message=200_000))
+        one.link.start()
+        await one.record.opened()
+        with contextlib.suppress(ConnectionClosed):
+            await central.last.send(message)
+        closed = await one.record.closed()
+        assert (closed.cause, closed.code, closed.peer_code) == (CloseCause.PROTOCOL, 1009, None)
+        assert words in closed.text
+        assert words in caplog.text
+
+
 @pytest.mark.parametrize(
     ("send", "code", "words"),
     [
@@ -1156,6 +1185,62 @@ async def test_the_wait_doubles_up_to_a_cap_and_has_a_random_part(bench: Callabl
         one.clock.advance(one.clock.next_s)
         await one.record.failure()
         assert 3 <= one.clock.next_s < 4
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected_s"),
+    [
+        (503, {"Retry-After": "120"}, 120),
+        (429, {"Retry-After": "120"}, 120),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:30:00 GMT", "Date": "Wed, 21 Oct 2015 07:28:20 GMT"}, 100),
+        (503, {"Retry-After": "1"}, 3),
+        (503, {"Retry-After": "86400"}, 600),
+        (503, {"Retry-After": "9" * 30}, 3),
+        (503, {"Retry-After": "soon"}, 3),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 3),
+        (404, {"Retry-After": "120"}, 3),
+    ],
+)
+async def test_a_server_that_asks_to_wait_is_left_alone_so_long(
+    bench: Callable[..., Bench], status: int, headers: dict[str, str], expected_s: float
+) -> None:
+    """Retry-After says "how long the user agent ought to wait" (RFC 9110, 10.2.3), with 503 and 429 (RFC 6585, 4). Bounded
+    [D]: a server cannot send a charge point away for a day."""
+    async with central_system() as central:
+        central.answer = lambda request: Response(status, "No", Headers({"Content-Length": "0", **headers}))
+        one = bench(central.url, LinkSettings(retry_random_s=1, retry_after_limit_s=600))
+        one.link.start()
+        failure = await one.record.failure()
+        assert int(one.clock.next_s) == expected_s
+        assert ("asks to wait" in failure.text) is (failure.retry_after_s is not None)
+
+
+async def test_what_a_server_asked_once_counts_once(bench: Callable[..., Bench]) -> None:
+    """The next refusal without Retry-After is followed by the ordinary back-off."""
+    async with central_system() as central:
+        headers = {"Content-Length": "0", "Retry-After": "120"}
+        central.answer = lambda request: Response(503, "Busy", Headers(headers))
+        one = bench(central.url, LinkSettings(retry_random_s=1))
+        one.link.start()
+        await one.record.failure()
+        del headers["Retry-After"]
+        one.clock.advance(one.clock.next_s)
+        await one.record.failure()
+        assert int(one.clock.next_s) == 6
+
+
+async def test_a_dial_that_is_not_to_come_at_once_waits_for_the_back_off(bench: Callable[..., Bench]) -> None:
+    """A central system that answers nothing is not to be hurried."""
+    async with central_system() as central:
+        one = bench(central.url)
+        one.link.start()
+        await one.record.opened()
+        one.link.redial(1000, "no answers", at_once=False)
+        assert (await one.record.closed()).cause is CloseCause.OURS
+        assert one.link.is_idle
+        assert 3 <= one.clock.next_s <= 13
+        one.clock.advance(one.clock.next_s)
+        await one.record.opened()
 
 
 async def test_while_held_nothing_is_dialled(bench: Callable[..., Bench]) -> None:

@@ -158,6 +158,8 @@ class Csms:
     """Every CALLERROR it sent: the charger's call was not as the schemas want it, or unheard of."""
     answers: dict[str, Answerer] = field(default_factory=dict)
     """By action, instead of the ordinary answer."""
+    largest_message: int = 2**20
+    """Bytes; a larger one is closed upon with 1009."""
     interval_s: int = 3600
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     port: int = 0
@@ -189,6 +191,7 @@ class Csms:
             compression=None,
             ping_interval=None,
             close_timeout=1.0,
+            max_size=self.largest_message,
             logger=_SILENT,
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
