@@ -221,6 +221,7 @@ class World:
     """False: after a power cut the board is as new, whoever was plugged in has left in the dark."""
     plan: dict[str, Any] = field(default_factory=dict)
     """Further fields of `ChargerPlan`."""
+    identity: str = "CP1"
 
     def __post_init__(self) -> None:
         self.store = Store(None, Durability.RELAXED)
@@ -239,7 +240,7 @@ class World:
 
     def _build(self) -> None:
         plan = ChargerPlan(
-            identity="CP1",
+            identity=self.identity,
             board=plan_board(self.board),
             keys=self.keys,
             keeps_board=self.keeps_board,

@@ -91,7 +91,9 @@ async def _run(
     ending = Ending()
     trace = None if trace_file is None else Trace(trace_file)
     store = open_store(settings.data, settings.identity, settings.durability_in_force)
-    site = Site(store, settings.speed, settings.seed)
+    # Else processes with one seed would dial at the same moments after an outage.
+    seed = None if settings.seed is None else f"{settings.seed}:{settings.identity}"
+    site = Site(store, settings.speed, seed)
     recollection = Recollection()
     logging.getLogger().addHandler(recollection)
     plan = replace(settings.plan(), recollection=recollection)

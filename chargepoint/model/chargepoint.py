@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from random import Random
 from typing import Any
 
@@ -73,6 +74,7 @@ class ChargePoint:
     """The model of one charger. Build it, call `start`, then feed it; take its effects after every input."""
 
     __slots__ = (
+        "_id_mask",
         "_outbox",
         "_wake",
         "boot_retry_s",
@@ -121,6 +123,8 @@ class ChargePoint:
         Raises ValueError, with the key's name, for a value its key does not take.
         """
         self.identity = identity
+        digest = blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        self._id_mask = int.from_bytes(digest, "big")
         self.station = station or Station()
         self.timers = timers
         self.calendar = calendar
@@ -520,8 +524,12 @@ class ChargePoint:
     # --- what the session tells ---------------------------------------------------------------------------------------
 
     def new_message_id(self) -> str:
-        """A UUID4 that no call of this identity ever had (OCPP-J erratum 3.1)."""
-        digits = f"{self.rng.getrandbits(128):032x}"
+        """A UUID4 that no call of this identity ever had (OCPP-J erratum 3.1).
+
+        Chargers of other processes may draw the same numbers, because they were given the same seed: the identity is
+        mixed in, so that ids differ in the log of a central system that serves all of them.
+        """
+        digits = f"{self.rng.getrandbits(128) ^ self._id_mask:032x}"
         variant = "89ab"[int(digits[16], 16) & 3]
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

@@ -32,7 +32,9 @@ def open_store(data: Path, identity: str, durability: Durability = Durability.FU
 class Site:
     """Any number of chargers in this process. Create it inside the event loop, and `close` it there."""
 
-    def __init__(self, store: Store, speed: float = 1.0, seed: int | None = None, *, patience_s: float = 0.0) -> None:
+    def __init__(
+        self, store: Store, speed: float = 1.0, seed: int | str | None = None, *, patience_s: float = 0.0
+    ) -> None:
         """``seed`` None: chance is chance. Else a run repeats as far as the wire lets it.
 
         ``patience_s``: wall seconds that samples and heartbeats may be late, so that chargers share a wake-up.

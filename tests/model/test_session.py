@@ -74,6 +74,16 @@ def test_every_call_has_an_id_that_none_ever_had() -> None:
     assert all(len(each) == 36 and UUID(each).version == 4 for each in told)
 
 
+def test_chargers_of_one_seed_have_other_ids_under_other_identities() -> None:
+    """Separate processes with one `--seed`: ids differ from all of the same sender (OCPP-J erratum 3.1), and, for whoever
+    reads the log of a central system, from those of other senders too."""
+    told = [ids(World(identity=identity, keys=QUIET).charge()) for identity in ("CP1", "CP2", "CP1")]
+    assert len(told[0]) > 4
+    assert not set(told[0]) & set(told[1])
+    assert told[0] == told[2], "one seed and one identity repeat"
+    assert all(UUID(each).version == 4 for each in told[1])
+
+
 def test_one_call_of_ours_is_unanswered_at_a_time() -> None:
     """ "At most one unanswered CALL per direction per connection"; then "CALLRESULT, CALLERROR or own timeout"."""
     world = failing("StatusNotification", answers_not).forget()
