@@ -25,7 +25,7 @@ from .journal import Journal, Undelivered
 from .keys import Key, choice, integer
 from .outbox import Effect
 from .timebase import Action, Alarm, Clock, Timers
-from .transaction import CLOSES_PER_ATTEMPT, Message, TransactionQueue
+from .transaction import CLOSES_PER_ATTEMPT, KEPT_UNDELIVERED, Message, TransactionQueue
 from .transaction_data import OTHER_SPELLING, respelled, slimmer, spelling_in
 
 TRANSACTION_MESSAGE_ATTEMPTS = integer(
@@ -94,6 +94,7 @@ class Delivery:
         "_closing",
         "_closing_wire_s",
         "_host",
+        "_is_full",
         "_is_held",
         "_lost_samples",
         "_queue",
@@ -115,6 +116,8 @@ class Delivery:
         self._refused: str | None = None
         """Key of the first MeterValues of this boot that got NotImplemented or NotSupported."""
         self._spelling: str | None = None
+        self._is_full = False
+        """Undelivered meter values have made room for others, and the log says so."""
 
     @property
     def head(self) -> Message | None:
@@ -282,7 +285,9 @@ class Delivery:
         if message.action == "MeterValues":
             level = logging.INFO if self._lost_samples >= LOST_SAMPLES else logging.ERROR
             self._lost_samples += 1
-        self._queue.give_up(message)
+        if self._queue.give_up(message) and not self._is_full:
+            self._is_full = True
+            self._host.log.warning("%d messages are undelivered: the oldest meter values make room", KEPT_UNDELIVERED)
         self._host.journal.write(now_s, Undelivered(message.key, message.action, detail))
         self._host.undelivered(message, detail, level, now_s)
         if message.action == "MeterValues" and self._lost_samples == LOST_SAMPLES:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from . import wire
 from .calls import Failure, InFlight, Lane, Lanes, Outcome, Waiting
+from .confirmations import Confirmations
 from .delivery import BLAMING_CODES, MESSAGE_TOO_BIG, Delivery, DeliveryHost
 from .errors import ErrorCode, FrameError, PeerError
 from .journal import CallAnswered, CallSent, FrameRefused
@@ -30,8 +31,6 @@ MESSAGE_TIMEOUT = integer(
     "MessageTimeout", 30, minimum=1, unit="s", source="erratum v4", effect="how long an answer to a call is waited for"
 )
 
-LATE_BY_HAND = 64
-"""Calls sent by hand that were not answered in time, whose late answers are still shown."""
 PROBE = Ref("probe")
 """The Heartbeat that shows whether the central system answers anything."""
 BY_HAND = Ref("by hand")
@@ -66,20 +65,19 @@ class Session:
     """One charger's conversation with its central system, over as many sockets as it takes."""
 
     __slots__ = (
+        "_confirmations",
         "_deadline",
-        "_earlier_ids",
         "_host",
         "_in_flight",
         "_is_leaving",
         "_is_proven",
         "_is_serving",
         "_lanes",
-        "_late_by_hand",
         "_peer",
         "_queue_turn",
         "_queue_waits",
         "_serving",
-        "_slips",
+        "_was_closed_on_call",
         "delivery",
         "is_confirmed",
         "is_open",
@@ -102,15 +100,13 @@ class Session:
         self._queue_turn = False
         self._queue_waits = False
         """The queue does not begin before the calls that this socket began with are answered: see `begin`."""
+        self._was_closed_on_call = False
         self._is_serving = False
         self._is_leaving = False
         """The socket is being closed by us, to be dialled again."""
         self._is_proven = False
         """A call was answered on this socket."""
-        self._earlier_ids: dict[str, Message] = {}
-        self._late_by_hand: dict[str, InFlight] = {}
-        self._slips: set[str] = set()
-        """Action and field of the slips that were logged."""
+        self._confirmations = Confirmations(host.log)
         self._deadline = Alarm(host.timers, self._on_timeout, Clock.WIRE)
 
     @property
@@ -153,16 +149,17 @@ class Session:
         self.is_confirmed = self._is_proven = False
         self._serving.opened()
         self._peer.opened()
-        self._earlier_ids.clear()
-        self._late_by_hand.clear()
-        self._queue_waits = True
+        self._confirmations.opened()
+        self._queue_waits = not self._was_closed_on_call
+        self._was_closed_on_call = False
 
     def begin(self, now_s: float) -> None:
         """Send what is waiting, now that the features have lined up their calls for the new socket.
 
         StatusNotifications of a reconnect go before the stored queue: "the Charge Point updates the Central System about
         its status" (OCPP 1.6 4.9), and between messages of past transactions a status would contradict them. The wait
-        ends when the lane is empty or one of those calls is not answered.
+        ends when the lane is empty or one of those calls is not answered. There is none after the central system closed
+        the last socket on a call that is not stored, or a message of that kind would block the queue (3.7.1).
         """
         self.pump(now_s)
 
@@ -196,6 +193,7 @@ class Session:
             lost.message_id,
             lost.size,
         )
+        self._was_closed_on_call = lost.message is None
         if lost.about == PROBE:
             self._on_probe_failed(is_closed=True)
         elif lost.message is not None and not self._peer.is_doubted:
@@ -360,7 +358,7 @@ class Session:
         if flying.about == PROBE:
             self._on_probe_answered(now_s)
         try:
-            result = self._understood(flying.action, frame.payload)
+            result = self._confirmations.read(flying.action, frame.payload)
         except PeerError as error:
             self._fail(flying, Failure.INVALID, str(error), now_s)
             return
@@ -375,16 +373,16 @@ class Session:
 
     def _on_late_result(self, frame: wire.CallResult, now_s: float) -> None:
         """An answer to an earlier transmission of a message that still waits completes it (OCPP-J erratum 3.1)."""
-        by_hand = self._late_by_hand.pop(frame.id, None)
-        if by_hand is not None:
-            self._tell(by_hand, True, wire.payload_text(frame.payload), now_s)
+        late = self._confirmations.take(frame.id)
+        if late is not None and late.about == BY_HAND:
+            self._tell(late, True, wire.payload_text(frame.payload), now_s)
             return
-        message = self._earlier_ids.pop(frame.id, None)
+        message = None if late is None else late.message
         if message is None or message is not self.queue.head:
             self._host.journal.write(now_s, FrameRefused(frame.id, _UNKNOWN_ID))
             return
         try:
-            result = self._understood(message.action, frame.payload)
+            result = self._confirmations.read(message.action, frame.payload)
         except PeerError as error:
             self._host.journal.write(now_s, FrameRefused(frame.id, f"unusable late response: {error}"))
             return
@@ -397,9 +395,9 @@ class Session:
     def _on_error(self, frame: wire.CallError, now_s: float) -> None:
         flying = self._in_flight
         if flying is None or flying.message_id != frame.id:
-            by_hand = self._late_by_hand.pop(frame.id, None)
-            if by_hand is not None:
-                self._tell(by_hand, False, f"{frame.code}: {frame.description}", now_s)
+            late = self._confirmations.take(frame.id)
+            if late is not None and late.about == BY_HAND:
+                self._tell(late, False, f"{frame.code}: {frame.description}", now_s)
             else:
                 self._host.journal.write(now_s, FrameRefused(frame.id, _UNKNOWN_ID))
             return
@@ -433,9 +431,7 @@ class Session:
         self._queue_waits = False
         was_doubted = self._peer.is_doubted
         if flying.about == BY_HAND:
-            self._late_by_hand[flying.message_id] = flying
-            if len(self._late_by_hand) > LATE_BY_HAND:
-                del self._late_by_hand[next(iter(self._late_by_hand))]
+            self._confirmations.missed(flying)
         elif self._peer.timed_out():
             self._leave(was_doubted)
         if flying.about == PROBE:
@@ -466,16 +462,6 @@ class Session:
         if head is not None and head.trial_code:
             self.delivery.acquit(head)
 
-    def _understood(self, action: str, payload: object) -> Any:
-        """Return a confirmation, read leniently. Each kind of slip is logged once. Raises PeerError."""
-        result, slips = wire.understood_result(action, payload)
-        for slip in slips:
-            kind = f"{action} {slip.partition(':')[0]}"
-            if kind not in self._slips:
-                self._slips.add(kind)
-                self._host.log.warning("%s.conf of the central system has a slip: %s", action, slip)
-        return result
-
     # --- what becomes of our calls ------------------------------------------------------------------------------------
 
     def _finish(self, flying: InFlight) -> None:
@@ -483,34 +469,23 @@ class Session:
         self._deadline.clear()
 
     def _deliver(self, message: Message, result: Any, now_s: float) -> None:
-        self._forget_transmissions(message)
+        self._confirmations.forget(message)
         self._host.delivered(message, result, now_s)
         self.delivery.delivered(message)
 
-    def _forget_transmissions(self, message: Message) -> None:
-        for earlier in [key for key, other in self._earlier_ids.items() if other is message]:
-            del self._earlier_ids[earlier]
-
     def _fail(
-        self,
-        flying: InFlight,
-        failure: Failure,
-        detail: str,
-        now_s: float,
-        code: str = "",
-        *,
-        is_counted: bool = True,
+        self, flying: InFlight, failure: Failure, detail: str, now_s: float, code: str = "", *, is_counted: bool = True
     ) -> None:
         self._tell(flying, False, detail, now_s)
         message = flying.message
         if message is None:
             self._return(flying.action, flying.about, Outcome(None, failure, detail), now_s)
             return
-        self._earlier_ids[flying.message_id] = message
+        self._confirmations.missed(flying)
         if not is_counted:
             self.delivery.postpone(message)
         elif self.delivery.failed(message, code, detail, now_s):
-            self._forget_transmissions(message)
+            self._confirmations.forget(message)
 
     def _tell(self, flying: InFlight, is_result: bool, outcome: str, now_s: float) -> None:
         if self._host.journal:

@@ -437,17 +437,21 @@ class TransactionQueue:
         self._remove(message)
         self._is_over(message)
 
-    def give_up(self, message: Message) -> None:
-        """The head had its last attempt: keep it as undelivered, under the same number."""
+    def give_up(self, message: Message) -> bool:
+        """The head had its last attempt: keep it as undelivered, under the same number.
+
+        Return whether an older one had to make room for it.
+        """
         self._owner.emit(Save(UNDELIVERED.name, message.key, message.body()))
         self.undelivered[message.key] = message
         self._remove(message)
-        self._make_room()
+        is_full = self._make_room()
         if message.action == "StartTransaction" and message.transaction in self.transactions:
             transaction = self.transactions[message.transaction]
             if transaction.transaction_id is None:
                 transaction.transaction_id = NO_TRANSACTION_ID
                 self.save(transaction)
+        return is_full
 
     def save_message(self, message: Message) -> None:
         """Store a message of the queue as it is now."""
@@ -458,14 +462,18 @@ class TransactionQueue:
         message.message_id = self._owner.new_message_id()
         self.save_message(message)
 
-    def _make_room(self) -> None:
-        """Of undelivered meter values the oldest go when there are too many; starts and stops never."""
+    def _make_room(self) -> bool:
+        """Of undelivered meter values the oldest goes when there are too many; starts and stops never.
+
+        Return whether one did.
+        """
         if len(self.undelivered) <= KEPT_UNDELIVERED:
-            return
+            return False
         for key, message in self.undelivered.items():
             if message.action == "MeterValues":
                 self.dismiss(key)
-                return
+                return True
+        return False
 
     def _remove(self, message: Message) -> None:
         self._messages.remove(message)

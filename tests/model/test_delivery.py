@@ -149,6 +149,19 @@ def test_a_central_system_that_closes_on_every_heartbeat_still_gets_the_rest() -
     assert world.connector().transaction.transaction_id == 1
 
 
+def test_a_call_that_is_not_stored_and_always_closed_on_does_not_block_the_queue() -> None:
+    """The kind of it: a central system that closes on every StatusNotification, which go first on a new socket (4.9), still
+    gets what stands in the queue."""
+    world = World(keys={**QUIET, "AllowOfflineTxForUnknownId": "true", "MeterValueSampleInterval": "60"})
+    world.network(False).charge().run(300).tap("A1").run(10)
+    assert len(world.model.queue) > 5
+    world.peer.answers["StatusNotification"] = closes(world, 1011)
+    world.network(True).run(600)
+    assert world.calls("StatusNotification")
+    assert not len(world.model.queue)
+    assert not undelivered(world)
+
+
 def test_the_probe_is_owed_over_a_restart() -> None:
     """That a message is held back is stored: after a power cut the Heartbeat still goes before it is given up [D]."""
     world = poisoned(1009, TransactionMessageAttempts="1").plug().tap("A1")

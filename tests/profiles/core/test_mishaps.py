@@ -164,14 +164,18 @@ def test_samples_for_the_stop_message_are_bounded_while_they_come() -> None:
     assert len(data) <= 500
 
 
-def test_a_peer_that_refuses_meter_values_fills_no_memory(world: World, monkeypatch: Any) -> None:
-    """Undelivered meter values make room for newer ones; ids of earlier transmissions go with their message."""
+def test_a_peer_that_refuses_meter_values_fills_no_memory(
+    world: World, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Undelivered meter values make room for newer ones, and the log says so once; ids of earlier transmissions go with
+    their message."""
     monkeypatch.setattr("chargepoint.model.transaction.KEPT_UNDELIVERED", 20)
     world.configure(MeterValueSampleInterval=10, TransactionMessageAttempts=1).charge("A1")
     world.peer.answers["MeterValues"] = lambda _payload: ERROR
     world.run(600)
     assert len(world.model.queue.undelivered) <= 21
-    assert len(world.model.session._earlier_ids) <= 1
+    assert caplog.text.count("the oldest meter values make room") == 1
+    assert len(world.model.session._confirmations._late) <= 1
 
 
 def test_a_late_deadline_does_not_overtake_what_it_waited_for(world: World) -> None:
