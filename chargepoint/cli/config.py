@@ -99,4 +99,4 @@ def init_command(file: Path) -> int:
 
 
 def _schema() -> str:
-    return program.spoken(json.dumps(schema_of(File, "Configuration of a charge point"), indent=2, ensure_ascii=False))
+    return program.lasting(json.dumps(schema_of(File, "Configuration of a charge point"), indent=2, ensure_ascii=False))

@@ -30,4 +30,13 @@ def name() -> str:
 
 def spoken(text: str) -> str:
     """Return a text that names commands as `chargepoint …` with the program as it was called."""
-    return text if name() == USUAL else _COMMAND.sub(lambda found: f"{name()} {found[1]}", text)
+    return _called(text, name())
+
+
+def lasting(text: str) -> str:
+    """Return the same for a file that is kept: a path of this machine means nothing where it is read later."""
+    return _called(text, USUAL if os.path.isabs(name()) else name())
+
+
+def _called(text: str, program: str) -> str:
+    return text if program == USUAL else _COMMAND.sub(lambda found: f"{program} {found[1]}", text)

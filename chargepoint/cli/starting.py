@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from chargepoint.cli.effective import text_of
-from chargepoint.cli.program import spoken
+from chargepoint.cli.program import lasting
 from chargepoint.runtime.sections import File
 from hw.binding import Help, declared
 
@@ -31,7 +31,7 @@ _HEAD = f"""\
 
 def starting_file() -> str:
     """Return the text of the file."""
-    return spoken(_HEAD + "".join(f"{line}\n" for line in _section(File(), ())))
+    return lasting(_HEAD + "".join(f"{line}\n" for line in _section(File(), ())))
 
 
 def _section(within: DataclassInstance, above: tuple[str, ...]) -> Iterator[str]:

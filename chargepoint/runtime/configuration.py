@@ -178,11 +178,13 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
     feature_profiles = tried(lambda: _feature_profiles(told, root), tuple(profiles.ALL))
     trust = tried(lambda: _trust(told.files, root), REAL_FILES.trust)
     firmware = tried(lambda: _firmware(replace(REAL_FILES, trust=trust), told.firmware, root), REAL_FILES)
-    keys = keys_with(preset.keys, told.keys)
+    # What is said as a key counts most, then what another setting says of one, then the preset.
+    by_settings: dict[str, str] = {}
     if timing.answer_timeout is not None:
-        keys.setdefault("MessageTimeout", f"{max(1, round(timing.answer_timeout)):d}")
+        by_settings["MessageTimeout"] = f"{max(1, round(timing.answer_timeout)):d}"
     if told.central_system.temperature_unit_spelling is not None:
-        keys.setdefault("TemperatureUnitSpelling", told.central_system.temperature_unit_spelling)
+        by_settings["TemperatureUnitSpelling"] = told.central_system.temperature_unit_spelling
+    keys = keys_with(preset.keys, keys_with(by_settings, told.keys))
     password = tried(lambda: _password(told.central_system, root), None)
     board = tried(lambda: _board(told.board, root), DEFAULT_BOARD)
     roster = roster_for(plan_board(board), feature_profiles, profiles.extensions(keys))
@@ -466,6 +468,6 @@ def _place_of(name: str, told: File, root: Section) -> Mark:
     """Return what said the value of a configuration key: a key of the file, or what stands for it."""
     if name in told.keys:
         return root.child("keys").mark_of(name)
-    if told.timing.answer_timeout is not None:
+    if name == "MessageTimeout" and told.timing.answer_timeout is not None:
         return root.child("timing").mark_of("answer_timeout")
     return root.child("central_system").mark_of("backend")

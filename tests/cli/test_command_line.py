@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from chargepoint.cli import COMMANDS, group, main, program
+from chargepoint.cli.starting import SCHEMA_FILE, starting_file
 from chargepoint.runtime.sections import settings
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,22 @@ def test_program_is_named_as_it_was_called(
     monkeypatch.setenv(program.VARIABLE, told)
     monkeypatch.setattr(sys, "argv", [called])
     assert program.name() == expected
+
+
+def test_a_file_that_is_kept_names_no_path_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`config init` writes files that are copied to other machines: the command in them is `chargepoint`, or ./run."""
+    elsewhere = tmp_path / "chargepoint"
+    elsewhere.touch(0o755)
+    monkeypatch.delenv(program.VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "argv", [str(elsewhere)])
+    assert program.spoken("`chargepoint config check`") == f"`{elsewhere} config check`"
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(group, ["config", "init", "cp.yaml"]).exit_code == 0
+    for written in ("cp.yaml", SCHEMA_FILE):
+        assert str(tmp_path) not in (tmp_path / written).read_text("utf-8")
+    assert "`chargepoint config check`" in (tmp_path / "cp.yaml").read_text("utf-8")
+    monkeypatch.setenv(program.VARIABLE, "./run")
+    assert "`./run config check`" in starting_file()
 
 
 @pytest.mark.parametrize(

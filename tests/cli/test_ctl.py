@@ -67,11 +67,11 @@ async def test_a_charge_by_ctl(tmp_path: Path) -> None:
         await comes_to(url, "Preparing")
         assert (await ctl(url, "swipe", TAG))[0] == 0
         state = await comes_to(url, "Charging")
-        assert state["connectors"][0]["charge"]["id_tag"] == TAG
+        assert state["connectors"][0]["charge"]["id_tag"] == "04…D4"
         code, text = await ctl(url, "state")
         assert code == 0
         assert re.search(r"CP001  ac11-sim  connected, Accepted", text)
-        assert re.search(rf"1 +Charging +C2 +closed +[\d.]+ +[\d.]+ +{TAG} +16 +rated current", text)
+        assert re.search(r"1 +Charging +C2 +closed +[\d.]+ +[\d.]+ +04…D4 +16 +rated current", text)
         assert (await ctl(url, "swipe", TAG))[0] == 0
         assert (await ctl(url, "unplug"))[0] == 0
         stop = await csms.expect("StopTransaction")
@@ -117,7 +117,7 @@ async def test_a_charge_by_curl_as_the_readme_has_it(tmp_path: Path) -> None:
                 await csms.expect("StartTransaction" if count == 1 else "StopTransaction")
             await asyncio.sleep(0.1)
         assert len(answers) == 7
-        assert answers[3]["connectors"][0]["charge"]["id_tag"] == TAG
+        assert answers[3]["connectors"][0]["charge"]["id_tag"] == "04…D4"
         assert answers[6]["sessions"][0]["reason"] == "Local"
 
 
@@ -141,7 +141,7 @@ async def test_a_charge_by_json_lines(tmp_path: Path) -> None:
         await until(lambda: statuses()[-1:] == ["Preparing"], "Preparing")
         await ask(3, "swipe", tag=TAG)
         await until(lambda: statuses()[-1:] == ["Charging"], "Charging")
-        assert (await ask(4, "state"))["result"]["connectors"][0]["charge"]["id_tag"] == TAG
+        assert (await ask(4, "state"))["result"]["connectors"][0]["charge"]["id_tag"] == "04…D4"
         assert (await ask(5, "plug-on"))["error"]["kind"] == "not-found"
         run.write("x" * 1_500_000)  # and what comes after a line that is too long is answered
         await ask(6, "swipe", tag=TAG)

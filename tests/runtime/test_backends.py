@@ -85,6 +85,8 @@ def test_a_preset_brings_keys_and_options_and_the_user_has_the_last_word(tmp_pat
     assert settled(tmp_path, "central_system: {backend: steve}\n").keys == {"TemperatureUnitSpelling": "Celsius"}
     own = settled(tmp_path, "central_system: {backend: steve}\nkeys: {temperatureunitspelling: auto, X: y}\n")
     assert own.keys == {"temperatureunitspelling": "auto", "X": "y"}
+    said = "central_system: {backend: steve, temperature_unit_spelling: auto}\ntiming: {answer_timeout: 9s}\n"
+    assert settled(tmp_path, said).keys == {"TemperatureUnitSpelling": "auto", "MessageTimeout": "9"}
     evcc = settled(tmp_path, "central_system: {backend: evcc}\n")
     assert (evcc.keys, evcc.options.boot_on_reconnect) == ({"WebSocketPingInterval": "30"}, True)
     quiet = settled(tmp_path, "central_system: {backend: evcc, boot_on_reconnect: false}\n")

@@ -59,7 +59,7 @@ class Meter(Document):
 class Charge(Document):
     """The transaction that runs at a connector."""
 
-    id_tag: str
+    id_tag: str = Field(description="shortened")
     transaction_id: int | None = Field(description="as the central system named it; None: not yet")
     started: str
     duration_s: float

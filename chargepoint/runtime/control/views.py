@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from chargepoint.model import connector as model
+from chargepoint.model.authorization import short_tag
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector_state import Limit
@@ -302,7 +303,7 @@ def _charge(
     if transaction is None:
         return None
     return responses.Charge(
-        id_tag=transaction.id_tag,
+        id_tag=short_tag(transaction.id_tag),
         transaction_id=transaction.transaction_id,
         started=utc_text(transaction.started_utc_s),
         duration_s=max(0.0, host.calendar.utc_s(now_s) - transaction.started_utc_s),
