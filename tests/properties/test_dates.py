@@ -228,8 +228,8 @@ def test_every_date_of_every_confirmation_takes_the_ends_of_time(action: str) ->
             world.tap("A1").run(5).unplug().run(5)
             looked(world)
     world.ask("Reset", type="Hard")
-    looked(world.run(30))  # type: ignore[arg-type]
-    looked(world.cut_power().run(10))  # type: ignore[arg-type]
+    looked(world.run(30))
+    looked(world.cut_power().run(10))
 
 
 def dates_in(value: Any, path: Path = ()) -> list[Path]:
@@ -252,7 +252,7 @@ def test_dates_of_costs_and_zones_take_the_ends_of_time(date: str) -> None:
                 world.ask("DataTransfer", vendorId="org.openchargealliance.costmsg", messageId=message, data=data)
                 world.run(2)
                 looked(world)
-    looked(world.cut_power().run(10))  # type: ignore[arg-type]
+    looked(world.cut_power().run(10))
 
 
 @st.composite
@@ -274,8 +274,8 @@ def test_ends_of_time_may_meet(found: list[tuple[str, dict[str, Any]]]) -> None:
     world.charge()
     for action, payload in found:
         world.ask(action, **payload)
-        looked(world.run(5))  # type: ignore[arg-type]
-    looked(world.cut_power().run(5))  # type: ignore[arg-type]
+        looked(world.run(5))
+    looked(world.cut_power().run(5))
 
 
 def test_a_profile_that_was_stored_with_such_dates_is_shown() -> None:
