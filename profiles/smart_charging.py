@@ -412,10 +412,7 @@ class SmartCharging(FeatureProfile):
         here = [
             (yielded_s.get(connector.number, 0.0), connector.transaction.started_utc_s, connector.number, connector)
             for connector in self.host.connectors
-            if connector.is_charging
-            and connector.transaction is not None
-            and not connector.is_withheld
-            and not self.host.is_energy_blocked(connector)
+            if connector.is_charging and connector.transaction is not None and connector.may_offer
         ]
         return [connector for *_, connector in sorted(here)]
 
@@ -446,7 +443,12 @@ class SmartCharging(FeatureProfile):
         return Wiring(wirings[0].voltage_v, phases, conducting)
 
     def _local_a(self, connector: Connector, now_s: float) -> float:
-        """Return the least limit of a connector that does not come from a charging profile, in A per phase."""
+        """Return the least limit of a connector that does not come from a charging profile, in A per phase.
+
+        It is 0 where the energy of a running transaction is withheld, by a fault or because its card was refused.
+        """
+        if connector.is_charging and not connector.may_offer:
+            return 0.0
         others = (each.amps for each in self.host.limits(connector, now_s, besides=self))
         return min((connector.own_limit().amps, *others))
 

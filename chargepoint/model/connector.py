@@ -176,6 +176,11 @@ class Connector:
         return self.faults.is_withholding
 
     @property
+    def may_offer(self) -> bool:
+        """Nothing but limits keeps a running transaction from energy."""
+        return not self.is_withheld and self.is_secured and not self.host.is_energy_blocked(self)
+
+    @property
     def is_secured(self) -> bool:
         """The cable cannot be pulled out under load: it is fixed, or its lock has said so (IEC 61851-1)."""
         return self.lock is None or self.lock.is_locked

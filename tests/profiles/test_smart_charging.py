@@ -578,6 +578,15 @@ def test_a_limit_set_on_site_stands_in_the_schedule_and_leaves_more_for_the_othe
     assert told(duo.run(6), 1) == [(0, 12.5)]
 
 
+def test_a_transaction_whose_card_was_refused_has_a_schedule_of_nothing(world: World) -> None:
+    """StopTransactionOnInvalidId=false: the transaction goes on without energy (9.1.24), and so 5.7 reports."""
+    world.configure(StopTransactionOnInvalidId="false")
+    world.peer.tags["A1"] = {"status": "Invalid"}
+    world.peer.answers["Authorize"] = lambda payload: {"idTagInfo": {"status": "Accepted"}}
+    world.charge("A1")
+    assert (offered(world), told(world)) == (0.0, [(0, 0.0)])
+
+
 AMPS = st.integers(0, 350).map(lambda tenths: tenths / 10)
 WATTS = st.integers(0, 22_000).map(float)
 PHASES = st.none() | st.integers(1, 3)
