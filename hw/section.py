@@ -7,8 +7,6 @@ mean 'relay'?", not with "relay is missing".
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import Enum
@@ -17,12 +15,10 @@ from typing import NoReturn, TypeVar
 
 from hw.errors import InputFileError, Mark, first_of
 from hw.node import Entry, Node, unknown
+from hw.units import DURATION, PERCENT, SECONDS_PER_UNIT
+from hw.words import nearest
 
 EnumT = TypeVar("EnumT", bound=Enum)
-
-SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|h|d)")
-PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
 
 
 def _hidden(node: Node) -> Node:
@@ -230,8 +226,8 @@ class Section:
         return self.field or "the file"
 
     def _refuse_misspelt(self, wanted: str) -> None:
-        unread = [key for key in self._entries if key not in self._known]
-        for key in difflib.get_close_matches(wanted, unread, n=1):
+        key = nearest(wanted, [key for key in self._entries if key not in self._known])
+        if key is not None:
             problem = f"unknown key {key!r} in {self._where()}; did you mean {wanted!r}?"
             raise self.error(self._entries[key].key_mark, problem)
 

@@ -55,6 +55,8 @@ ROOMS = {
     "hw.node": Room.GROUND,
     "hw.ports": Room.GROUND,
     "hw.section": Room.GROUND,
+    "hw.units": Room.GROUND,
+    "hw.words": Room.GROUND,
     "profiles": Room.PROFILES,
 }
 """The room of a module is that of the longest entry its name begins with."""

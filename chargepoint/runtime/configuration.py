@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +26,7 @@ from chargepoint.model.options import Options, VendorAnswer
 from hw.document import Section, bind, load
 from hw.errors import InputFileError, Mark, first_of
 from hw.loader import SUFFIXES, UnknownBoardError, plan_board
+from hw.words import nearest
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
@@ -135,8 +135,8 @@ class Configuration:
         known = [key.name for key in roster_for(plan_board(self.board), self.feature_profiles).keyring]
         told = []
         for name in self.unknown_keys():
-            near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(name, known)
+            hint = f"; did you mean {near}?" if near is not None else ""
             told.append(f"configuration key {name} is not one of this charger's: kept as a custom key{hint}")
         central = self.central_system
         if central is not None and central.tls.ca_file is not None and not central.is_secure:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint.model.authorization import short_tag
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.record import Snapshot
+from chargepoint.model.tags import short_tag
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message, Transaction
 from chargepoint.model.usage import ACCOUNTS, DAY, SESSION, SESSION_ID, TOTALS, USAGE, Totals, day_key, session_key

@@ -84,7 +84,7 @@ async def test_refused_card_starts_nothing(csms: Csms) -> None:
     csms.answers["Authorize"] = lambda _payload: call_result.Authorize({"status": "Blocked"})  # type: ignore[arg-type]
     async with wallbox(csms.url) as box:
         await csms.accepted()
-        await box.do("plug_in; swipe STOLEN")
+        await box.do("plug_in; swipe STOLEN expect=refused")
         await csms.expect("Authorize", id_tag="STOLEN")
         await box.is_quiet()
         await box.do("wait 1 min")
