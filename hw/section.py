@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 
 from hw.errors import InputFileError, Mark, first_of
 from hw.node import Entry, Node, unknown
-from hw.units import DURATION, PERCENT, SECONDS_PER_UNIT
+from hw.units import duration_s, share
 from hw.words import nearest
 
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -157,8 +157,8 @@ class Section:
         if default is not None and not self.has(key):
             return default
         node = self.node(key)
-        if isinstance(node.value, str) and (found := DURATION.fullmatch(node.value)):
-            return self._bounded(node, float(found[1]) * SECONDS_PER_UNIT[found[2]], minimum, maximum)
+        if isinstance(node.value, str) and (written_s := duration_s(node.value)) is not None:
+            return self._bounded(node, written_s, minimum, maximum)
         if isinstance(node.value, int | float) and not isinstance(node.value, bool):
             return self._bounded(node, float(node.value), minimum, maximum)
         self.fail(node, "a duration such as 90s, 5 min or 2 h")
@@ -168,12 +168,12 @@ class Section:
         if default is not None and not self.has(key):
             return default
         node = self.node(key)
-        share = node.value
-        if isinstance(share, str) and (found := PERCENT.fullmatch(share)):
-            share = float(found[1]) / 100.0
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
+        value = node.value
+        if isinstance(value, str) and (written := share(value)) is not None:
+            value = written
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
             self.fail(node, "a share such as 20% or 0.2")
-        return float(share)
+        return float(value)
 
     # --- lists and mappings -------------------------------------------------------------------------------------------
 

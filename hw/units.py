@@ -18,3 +18,15 @@ def quantity(text: str, units: Mapping[str, float]) -> float | None:
     """Return a quantity such as ``2 kWh`` in the unit whose factor is 1; None if the text is not one of these units."""
     found = _QUANTITY.fullmatch(text.strip())
     return None if found is None or found[2] not in units else float(found[1]) * units[found[2]]
+
+
+def duration_s(text: str) -> float | None:
+    """Return a duration such as ``90s`` or ``5 min`` in s, None if the text is none."""
+    found = DURATION.fullmatch(text)
+    return None if found is None else float(found[1]) * SECONDS_PER_UNIT[found[2]]
+
+
+def share(text: str) -> float | None:
+    """Return a share such as ``20%`` as 0.2, None if the text is none."""
+    found = PERCENT.fullmatch(text)
+    return None if found is None else float(found[1]) / 100.0
