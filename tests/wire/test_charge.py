@@ -103,7 +103,7 @@ async def test_charger_answers_while_its_own_call_waits(csms: Csms) -> None:
     csms.answers["Authorize"] = slowly
     async with wallbox(csms.url) as box:
         await csms.accepted()
-        await box.do("plug_in; swipe A1")
+        await box.do("plug_in; swipe A1 wait=false")
         await csms.expect("Authorize")
         found = await csms.call(call.GetConfiguration(key=["HeartbeatInterval"]))
         assert found.configuration_key[0]["value"] == "3600"
