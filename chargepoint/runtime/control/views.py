@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from chargepoint.model import connector as model
-from chargepoint.model.authorization import short_tag
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
 from chargepoint.model.pilot import Pilot
+from chargepoint.model.tags import short_tag
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger, Phase
