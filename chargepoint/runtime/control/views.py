@@ -306,7 +306,7 @@ def _charge(
         id_tag=short_tag(transaction.id_tag),
         transaction_id=transaction.transaction_id,
         started=utc_text(transaction.started_utc_s),
-        duration_s=max(0.0, host.calendar.utc_s(now_s) - transaction.started_utc_s),
+        duration_s=transaction.duration_s(now_s),
         energy_wh=session_wh(connector, shown),
         meter_start_wh=transaction.meter_start_wh,
         reservation_id=transaction.reservation_id,
