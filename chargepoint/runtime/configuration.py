@@ -75,6 +75,8 @@ class Configuration:
     boot_retry_s: float = 60.0
     link: LinkSettings = field(default_factory=LinkSettings)
     options: Options = field(default_factory=Options)
+    hints: tuple[str, ...] = ()
+    """What people stumble over at the central system, where it is known by name."""
     data: Path = DEFAULT_DATA
     durability: Durability | None = None
     """None: full on the real clock, relaxed on a faster one, where a disk's milliseconds are the charger's seconds."""
@@ -209,6 +211,7 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
             boot_on_reconnect=preset.boot_on_reconnect if boots_again is None else boots_again,
             vendor_answers=tried(lambda: _vendor_answers(told.data_transfer, root), ()),
         ),
+        hints=preset.notes,
         data=told.data or beside / DEFAULT_DATA,
         durability=told.durability,
         speed=told.clock.speed,
@@ -452,8 +455,14 @@ def _diagnostics(files: FilePlan, told: DiagnosticsSection) -> FilePlan:
 
 
 def _wrong_keys(keys: Mapping[str, str], told: File, root: Section, roster: Roster) -> Iterator[ConfigurationError]:
-    """Yield an error for each configuration key that does not take its value, or that this charger does not honour."""
+    """Yield an error for each configuration key that does not take its value, that this charger does not honour, or that
+    stands there twice in different spellings."""
+    said: dict[str, str] = {}
     for name, value in keys.items():
+        first = said.setdefault(name.lower(), name)
+        if first != name:
+            yield ConfigurationError(_place_of(name, told, root), f"{name} stands here twice, first as {first}")
+            continue
         key, absence = roster.keyring.find(name), roster.keyring.absence(name)
         if key is None and absence is not None and name in told.keys:
             yield ConfigurationError(_place_of(name, told, root), absence)
