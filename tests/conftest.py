@@ -3,7 +3,8 @@
 `./run test --hypothesis-profile=explore` draws other ones each time, and many more. `--rewrite-transcripts` writes the
 golden transcripts anew instead of comparing with them: review what changed before you keep it. `--frames` says how many
 frames `tests/properties/test_frames.py` sends; `--chaos-seeds N` and `--chaos-seed S` choose what
-`tests/properties/test_network_chaos.py` lives through.
+`tests/properties/test_network_chaos.py` lives through; `--damages N` how often `tests/properties/test_damaged_store.py`
+damages a store.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ CheckTranscript = Callable[[str, Sequence[str]], None]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(REWRITE, action="store_true", help="write tests/transcripts anew instead of comparing with them")
     parser.addoption("--frames", type=int, default=10_000, help="random and broken frames to send to chargers")
+    parser.addoption("--damages", type=int, default=60, metavar="N", help="damaged stores: random damages of each sort")
     parser.addoption(CHAOS_SEEDS, type=int, default=1000, metavar="N", help="network chaos: live the first N seeds")
     parser.addoption(CHAOS_SEED, type=int, default=None, metavar="S", help="network chaos: live this seed only")
 

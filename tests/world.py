@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, Self
 
@@ -222,15 +223,20 @@ class World:
     plan: dict[str, Any] = field(default_factory=dict)
     """Further fields of `ChargerPlan`."""
     identity: str = "CP1"
+    store_path: Path | None = None
+    """The file of the store; None keeps it in memory."""
+    begins_s: float = 0.0
+    """Charge time of the start."""
 
     def __post_init__(self) -> None:
-        self.store = Store(None, Durability.RELAXED)
+        self.store = Store(self.store_path, Durability.RELAXED)
         self.rng = Random(self.seed)
         self.journal: list[tuple[float, Entry]] = []
         self.watchers: list[Callable[[], None]] = []
         """Called at every moment at which something happened, when all of it has."""
         self.sockets = 0
         self.pump = self._make_pump()
+        self.pump.scheduler.tell(self.begins_s, self.begins_s)
         self.peer = self._make_peer()
         self._build()
         if not self.starts_online:

@@ -14,6 +14,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from ocpp.v16 import call
@@ -25,7 +26,6 @@ from chargepoint.model.shapes import Record
 from chargepoint.runtime.central_system import Answer, CentralSystem, Failure
 from chargepoint.runtime.secrecy import masked, masked_text
 from hw.errors import ChargePointError
-from hw.words import hint
 
 FORMS = "ACTION name=value … @IDENTITY; a value may be JSON, name={…} or name=[…], and so may all fields: ACTION {…}"
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
@@ -101,7 +101,10 @@ def _action(word: str) -> str:
     for action in known:
         if action.lower() == word.lower():
             return action
-    raise OrderError(f"unknown action {word!r}: {hint(word, known)}")
+    near = get_close_matches(word, known, 1)
+    raise OrderError(
+        f"no action {word!r}: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+    )
 
 
 _TEXTS = ("idTag", "parentIdTag", "key", "value", "data", "vendorId", "messageId")
@@ -159,7 +162,9 @@ def _misfit(action: str, payload: Mapping[str, Any]) -> str:
     told = []
     for name in payload:
         if name not in known:
-            told.append(f"unknown field {name!r}: {hint(name, known)}")
+            near = get_close_matches(name, known, 1)
+            has = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}" if known else "it has none"
+            told.append(f"no field {name!r}: {has}")
     missing = [each.name for each in shape.members if each.is_required and each.name not in payload]
     if missing:
         told.append(f"missing: {', '.join(missing)}")

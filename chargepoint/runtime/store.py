@@ -11,7 +11,6 @@ read of it goes into a new one.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -22,7 +21,6 @@ from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from chargepoint.model.outbox import Save
 from chargepoint.model.record import DAMAGED, UNREADABLE, RecordKind, Snapshot
@@ -30,8 +28,24 @@ from chargepoint.model.records import COPIED
 from chargepoint.model.usage import HISTORY, SESSION
 from hw.errors import ChargePointError
 
+from .record_codec import (
+    COPY_MASK,
+    Bodies,
+    Parameters,
+    Place,
+    Row,
+    checksum,
+    decoded,
+    encoded,
+    instant,
+    last,
+    parameters,
+    printable,
+    row,
+    text,
+)
 from .salvage import MAGIC, is_log_damaged, salvage
-from .store_file import SALVAGED, StoreError, advice, beside, prepare, swap_in
+from .store_file import SALVAGED, StoreError, advice, beside, is_writable, prepare, swap_in
 
 __all__ = ["Durability", "Rows", "Store", "StoreError", "Unstorable", "file_stem"]
 
@@ -57,39 +71,26 @@ LIVES = RecordKind(
 )
 """One, keyed ``lives``, of no charger."""
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
 Rows = list[tuple[str, Save]]
 """What one commit holds: charger and value, oldest first."""
 
-_Place = tuple[str | bytes, str | bytes, str | bytes]
-"""Where a record stands: charger, kind, key."""
-_Bodies = dict[tuple[str, str, str], Mapping[str, Any] | None]
-"""Bodies by charger, kind and key; None: dropped."""
-
+_DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""What SQLite says of a file whose pages are damaged; the last, that tables are there or missing, of its schema."""
+_PUT = "INSERT OR REPLACE INTO {} VALUES (?, ?, ?, ?, ?)"
 _DROP = "DELETE FROM {} WHERE charger = CAST(? AS TEXT) AND kind = CAST(? AS TEXT) AND key = CAST(? AS TEXT)"
-
-_Record = tuple[str, str, str, str, int]
-"""A place, the encoded body there, and the checksum of both."""
-
-
-COPY_MASK = 0xFFFFFFFF
-"""What the checksum of a second copy differs by (xor), so that a salvage tells it from its record."""
-
 
 class Durability(StrEnum):
     FULL = "full"
     RELAXED = "relaxed"
 
 
+def _marks(values: Collection[str]) -> str:
+    return ",".join("?" * len(values))
+
+
 def file_stem(identity: str) -> str:
     """Return an identity as the beginning of file names, for any file system."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
-
-
-def checksum(charger: str, kind: str, key: str, body: str) -> int:
-    """Return the CRC-32 of a record: of its place as well, so that a record under a wrong key is found too."""
-    return crc32(f"{charger}\0{kind}\0{key}\0{body}".encode())
 
 
 class Unstorable(ChargePointError):
@@ -110,8 +111,8 @@ class Store:
         """Raises StoreError, with what to do, when the file cannot be used."""
         self.path = path
         self.durability = durability
-        self.damage: dict[str, str] | None = None
-        """Set where a damaged file was replaced: what each charger of it is told."""
+        self.damage: tuple[dict[str, str], ...] = ()
+        """What was found when the file was opened and may concern every charger in it: as under `UNREADABLE`."""
         self._told: set[str] = set()
         self._missing: dict[str, list[tuple[str, str]]] = {}
         """Kinds and keys, by charger, of records that are gone although their copies are there."""
@@ -130,7 +131,9 @@ class Store:
                 problem = self._open()
             if problem is not None:
                 raise sqlite3.DatabaseError(problem)
-            self._find_missing()
+            if path is not None:
+                self._survey()
+                self._put_strays_aside()
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise StoreError(advice(path, error)) from error
@@ -153,16 +156,27 @@ class Store:
             self._db.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}")
             # Deleted records leave no bytes behind, neither cards nor what a salvage could mistake for a live record.
             self._db.execute("PRAGMA secure_delete=ON")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if not 0 <= version < 1000:
+                return f"its schema number is {version}"
             if self.path is not None:
-                (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+                # Not quick_check, which does not see records out of order: those behind one would not be found.
+                (verdict,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
                 if verdict != "ok":
                     return str(verdict).replace("\n", " ")
                 # After the file was locked: another process may be writing its log.
                 if is_log_damaged(beside(self.path, "-wal")):
                     return "its write-ahead log has changed since it was written"
             _migrate(self._db)
+            for table in ("record", "copy"):
+                self._db.execute(f"SELECT charger, kind, key, body, crc FROM {table} LIMIT 0")
+                self._db.execute(f"DELETE FROM {table} WHERE 0")  # fails where nothing may be written
+        except UnicodeDecodeError:
+            return "its schema is no text"  # what the message of the sqlite3 module would tell
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            code = getattr(error, "sqlite_errorcode", 0)
+            # A file that may be written, and says of itself that it may not, has a changed header.
+            if code & 0xFF not in _DAMAGED_CODES and not (code == sqlite3.SQLITE_READONLY and is_writable(self.path)):
                 raise
             return str(error)
         return None
@@ -186,27 +200,69 @@ class Store:
             _migrate(database)
             database.execute("BEGIN")
             rows = [(*place, body, crc) for place, (body, crc) in found.records.items()]
-            database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?)", rows)
+            database.executemany(_PUT.format("record"), rows)
             copies = [(*place, body, checksum(*place, body) ^ COPY_MASK) for place, body in found.copies.items()]
-            database.executemany("INSERT INTO copy VALUES (?, ?, ?, ?, ?)", copies)
+            database.executemany(_PUT.format("copy"), copies)
             database.execute("COMMIT")
         finally:
             database.close()
         new.replace(beside(path, SALVAGED))
         kept = swap_in(path)
         self.close()
-        loss = f"whatever stood on its damaged pages; {found.intact} records were saved, the old file is {kept.name}"
-        self.damage = {"kind": LIVES.name, "key": path.name, "body": "", "problem": problem, "loss": loss}
-        log.error("the store %s was damaged (%s): lost is %s", path, problem, loss)
+        saved = f"{found.intact} records were saved, the old file is {kept.name}"
+        self._report(problem, f"whatever stood on its damaged pages; {saved}")
 
-    def _find_missing(self) -> None:
-        """Look for records that are gone although their copies are there: nothing deletes one without the other."""
-        gone = self._db.execute(
-            "SELECT charger, kind, key FROM copy WHERE NOT EXISTS (SELECT 1 FROM record WHERE "
-            "record.charger = copy.charger AND record.kind = copy.kind AND record.key = copy.key)"
-        )
-        for charger, kind, key in gone.fetchall():
+    def _survey(self) -> None:
+        """Compare records and copies, of which nothing deletes one without the other. Raises sqlite3.Error."""
+        copies, bad = set[Place](), list[Parameters]()
+        for charger, kind, key, body, crc in self._rows("copy"):
+            if decoded(charger, kind, key, body, crc ^ COPY_MASK)[1]:
+                bad.append(parameters(charger, kind, key))
+            else:
+                copies.add((charger, kind, key))
+        new: list[Row] = []
+        for charger, kind, key, body, crc in self._rows("record", f"kind IN ({_marks(COPIED)})", *COPIED):
+            if (charger, kind, key) in copies:
+                copies.discard((charger, kind, key))
+                continue
+            value, problem = decoded(charger, kind, key, body, crc)
+            is_copied = COPIED[kind].is_copied
+            if not problem and is_copied is not None and is_copied(value):
+                new.append((charger, kind, key, body, crc ^ COPY_MASK))
+        for charger, kind, key in sorted(copies):
             self._missing.setdefault(charger, []).append((kind, key))
+        if bad:
+            log.warning("%d second copies of records were damaged and are made anew", len(bad))
+        if bad or new:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(_DROP.format("copy"), bad)
+            self._db.executemany(_PUT.format("copy"), new)
+            self._db.execute("COMMIT")
+
+    def _put_strays_aside(self) -> None:
+        """Put aside the records of a charger of which none is intact: that is one whose name has changed in a record.
+
+        No charger would ever load them. Raises sqlite3.Error.
+        """
+        for charger in self.chargers():
+            rows = self._rows("record", "charger = CAST(? AS TEXT)", parameters(charger, "", "")[0])
+            if any(not decoded(*each)[1] for each in rows):
+                continue
+            self._db.execute("BEGIN IMMEDIATE")
+            for _charger, kind, key, body, _crc in rows:
+                place = f"{printable(charger)}/{printable(kind)}/{printable(key)}"
+                aside = Save(DAMAGED, place, {"kind": printable(kind), "key": place, "body": printable(body)})
+                self._db.execute(_PUT.format("record"), row("", aside))
+                self._db.execute(_DROP.format("record"), parameters(charger, kind, key))
+            self._db.execute("COMMIT")
+            self._report(f"the name {printable(charger)!r} in {len(rows)} records is of no charger", "what they held")
+
+    def _report(self, problem: str, loss: str) -> None:
+        """Log what has become of the file; every charger in it is told when it loads its records."""
+        assert self.path is not None
+        log.error("the store %s was damaged (%s): lost is %s", self.path, problem, loss)
+        entry = {"kind": LIVES.name, "key": self.path.name, "body": "", "problem": problem, "loss": loss}
+        self.damage = (*self.damage, entry)
 
     def begin_life(self) -> int:
         """Return how often this store was opened to be lived in, this time included; stored at once. Raises StoreError."""
@@ -226,12 +282,15 @@ class Store:
         """
         found: dict[str, dict[str, Mapping[str, Any]]] = {}
         named = tuple(NOT_LOADED if kinds is None else kinds)
-        which = f"charger = ? AND kind {'NOT IN' if kinds is None else 'IN'} ({','.join('?' * len(named))})"
-        for kind, key, body, crc in self._rows(which, (charger, *named)):
-            value, problem = _decoded(charger, kind, key, body, crc)
+        which = f"charger = ? AND kind {'NOT IN' if kinds is None else 'IN'} ({_marks(named)})"
+        try:
+            rows = self._rows("record", which, charger, *named)
+        except sqlite3.Error as error:
+            raise StoreError(advice(self.path, error)) from error
+        for _charger, kind, key, body, crc in rows:
+            value, problem = decoded(charger, kind, key, body, crc)
             if problem:
-                text = body.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-                entry = {"kind": kind, "key": key, "body": text, "problem": problem}
+                entry = {"kind": kind, "key": key, "body": printable(body), "problem": problem}
                 found.setdefault(UNREADABLE, {})[f"{kind}/{key}"] = entry | self._copy(charger, kind, key)
             else:
                 found.setdefault(kind, {})[key] = value
@@ -246,55 +305,52 @@ class Store:
         for kind, key in self._missing.pop(charger, ()):
             entry = {"kind": kind, "key": key, "body": None, "problem": "it is missing"}
             unreadable[f"{kind}/{key}"] = entry | self._copy(charger, kind, key)
-        if self.damage is not None and charger and charger not in self._told:
+        if self.damage and charger and charger not in self._told:
             self._told.add(charger)
-            unreadable[LIVES.name] = self.damage
+            unreadable |= {f"{LIVES.name}/{number}": entry for number, entry in enumerate(self.damage)}
 
     def _copy(self, charger: str, kind: str, key: str) -> dict[str, Any]:
         """Return the second copy of a record as ``copy``, nothing when there is none or it has changed as well."""
         if kind not in COPIED:
             return {}
         try:
-            row = self._db.execute(
+            found = self._db.execute(
                 "SELECT body, crc FROM copy WHERE charger = ? AND kind = ? AND key = ?", (charger, kind, key)
             ).fetchone()
         except (sqlite3.Error, UnicodeError):
             return {}
-        body, problem = ({}, "none") if row is None else _decoded(charger, kind, key, row[0], row[1] ^ COPY_MASK)
+        body, problem = ({}, "none") if found is None else decoded(charger, kind, key, found[0], found[1] ^ COPY_MASK)
         return {} if problem else {"copy": body}
 
-    def _rows(self, which: str, parameters: tuple[str, ...]) -> list[tuple[str, str, str, int]]:
-        """Return kind, key, body and checksum of records. Bytes that are no UTF-8 come as lone surrogates."""
+    def _rows(self, table: str, which: str = "1", *values: str | bytes) -> list[Row]:
+        """Return rows of a table. Raises sqlite3.Error; bytes that are no UTF-8 come as lone surrogates."""
         try:
-            try:
-                return self._db.execute(f"SELECT kind, key, body, crc FROM record WHERE {which}", parameters).fetchall()
-            except sqlite3.OperationalError as error:
-                if "UTF-8" not in str(error):
-                    raise
-            columns = "CAST(kind AS BLOB), CAST(key AS BLOB), CAST(body AS BLOB), crc"
-            rows = self._db.execute(f"SELECT {columns} FROM record WHERE {which}", parameters).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(advice(self.path, error)) from error
-        return [(_text(kind), _text(key), _text(body), crc) for kind, key, body, crc in rows]
+            return self._db.execute(
+                f"SELECT charger, kind, key, body, crc FROM {table} WHERE {which}", values
+            ).fetchall()
+        except sqlite3.OperationalError as error:
+            if "UTF-8" not in str(error):
+                raise
+        columns = ", ".join(f"CAST({name} AS BLOB)" for name in ("charger", "kind", "key", "body"))
+        rows = self._db.execute(f"SELECT {columns}, crc FROM {table} WHERE {which}", values).fetchall()
+        return [(text(charger), text(kind), text(key), text(body), crc) for charger, kind, key, body, crc in rows]
 
     def chargers(self) -> tuple[str, ...]:
         """Return the identities of which something is kept. Raises StoreError."""
         try:
-            rows = self._db.execute(
-                "SELECT DISTINCT charger FROM record WHERE charger != '' ORDER BY charger"
-            ).fetchall()
+            rows = self._db.execute("SELECT DISTINCT CAST(charger AS BLOB) FROM record").fetchall()
         except sqlite3.Error as error:
             raise StoreError(advice(self.path, error)) from error
-        return tuple(identity for (identity,) in rows)
+        return tuple(sorted(text(identity) for (identity,) in rows if identity))
 
     def commit(self, rows: Iterable[tuple[str, Save]]) -> None:
         """Write a batch as one transaction: all of it or nothing.
 
         Raises StoreError when the store cannot take it now, `Unstorable` when it took all but what can never be stored.
         """
-        last = _last(rows)
-        puts, drops, refused = _encoded(last)
-        copies = self._copies(puts, last)
+        bodies = last(rows)
+        puts, drops, refused = encoded(bodies)
+        copies = self._copies(puts, bodies)
         try:
             try:
                 self._write(puts, drops, copies)
@@ -308,38 +364,38 @@ class Store:
             raise StoreError(advice(self.path, error)) from error
         for charger, kind, key, _text, _crc in copies:
             if COPIED[kind].copy_after_s:
-                self._copied_at[charger, kind, key] = _instant(last[charger, kind, key])
+                self._copied_at[charger, kind, key] = instant(bodies[charger, kind, key])
         if any(kind == SESSION for _charger, kind, *_rest in puts):
             # A charging transaction has ended: it must not stand in the log alone.
             self._checkpoint()
         if refused:
             raise Unstorable(tuple(refused), "; ".join(refused.values()))
 
-    def _copies(self, puts: list[_Record], last: _Bodies) -> list[_Record]:
+    def _copies(self, puts: list[Row], bodies: Bodies) -> list[Row]:
         """Return the second copies to write with a batch."""
         copies = []
-        for charger, kind, key, text, crc in puts:
+        for charger, kind, key, body, crc in puts:
             known = COPIED.get(kind)
-            if known is None or known.is_copied is None or not known.is_copied(last[charger, kind, key] or {}):
+            if known is None or known.is_copied is None or not known.is_copied(bodies[charger, kind, key] or {}):
                 continue
             if known.copy_after_s:
                 before_s = self._copied_at.get((charger, kind, key), -math.inf)
-                if before_s <= _instant(last[charger, kind, key]) < before_s + known.copy_after_s:
+                if before_s <= instant(bodies[charger, kind, key]) < before_s + known.copy_after_s:
                     continue
-            copies.append((charger, kind, key, text, crc ^ COPY_MASK))
+            copies.append((charger, kind, key, body, crc ^ COPY_MASK))
         return copies
 
-    def _write(self, puts: list[_Record], drops: list[_Place], copies: list[_Record]) -> None:
+    def _write(self, puts: list[Row], drops: list[Parameters], copies: list[Row]) -> None:
         """Write one SQLite transaction. Raises sqlite3.Error, and has changed nothing then."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if puts:
-                self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", puts)
+                self._db.executemany(_PUT.format("record"), puts)
             if drops:
                 self._db.executemany(_DROP.format("record"), drops)
                 self._db.executemany(_DROP.format("copy"), [place for place in drops if place[1] in COPIED])
             if copies:
-                self._db.executemany("INSERT OR REPLACE INTO copy VALUES (?, ?, ?, ?, ?)", copies)
+                self._db.executemany(_PUT.format("copy"), copies)
             self._db.execute("COMMIT")
         except sqlite3.Error:
             if self._db.in_transaction:
@@ -355,7 +411,7 @@ class Store:
 
     def attempt(self, rows: Sequence[tuple[str, Save]]) -> None:
         """Write a batch as one transaction, or nothing of it. Raises StoreError, also for what can never be stored."""
-        _puts, _drops, refused = _encoded(_last(rows))
+        _puts, _drops, refused = encoded(last(rows))
         if refused:
             raise StoreError("; ".join(refused.values()))
         self.commit(rows)
@@ -381,53 +437,3 @@ def _migrate(database: sqlite3.Connection) -> None:
         database.execute(f"PRAGMA user_version={number}")
     database.execute("COMMIT")
     database.execute("PRAGMA wal_checkpoint").fetchall()
-
-
-def _last(rows: Iterable[tuple[str, Save]]) -> _Bodies:
-    """Return the last word on each record: the only one that a reader could ever see."""
-    return {(charger, save.kind, save.key): save.body for charger, save in rows}
-
-
-def _instant(body: Mapping[str, Any] | None) -> float:
-    """Return when a body was made, in s of UTC; 0.0 when it does not say."""
-    at = None if body is None else body.get("at")
-    return float(at) if isinstance(at, (int, float)) else 0.0
-
-
-def _encoded(last: _Bodies) -> tuple[list[_Record], list[_Place], dict[str, str]]:
-    """Return what to write, what to drop, and why for each charger that has a record no store could hold."""
-    puts: list[_Record] = []
-    drops: list[_Place] = []
-    refused: dict[str, str] = {}
-    for place, body in last.items():
-        try:
-            if body is None:
-                drops.append((_parameter(place[0]), _parameter(place[1]), _parameter(place[2])))
-            else:
-                text = _encode(body)
-                puts.append((*place, text, checksum(*place, text)))
-        except (TypeError, ValueError) as error:
-            refused[place[0]] = f"a record of kind {place[1]} cannot be stored: {error}"
-    return puts, drops, refused
-
-
-def _decoded(charger: str, kind: str, key: str, body: str, crc: int) -> tuple[dict[str, Any], str]:
-    """Return the body of a record, or why it cannot be used."""
-    try:
-        if crc != checksum(charger, kind, key, body):
-            return {}, "its checksum is wrong"
-        value = json.loads(body)
-    except UnicodeError:
-        return {}, "its checksum is wrong"  # bytes that are no UTF-8 were never written
-    except (ValueError, RecursionError):
-        return {}, "it is no JSON"
-    return (value, "") if isinstance(value, dict) else ({}, "it is no JSON object")
-
-
-def _text(found: bytes) -> str:
-    return found.decode("utf-8", "surrogateescape")
-
-
-def _parameter(part: str) -> str | bytes:
-    """Return a part of a place for SQL: as bytes where it is what `_text` made of bytes that are no UTF-8."""
-    return part if part.isascii() else part.encode("utf-8", "surrogateescape")

@@ -25,6 +25,11 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def is_writable(path: Path | None) -> bool:
+    """Whether the file system lets this process write to a store."""
+    return path is not None and os.access(path, os.W_OK) and not os.statvfs(path).f_flag & os.ST_RDONLY
+
+
 def prepare(path: Path) -> None:
     """Make the file, for its owner alone, and finish what a salvage has begun. Raises StoreError and OSError."""
     _make(path.parent)

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from chargepoint.runtime.store import checksum
+from chargepoint.runtime.record_codec import checksum
 from tests.world import World
 
 

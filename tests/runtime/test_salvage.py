@@ -14,6 +14,7 @@ import pytest
 
 from chargepoint.model.outbox import Save
 from chargepoint.model.record import UNREADABLE
+from chargepoint.runtime.salvage import MAGIC
 from chargepoint.runtime.store import Durability, Store, StoreError
 from chargepoint.runtime.store_file import beside
 from tests.runtime.desk import record
@@ -124,14 +125,14 @@ def test_whichever_page_is_overwritten_what_is_billed_is_there(tmp_path: Path) -
         store = Store(path)
         assert [each.read_bytes() for each in kept(path)] == [damaged], f"page {number}"
         found = store.load("CP1")
-        assert "store" in found[UNREADABLE], f"page {number}"
+        assert "store/0" in found[UNREADABLE], f"page {number}"
         assert billed(found) == BILLED, f"page {number}"
         assert len(found["listed"]) > 110, f"page {number}"
         store.commit([record("meter", "1", {"wh": 2000, "at": 2000.0})])
         store.close()
         store = Store(path)
         assert store.load("CP1")["meter"] == {"1": {"wh": 2000, "at": 2000.0}}
-        assert store.damage is None
+        assert store.damage == ()
         store.close()
 
 
@@ -201,7 +202,7 @@ def test_log_that_ends_in_the_middle_of_a_commit_is_sound(tmp_path: Path, caplog
         with caplog.at_level(logging.ERROR):
             store = Store(path)
         assert not caplog.records
-        assert store.damage is None
+        assert store.damage == ()
         assert len(store.load("CP1")["queue"]) >= 17
         store.close()
 
@@ -272,6 +273,65 @@ def test_every_charger_of_a_damaged_store_is_told_once(tmp_path: Path) -> None:
     scribble(path, 3, Random(3))
     store = Store(path)
     for charger in ("CP1", "CP2"):
-        assert "store" in store.load(charger)[UNREADABLE]
-        assert "store" not in store.load(charger).get(UNREADABLE, {})
+        assert "store/0" in store.load(charger)[UNREADABLE]
+        assert "store/0" not in store.load(charger).get(UNREADABLE, {})
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("found", "put", "problem"),
+    [
+        (b"tablerecordrecord", b"tablerecordrecorf", "malformed database schema"),
+        (MAGIC + b"\x10\x00\x02", MAGIC + b"\x10\x00\x0a", "attempt to write a readonly database"),
+        (b"CP1listedcard0050", b"CQ1listedcard0050", "row not in PRIMARY KEY order for record"),
+    ],
+)
+def test_damage_of_header_schema_and_order_is_salvaged(tmp_path: Path, found: bytes, put: bytes, problem: str) -> None:
+    """The name of a table, a version in the header, and a record out of order, behind which no other is found."""
+    path = tmp_path / "cp.sqlite3"
+    filled(path).close()
+    data = path.read_bytes()
+    assert data.count(found) == 1
+    path.write_bytes(data.replace(found, put))
+    store = Store(path)
+    assert store.damage[0]["problem"].startswith(problem)
+    records = store.load("CP1")
+    assert billed(records) == BILLED
+    assert len(records["listed"]) >= 199
+    assert kept(path)
+    store.close()
+
+
+def test_record_of_a_charger_that_does_not_exist_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The name of a charger may change too, so that no charger would ever load the record: all of them are told, once."""
+    path = tmp_path / "cp.sqlite3"
+    store = filled(path)
+    store.commit([record("usage", "totals", {"total": 1})])
+    store._db.execute("UPDATE record SET charger = 'CQ1' WHERE kind = 'usage'")
+    store.close()
+    with caplog.at_level(logging.ERROR):
+        store = Store(path)
+    assert "the name 'CQ1' in 1 records is of no charger" in caplog.text
+    assert "store/0" in store.load("CP1")[UNREADABLE]
+    assert store.chargers() == ("CP1",)
+    assert store.load("", {"damaged"})["damaged"]["CQ1/usage/totals"]["body"] == '{"total":1}'
+    store.close()
+    store = Store(path)
+    assert store.damage == ()
+    store.close()
+
+
+def test_copy_that_is_damaged_or_missing_is_made_anew(tmp_path: Path) -> None:
+    """Else the next damage would find none."""
+    path = tmp_path / "cp.sqlite3"
+    store = filled(path)
+    store._db.execute("UPDATE copy SET body = '{}' WHERE kind = 'queue'")
+    store._db.execute("DELETE FROM copy WHERE kind = 'transaction'")
+    store.close()
+    store = Store(path)
+    assert UNREADABLE not in store.load("CP1")
+    store._db.execute("DELETE FROM record WHERE kind IN ('queue', 'transaction')")
+    store.close()
+    store = Store(path)
+    assert billed(store.load("CP1")) == BILLED
     store.close()

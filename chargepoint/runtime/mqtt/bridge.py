@@ -18,7 +18,6 @@ from chargepoint.runtime.address import Tls
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control import views
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
-from chargepoint.runtime.control.responses import CommandResult
 from hw.errors import ChargePointError
 
 from .broker import Broker
@@ -202,10 +201,10 @@ class Bridge:
 
     def _obey(self, topic: str, payload: bytes) -> None:
         try:
-            name, arguments = self._topics.command(topic, payload)
-            result = self._desk.do(self._desk.command(name), self._charger, arguments)
+            name, arguments = self._topics.verb(topic, payload)
+            verb = self._desk.verb(name)
+            self._desk.do(verb, self._charger, verb.judge(arguments))
         except (ChargePointError, UnknownOrder) as error:
             log.warning("refused over MQTT: %s", error, extra={"charger": self._charger.identity})
         else:
-            done = result.done if isinstance(result, CommandResult) else name
-            log.info("over MQTT: %s", done, extra={"charger": self._charger.identity})
+            log.info("over MQTT: %s %s", name, arguments, extra={"charger": self._charger.identity})
