@@ -29,7 +29,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,10 +183,8 @@ class CentralSystem:
         """Call the charger, if it is there; nobody looks at the answer."""
         self._calls += 1
         if self._connection is not None:
-            try:
+            with suppress(ConnectionClosed):
                 await self._connection.send(json.dumps([2, f"cs-{self._calls}", action, payload]))
-            except ConnectionClosed:
-                pass
 
     async def keep_busy(self) -> None:
         """Start and stop transactions at random."""
@@ -259,10 +257,8 @@ def judge(central: CentralSystem, result: Result, store: Path, outlets: int) -> 
                 result.faults.append(f"connector {connector}: a stop at {end_wh} Wh, the next start at {begin_wh} Wh")
         total_wh = sum(end_wh - begin_wh for begin_wh, end_wh in sessions if end_wh is not None)
         result.energy_wh += total_wh
-        if sessions and total_wh != shown_wh[connector - 1] - begins[0]:
-            result.faults.append(
-                f"connector {connector}: sessions of {total_wh} Wh, the meter counted {shown_wh[connector - 1] - begins[0]} Wh"
-            )
+        if sessions and total_wh != (counted_wh := shown_wh[connector - 1] - begins[0]):
+            result.faults.append(f"connector {connector}: sessions of {total_wh} Wh, the meter counted {counted_wh} Wh")
     if lost := undelivered(store):
         result.faults.append(f"{lost} messages were given up")
     if not result.transactions or not result.energy_wh:
@@ -279,7 +275,7 @@ async def launch(folder: Path, log: Path) -> asyncio.subprocess.Process:
 
 
 async def until_delivered(central: CentralSystem) -> bool:
-    """Stop what runs, and wait until every start has its stop and nothing comes any more; return whether it came to that."""
+    """Stop what runs; return whether every start got its stop and the charger fell silent in time."""
     quiet_s = 0
     for _ in range(int(GRACE_S)):
         await central.stop_all()
