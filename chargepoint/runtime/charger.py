@@ -144,6 +144,7 @@ class Charger:
         "_runtime_timers",
         "_saved_in",
         "_shore",
+        "_store_reports",
         "board",
         "down_s",
         "identity",
@@ -185,6 +186,8 @@ class Charger:
         """What each pilot drives, in %."""
         self._is_stepping = False
         self._is_store_failing = False
+        self._store_reports: list[tuple[int, Callable[[bool], None]]] = []
+        """Who waits for which batch, see `when_stored`."""
         self._keeps_board = keeps_board
         self._board_has_news = False
         self._board_due = Alarm(self._runtime_timers, self._advance_board)
@@ -292,6 +295,7 @@ class Charger:
 
     def on_store_failed(self, since_s: float) -> None:
         """The store takes nothing: frames of stored messages that wait for it are taken back, others leave from now on."""
+        self._report_stored(is_failing=True)
         if self.phase is not Phase.RUNNING:
             self._is_store_failing = True
             return
@@ -351,6 +355,23 @@ class Charger:
     def stored(self, kinds: Collection[str] | None = None) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return what the store holds of this charger, see `Store.load`. Raises StoreError."""
         return self._shore.load(self.identity, kinds)
+
+    def when_stored(self, report: Callable[[bool], None]) -> None:
+        """Call ``report`` once: with True when everything decided so far is on the disk, with False if the store fails."""
+        self.step(self._shore.tell_time())
+        if self._saved_in <= self._shore.committed:
+            report(True)
+        elif self._shore.store_failing_since_s is not None:
+            report(False)
+        else:
+            self._store_reports.append((self._saved_in, report))
+            self._shore.wait_for(self._saved_in, self)
+
+    def _report_stored(self, is_failing: bool = False) -> None:
+        due = [each for each in self._store_reports if is_failing or each[0] <= self._shore.committed]
+        self._store_reports = [each for each in self._store_reports if each not in due]
+        for batch, report in due:
+            report(batch <= self._shore.committed)
 
     def act(self, deed: Callable[[Board, float], None]) -> None:
         """Let somebody do something at the board, such as plug in at a simulated outlet."""
@@ -518,6 +539,8 @@ class Charger:
 
     def committed(self, now_s: float) -> None:
         """A commit that this charger waited for is on the disk: what waited for it leaves."""
+        if self._store_reports:
+            self._report_stored()
         try:
             self._release(now_s)
         except Exception as error:
