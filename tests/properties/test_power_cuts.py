@@ -292,3 +292,76 @@ def test_the_errands_notice_a_record_that_is_not_kept(kind: str, is_forgotten: b
     """A test of the test: without the record some cut loses or doubles a ConnectorUnplugged, or loses a cost."""
     with pytest.raises(AssertionError, match="cut at step"):
         errands(lambda save: save.kind != kind or (save.body is None) != is_forgotten)
+
+
+POISON = {
+    "MeterValueSampleInterval": "20",
+    "StopTxnSampledData": "Energy.Active.Import.Register,Voltage,Current.Import",
+    "TransactionMessageAttempts": "2",
+    "TransactionMessageRetryInterval": "1",
+    "TransactionMessageClosePatience": "0",
+}
+TAKES_BYTES = 1500
+"""The largest StopTransaction that the central system of `nausea` takes."""
+
+
+def nausea(step: int | None) -> int:
+    """Live a charge whose samples make the central system close with 1011 and whose stop is too big for it, with a cut at
+    a step: every sample ends among the undelivered, the bill is delivered, thinned, and nothing is sent after its answer.
+    """
+    world = World(keys=POISON)
+    taken, refused = list[str](), set[str]()
+    receive = world.peer.receive
+
+    def takes(text: str) -> None:
+        frame = json.loads(text)
+        action, content = (frame[2], json.dumps(frame[2:])) if frame[0] == 2 else ("", "")
+        is_too_big = action == "StopTransaction" and len(text) > TAKES_BYTES
+        if action == "MeterValues" or is_too_big:
+            if not is_too_big:
+                refused.add(content)
+            world.link.closed_by_peer(1009 if is_too_big else 1011)
+            world.pump.timers("wire").after_wire(2.0, lambda _now_s: world.link.hold(False))
+            return
+        if action in ("StartTransaction", "StopTransaction"):
+            taken.append(content)
+        receive(text)
+
+    world.peer.receive = takes  # type: ignore[method-assign]
+    parts: list[Callable[[], object]] = [
+        lambda: world.plug().tap("A1").run(150),
+        lambda: world.tap("A1").run(8).unplug(),
+        lambda: world.run(60),
+    ]
+    with mortal() as fate:
+        fate.dies_in(step)
+        for part in parts:
+            try:
+                part()
+            except Dies:
+                world.cut_power(5.0).run(3)
+    if world.connector().is_charging:
+        world.tap("A1").run(8)
+    world.unplug().run(1500)
+    queue = world.model.queue
+    assert not len(queue), f"{queue.head.action} blocks the queue"
+    assert [each.action for each in queue.undelivered.values()] == ["MeterValues"] * len(refused)
+    kinds = [json.loads(content)[0] for content in dict.fromkeys(taken)]
+    assert kinds.count("StartTransaction") == kinds.count("StopTransaction"), "a transaction without its bill"
+    assert len(taken) <= len(kinds) + (step is not None), "one cut, one repetition"
+    assert step is not None or (len(kinds), len(refused) > 3) == (2, True)
+    return fate.steps
+
+
+def test_what_the_central_system_cannot_take_is_settled_wherever_the_power_goes() -> None:
+    """One message that cannot be processed must not block the rest (3.7.1): at whatever close, Heartbeat or thinning the power
+    goes, every refused sample is kept once and every bill is delivered."""
+    steps = nausea(None)
+    assert steps > 100
+    for step in range(1, steps + 1):
+        try:
+            with no_exception_logged() as logged:
+                nausea(step)
+            assert not logged, logged[0].getMessage()
+        except (AssertionError, LookupError) as error:
+            raise AssertionError(f"cut at step {step} of {steps}: {error}") from error

@@ -159,7 +159,7 @@ def _message(of: Message, *, is_undelivered: bool) -> responses.Message:
         action=of.action,
         payload=json.loads(masked_text(of.payload)),
         transaction=of.transaction,
-        attempts=of.attempts,
+        attempts=of.failed_attempts,
         is_undelivered=is_undelivered,
     )
 
