@@ -525,11 +525,25 @@ def test_a_call_sent_by_hand_is_answered_without_a_fault() -> None:
     """The answer to a call that a person wrote is shown, and no frame is called unusable: the back end is right."""
     world = World(keys=QUIET)
     world.model.session.send_raw("DataTransfer", '{"vendorId":"x"}', world.now_s)
-    world.peer.answers["Authorize"] = answers_error
-    world.model.session.send_raw("Authorize", '{"idTag":"A1"}', world.now_s)
+    world.peer.answers["StatusNotification"] = answers_error
+    model = world.model
+    status = '{"connectorId":1,"status":"Available","errorCode":"NoError"}'
+    model.session.send_raw("StatusNotification", status, world.now_s)
     world.run(1)
     assert answers_seen(world, "DataTransfer") == [(True, '{"status":"UnknownVendorId"}')]
-    assert answers_seen(world, "Authorize") == [(False, "InternalError: made for a test")]
+    assert answers_seen(world, "StatusNotification")[-1] == (False, "InternalError: made for a test")
+    assert refused(world) == []
+    assert world.ask("ClearCache") == {"status": "Accepted"}
+    assert world.model is model, "no feature profile takes the answer for that to a call of its own"
+
+
+def test_the_answer_to_a_call_sent_by_hand_is_shown_as_it_came() -> None:
+    """Right or wrong: whoever writes calls by hand wants to see what a back end makes of them, and nothing judges it."""
+    world = World(keys=QUIET)
+    world.peer.answers["DataTransfer"] = lambda _: {"status": "Odd", "more": [1]}
+    world.model.session.send_raw("DataTransfer", '{"vendorId":"x"}', world.now_s)
+    world.run(1)
+    assert answers_seen(world, "DataTransfer") == [(True, '{"status":"Odd","more":[1]}')]
     assert refused(world) == []
 
 
