@@ -354,8 +354,8 @@ def nausea(step: int | None) -> int:
 
 
 def test_what_the_central_system_cannot_take_is_settled_wherever_the_power_goes() -> None:
-    """One message that cannot be processed must not block the rest (3.7.1): at whatever close, Heartbeat or thinning the power
-    goes, every refused sample is kept once and every bill is delivered."""
+    """One message that cannot be processed must not block the rest (3.7.1): at whatever close, Heartbeat or thinning the
+    power goes, every refused sample is kept once and every bill is delivered."""
     steps = nausea(None)
     assert steps > 100
     for step in range(1, steps + 1):
