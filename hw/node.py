@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hw.errors import Mark
+from hw.words import nearest
 
 Scalar = str | int | float | bool | None
 
@@ -51,6 +51,6 @@ class Entry:
 def unknown(problem: str, found: str, valid: Iterable[str]) -> str:
     """Return ``problem`` with the nearest of the valid words, and all of them."""
     words = sorted(valid)
-    near = difflib.get_close_matches(found, words, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(found, words)
+    hint = f"; did you mean {near!r}?" if near is not None else ""
     return f"{problem}{hint} (valid: {', '.join(words)})"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hw.binding import Bounds, Declared, Help, Length, Matches, Written, declared, required
-from hw.section import DURATION, PERCENT
+from hw.units import DURATION, PERCENT
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -7,8 +7,6 @@ mean 'relay'?", not with "relay is missing".
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import Enum
@@ -17,12 +15,10 @@ from typing import NoReturn, TypeVar
 
 from hw.errors import InputFileError, Mark, first_of
 from hw.node import Entry, Node, unknown
+from hw.units import duration_s, share
+from hw.words import nearest
 
 EnumT = TypeVar("EnumT", bound=Enum)
-
-SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|h|d)")
-PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
 
 
 def _hidden(node: Node) -> Node:
@@ -161,8 +157,8 @@ class Section:
         if default is not None and not self.has(key):
             return default
         node = self.node(key)
-        if isinstance(node.value, str) and (found := DURATION.fullmatch(node.value)):
-            return self._bounded(node, float(found[1]) * SECONDS_PER_UNIT[found[2]], minimum, maximum)
+        if isinstance(node.value, str) and (written_s := duration_s(node.value)) is not None:
+            return self._bounded(node, written_s, minimum, maximum)
         if isinstance(node.value, int | float) and not isinstance(node.value, bool):
             return self._bounded(node, float(node.value), minimum, maximum)
         self.fail(node, "a duration such as 90s, 5 min or 2 h")
@@ -172,12 +168,12 @@ class Section:
         if default is not None and not self.has(key):
             return default
         node = self.node(key)
-        share = node.value
-        if isinstance(share, str) and (found := PERCENT.fullmatch(share)):
-            share = float(found[1]) / 100.0
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
+        value = node.value
+        if isinstance(value, str) and (written := share(value)) is not None:
+            value = written
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
             self.fail(node, "a share such as 20% or 0.2")
-        return float(share)
+        return float(value)
 
     # --- lists and mappings -------------------------------------------------------------------------------------------
 
@@ -230,8 +226,8 @@ class Section:
         return self.field or "the file"
 
     def _refuse_misspelt(self, wanted: str) -> None:
-        unread = [key for key in self._entries if key not in self._known]
-        for key in difflib.get_close_matches(wanted, unread, n=1):
+        key = nearest(wanted, [key for key in self._entries if key not in self._known])
+        if key is not None:
             problem = f"unknown key {key!r} in {self._where()}; did you mean {wanted!r}?"
             raise self.error(self._entries[key].key_mark, problem)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import CancelReservationStatus, ChargePointStatus, ReservationStatus
 
-from chargepoint.model.authorization import Admission, same_tag
+from chargepoint.model.authorization import Admission
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import SessionState
@@ -20,6 +20,7 @@ from chargepoint.model.feature import FeatureProfile, handles
 from chargepoint.model.journal import ReservationEnded
 from chargepoint.model.keys import Access, boolean
 from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
+from chargepoint.model.tags import same_tag
 from chargepoint.model.timebase import Appointment, utc_seconds
 from chargepoint.model.transaction import Transaction
 from hw.ports import Reading

@@ -410,7 +410,12 @@ class SmartCharging(FeatureProfile):
         """Connectors with a running transaction that may be given energy, in order of arrival."""
         yielded_s = self._yielded_s
         here = [
-            (yielded_s.get(connector.number, 0.0), connector.transaction.started_utc_s, connector.number, connector)
+            (
+                yielded_s.get(connector.number, 0.0),
+                connector.transaction.began_utc_s(self.host.calendar),
+                connector.number,
+                connector,
+            )
             for connector in self.host.connectors
             if connector.is_charging and connector.transaction is not None and connector.may_offer
         ]
@@ -464,7 +469,7 @@ class SmartCharging(FeatureProfile):
             self.installed,
             connector.number,
             None if running is None else running.key,
-            at_s if running is None else math.floor(running.started_utc_s),
+            at_s if running is None else math.floor(running.began_utc_s(self.host.calendar)),
             self._local_a(connector, now_s),
             self._wiring(connector),
             unit,

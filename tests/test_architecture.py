@@ -19,6 +19,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,8 @@ ROOMS = {
     "hw.node": Room.GROUND,
     "hw.ports": Room.GROUND,
     "hw.section": Room.GROUND,
+    "hw.units": Room.GROUND,
+    "hw.words": Room.GROUND,
     "profiles": Room.PROFILES,
 }
 """The room of a module is that of the longest entry its name begins with."""
@@ -237,16 +240,17 @@ def uses_of_chance(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"random.{node.attr} is not repeatable; take the random.Random that is handed in"
 
 
-def complaints(path: str, source: str, rule: Rule) -> list[str]:
-    """Return what a rule has against the source text of a module: place, what it does, what to do instead."""
-    found = {(statement, rule(item)): None for statement, item in imports(path, ast.parse(source))}
+def complaints(path: str, tree: ast.Module, rule: Rule) -> list[str]:
+    """Return what a rule has against a module: place, what it does, what to do instead."""
+    found = {(statement, rule(item)): None for statement, item in imports(path, tree)}
     return [f"{path}:{statement.lineno}: {ast.unparse(statement)}: {say}" for statement, say in found if say]
 
 
-def sources() -> dict[str, str]:
-    """Return the source text of all our modules by path."""
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Return all our modules by path, parsed once for all tests."""
     paths = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 
 # --- the tests --------------------------------------------------------------------------------------------------------
@@ -254,7 +258,7 @@ def sources() -> dict[str, str]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_module_keeps_the_rule(rule: Rule) -> None:
-    found = [complaint for path, source in sources().items() for complaint in complaints(path, source, rule)]
+    found = [complaint for path, tree in trees().items() for complaint in complaints(path, tree, rule)]
     assert not found, "\n" + "\n".join(found)
 
 
@@ -262,20 +266,20 @@ def test_chance_is_only_a_type() -> None:
     """Call ids, jitter and behaviour come from one seeded generator, made in the runtime and handed in."""
     found = [
         f"{path}:{line}: {say}"
-        for path, source in sources().items()
-        for line, say in uses_of_chance(path, ast.parse(source))
+        for path, tree in trees().items()
+        for line, say in uses_of_chance(path, tree)
     ]
     assert not found, "\n" + "\n".join(found)
 
 
 def test_every_room_is_looked_into() -> None:
     """A renamed folder must not make this file pass by finding nothing."""
-    assert {room_of(module_name(path)) for path in sources()} == set(Room)
+    assert {room_of(module_name(path)) for path in trees()} == set(Room)
 
 
 def test_complaint_says_where_and_what_to_do() -> None:
     source = '"""A module."""\n\nfrom profiles.core import Boot, Core\n'
-    assert complaints("chargepoint/model/wrong.py", source, points_down) == [
+    assert complaints("chargepoint/model/wrong.py", ast.parse(source), points_down) == [
         "chargepoint/model/wrong.py:3: from profiles.core import Boot, Core: "
         "chargepoint.model may import hw.ports, hw.errors and hw.document, the package chargepoint itself; "
         "move what both need down, or have it handed in"
@@ -319,7 +323,7 @@ def test_complaint_says_where_and_what_to_do() -> None:
     ],
 )
 def test_wrong_import_is_found(rule: Rule, path: str, source: str) -> None:
-    assert len(complaints(path, source, rule)) == 1
+    assert len(complaints(path, ast.parse(source), rule)) == 1
 
 
 @pytest.mark.parametrize(
@@ -341,7 +345,7 @@ def test_wrong_import_is_found(rule: Rule, path: str, source: str) -> None:
     ],
 )
 def test_right_import_is_let_through(path: str, source: str) -> None:
-    assert [complaint for rule in RULES for complaint in complaints(path, source, rule)] == []
+    assert [complaint for rule in RULES for complaint in complaints(path, ast.parse(source), rule)] == []
 
 
 @pytest.mark.parametrize(

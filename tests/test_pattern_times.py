@@ -111,7 +111,7 @@ def found() -> dict[tuple[str, str], re.Pattern[str]]:
                     name = subject(target)
                     for number, pattern in enumerate(patterns_in(values.get(str(name)))):
                         # One that is handed to a function is searched for there.
-                        for method in USED_AS.get(str(name)) or used.get(str(name)) or ("search",):
+                        for method in sorted(USED_AS.get(str(name)) or used.get(str(name)) or {"search"}):
                             here[f"{module}.{name}[{number}]", method] = pattern
     unknown = [each for each in made if NOT_A_LITERAL.get(each[0]) != each[1]]
     assert not unknown, f"make these patterns where the module is loaded, so that they are tested: {unknown}"

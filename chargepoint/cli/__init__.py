@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 from click.shell_completion import CompletionItem
 
 from chargepoint import __version__
 from chargepoint.cli import program
+from hw.words import hint, nearest
 
 COMMANDS = {
     "demo": ("chargepoint.cli.demo", "A car charges at a virtual wallbox, right here."),
     "run": ("chargepoint.cli.run", "Run one charger: firmware of a wallbox, or simulated."),
     "fleet": ("chargepoint.cli.fleet", "Run many identical simulated chargers in one process."),
     "csms": ("chargepoint.cli.csms", "Run the embedded central system on a socket."),
-    "ctl": ("chargepoint.cli.ctl", "Talk to a running one: state, plug-in, swipe, fault, network, events…"),
+    "ctl": ("chargepoint.cli.ctl", "Control a running charger: state, plug-in, swipe, fault, network, events…"),
     "stats": ("chargepoint.cli.stats", "Show sessions, energy and hours of a charger's data directory."),
     "doctor": ("chargepoint.cli.doctor", "Find out why a central system cannot be reached, and what to try."),
     "backend": ("chargepoint.cli.backend", "List central systems known by name, for --backend."),
@@ -32,6 +33,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_HARDWARE = 4
+EXIT_TIMEOUT = 6
 EXIT_BUG = 70
 
 
@@ -62,22 +64,22 @@ class Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from difflib import get_close_matches
-
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(COMMANDS)}."
-            ctx.fail(f"No such command '{args[0]}'.{hint}")
+            ctx.fail(f"unknown command {args[0]!r}: {hint(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
 
-def _name_variables(command: click.Command, prefix: str) -> None:
-    """Give every option an environment variable, PREFIX_OPTION unless it has its own, and show it in the help."""
-    for parameter in command.params:
-        if isinstance(parameter, click.Option) and not parameter.is_eager:
+def name_variables(parameters: Iterable[click.Parameter], prefix: str) -> None:
+    """Give every option an environment variable, PREFIX_OPTION unless it has its own or ``[]``, and show it in the help."""
+    for parameter in parameters:
+        if isinstance(parameter, click.Option) and not parameter.is_eager and parameter.envvar != []:
             name = max(parameter.opts, key=len).removeprefix("--")
             parameter.envvar = parameter.envvar or f"{prefix}_{name}".replace("-", "_").upper()
             parameter.show_envvar = True
+
+
+def _name_variables(command: click.Command, prefix: str) -> None:
+    name_variables(command.params, prefix)
     if isinstance(command, click.Group):
         for name, each in command.commands.items():
             _name_variables(each, f"{prefix}_{name.upper()}")
@@ -103,11 +105,20 @@ def group() -> None:
     """
 
 
+def _suggested(error: click.ClickException) -> click.ClickException:
+    """Return an error that suggests for an unknown option what is suggested for any other word: the nearest, or none."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    known = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts if name.startswith("--")]
+    near = nearest(error.option_name, known)
+    return click.NoSuchOption(error.option_name, possibilities=None if near is None else [near], ctx=error.ctx)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
-    0 ok, 1 a check failed, 2 usage or configuration, 3 central system unreachable or refused us, 4 hardware, 70 our own
-    bug, 130 and 143 for SIGINT and SIGTERM.
+    0 ok, 1 a check failed, 2 usage or configuration, 3 central system unreachable or refused us, 4 hardware, 6 a time limit
+    ran out, 70 our own bug, 130 and 143 for SIGINT and SIGTERM.
     """
     from hw.errors import ChargePointError, HardwareError, InputFileError
 
@@ -119,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             standalone_mode=False,
         )
     except click.ClickException as error:
-        error.show()
+        _suggested(error).show()
         code = error.exit_code
     except click.Abort:
         code = 130

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from chargepoint.model.timebase import utc_text
-from chargepoint.runtime.control.admission import Admission
 from chargepoint.runtime.secrecy import masked_text
 
+if TYPE_CHECKING:
+    from chargepoint.runtime.control.admission import Admission
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+OUTPUTS = ("table", "json", "jsonl")
 
 output_option = click.option(
     "-o",
     "--output",
     envvar="CHARGEPOINT_OUTPUT",
-    type=click.Choice(["table", "json", "jsonl"]),
+    type=click.Choice(OUTPUTS),
     default="table",
     show_default=True,
     help="Form of the result on stdout.",
@@ -101,16 +104,30 @@ def set_up_logging(verbose: int, quiet: bool, log_format: str) -> None:
         logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
-def admission_of(place: str) -> Admission:
-    """Return where to take verbs over HTTP, from ``[HOST:]PORT`` and the token in CHARGEPOINT_CONTROL_TOKEN.
+token_option = click.option(
+    "--token",
+    envvar="CHARGEPOINT_CONTROL_TOKEN",
+    help="Bearer token for --control, required for non-loopback addresses; better in the environment.",
+)
 
-    Raises click.UsageError.
-    """
+
+def control_options(command: F) -> F:
+    """Add --control and --token; `admission_of` reads them."""
+    control = click.option(
+        "--control", help="Take commands over HTTP on [HOST:]PORT, such as 8080; the page is there too."
+    )
+    return control(token_option(command))
+
+
+def admission_of(place: str, token: str | None) -> Admission:
+    """Return where to take commands over HTTP, from ``[HOST:]PORT``, and with which token. Raises click.UsageError."""
+    from chargepoint.runtime.control.admission import Admission
+
     host, _, port = place.rpartition(":")
     try:
         if not port.isdigit() or int(port) > 65_535:
             raise ValueError(f"--control takes [HOST:]PORT, such as 8080, not {place!r}")
-        return Admission(host.strip("[]") or "127.0.0.1", int(port), os.environ.get("CHARGEPOINT_CONTROL_TOKEN") or None)
+        return Admission(host.strip("[]") or "127.0.0.1", int(port), token or None)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 

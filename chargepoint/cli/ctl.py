@@ -1,25 +1,35 @@
-"""`chargepoint ctl`: the verbs of a running chargepoint, one command each, made from the table of verbs."""
+"""`chargepoint ctl`: the commands of a running chargepoint, made from the table of commands.
+
+A call costs little more than an HTTP request: nothing of a charger is imported here. What draws a result is in `results`,
+and imported for it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from chargepoint.cli import EXIT_FAILED, events_text
-from chargepoint.cli.client import DEFAULT_URL, Client, Refused, Wrong
-from chargepoint.cli.common import output_option, print_table
-from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, Command
+from chargepoint.cli import EXIT_FAILED, name_variables
+from chargepoint.cli.client import DEFAULT_URL, Client, Refused, TimedOut, Wrong
+from chargepoint.cli.common import OUTPUTS, output_option
+from chargepoint.runtime.control import arguments, causes, commands
+from chargepoint.runtime.control.commands import COMMANDS, Argument, Command, Kind
+from chargepoint.runtime.control.errors import BadArgumentsError
+from hw.words import hint
+
+REFUSALS = ("Rejected", "NotSupported")
+"""A configuration key that was not changed, OCPP 1.6 section 7.19."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What every verb is told by the options before it."""
+    """What the options say that every command takes, before its name or after it."""
 
     client: Client
     prefix: str | None
@@ -27,11 +37,15 @@ class Asked:
     output: str
 
 
-class Verbs(click.Group):
-    """The verbs as commands; a word with an underscore is the same verb."""
+class Commands(click.Group):
+    """The commands in groups. A word with an underscore, and an earlier name, is the same command."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name.replace("_", "-"))
+        dashed = cmd_name.replace("_", "-")
+        warning = commands.renamed(dashed)
+        if warning is not None:
+            click.echo(f"Warning: {warning}", err=True)
+        return super().get_command(ctx, commands.ALIASES.get(dashed, dashed))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -39,21 +53,29 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from difflib import get_close_matches
-
-        if args and self.get_command(ctx, args[0]) is None:
-            near = get_close_matches(args[0], self.commands, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.commands)}"
-            ctx.fail(f"{args[0]!r} is no verb: {hint}")
+        known = (*self.commands, *commands.ALIASES)
+        if args and args[0].replace("_", "-") not in known:
+            ctx.fail(f"unknown command {args[0]!r}: {hint(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group, members in commands.in_groups():
+            with formatter.section(group.value):
+                rows = [(each.name, each.what) for each in members]
+                others = [self.commands[name] for name in ("chargers", "events")]
+                if group is commands.Group.QUERIES:
+                    rows += [(each.name or "", each.get_short_help_str(80)) for each in others]
+                formatter.write_dl(rows)
 
-@click.group(name="ctl", cls=Verbs)
+
+@click.group(name="ctl", cls=Commands)
 @click.option(
-    "--url", envvar="CHARGEPOINT_CONTROL_URL", default=DEFAULT_URL, show_default=True, help="Where it takes verbs."
+    "--url", envvar="CHARGEPOINT_CONTROL_URL", default=DEFAULT_URL, show_default=True, help="Address of its --control."
 )
 @click.option(
-    "--token", envvar="CHARGEPOINT_CONTROL_TOKEN", help="Opens any address but loopback; better in the environment."
+    "--token",
+    envvar="CHARGEPOINT_CONTROL_TOKEN",
+    help="Bearer token, required for non-loopback addresses; better in the environment.",
 )
 @click.option("--id", "prefix", metavar="PREFIX", help="Charger, by how its identity begins.  [default: the only one]")
 @click.option("--all", "is_for_all", is_flag=True, help="Every charger that fits, not one.")
@@ -62,84 +84,124 @@ class Verbs(click.Group):
 def command(
     context: click.Context, url: str, token: str | None, prefix: str | None, is_for_all: bool, output: str
 ) -> None:
-    """Talk to a running chargepoint (`run`, `fleet` or `demo` with --control).
+    """Control a running charger (`run`, `fleet` or `demo` with --control).
 
-    Exits with 0 when it was done, 1 when it was refused, 2 when it was not understood, 3 when nobody answered.
+    -o, --id and --all may stand before the command or after it. Exits with 0 when it was done, 1 when it was refused, 2
+    when it was not understood, 3 without a response, 6 when a time limit ran out.
     """
-    context.obj = Asked(Client(url, token), prefix, is_for_all, output)
+    client = Client(url, token)
+    context.call_on_close(client.close)
+    context.obj = Asked(client, prefix, is_for_all, output)
 
 
-# --- commands from verbs ----------------------------------------------------------------------------------------------
+def _shared() -> list[click.Parameter]:
+    """Return the options that may follow a command, too; their variables are those of the options before it."""
+    return [
+        click.Option(["--id", "prefix"], metavar="PREFIX", envvar=[], help="Charger, by how its identity begins."),
+        click.Option(["--all", "is_for_all"], is_flag=True, envvar=[], help="Every charger that fits, not one."),
+        click.Option(
+            ["-o", "--output"], type=click.Choice(OUTPUTS), envvar=[], help="Form of the result on stdout."
+        ),
+    ]
 
 
-def _command(verb: Command) -> click.Command:
-    schema = verb.arguments.model_json_schema()
-    required = schema.get("required", [])
-    parameters = [_parameter(name, body, name in required) for name, body in schema.get("properties", {}).items()]
-
-    @click.pass_obj
-    def run(asked: Asked, /, **given: Any) -> int:
-        return _do(verb, asked, given)
-
-    return click.Command(verb.name, params=parameters, callback=run, help=_help(verb, schema), short_help=verb.does)
-
-
-def _help(verb: Command, schema: Mapping[str, Any]) -> str:
-    """Options tell their own help; arguments do not."""
-    properties = schema.get("properties", {})
-    required = schema.get("required", ())
-    says = {name: properties[name].get("description") for name in required}
-    told = [f"{name.upper()}: {text}." for name, text in says.items() if text]
-    return "\n\n".join([verb.does, *told])
+def _merged(asked: Asked, given: dict[str, Any]) -> Asked:
+    """Return what the options before and after a command say; the latter win. They are taken out of ``given``."""
+    prefix, is_for_all, output = given.pop("prefix"), given.pop("is_for_all"), given.pop("output")
+    return replace(
+        asked,
+        prefix=asked.prefix if prefix is None else prefix,
+        is_for_all=asked.is_for_all or is_for_all,
+        output=asked.output if output is None else output,
+    )
 
 
-def _parameter(name: str, body: Mapping[str, Any], is_required: bool) -> click.Parameter:
-    if body.get("type") == "array":
-        return click.Argument([name], nargs=-1)
-    if is_required:
-        return click.Argument([name], type=_type(body))
-    dashed = name.replace("_", "-")
-    if body.get("type") == "object":
+# --- commands from the table ------------------------------------------------------------------------------------------
+
+
+class _Told(click.Command):
+    """A command that a line can be wrong in two ways: in its options (click says), and in its values (the table says)."""
+
+    def __init__(self, told: Command) -> None:
+        self._told = told
+        parameters: list[click.Parameter] = []  # made when they are needed: ctl has some thirty commands
+        super().__init__(told.name, params=parameters, callback=self._run, help=told.what, short_help=told.what)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if not self.params:
+            own = [_parameter(each) for each in self._told.arguments]
+            name_variables(own, f"CHARGEPOINT_CTL_{self._told.script_name.upper()}")
+            self.params = [*own, *_shared()]
+        return super().get_params(ctx)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        told = self._told
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(told.what)
+            if told.details:
+                formatter.write_paragraph()
+                formatter.write_text(told.details)
+            for each in told.arguments:
+                if each.is_required:
+                    formatter.write_paragraph()
+                    formatter.write_text(f"{each.name.upper()}: {each.what}.")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self._told.name in ("fault", "clear-fault"):
+            formatter.write("\nCauses (WHAT):\n")
+            formatter.write("".join(f"  {line}\n" for line in causes.help_lines()))
+
+    @staticmethod
+    def _run(**given: Any) -> int:
+        context = click.get_current_context()
+        found = context.command
+        assert isinstance(found, _Told)
+        return _do(found._told, _merged(context.obj, given), given)
+
+
+def _parameter(argument: Argument) -> click.Parameter:
+    if argument.kind is Kind.TEXTS:
+        return click.Argument([argument.name], nargs=-1)
+    kind = _Word(argument)
+    if argument.is_required:
+        return click.Argument([argument.name], type=kind)
+    dashed = argument.name.replace("_", "-")
+    if argument.kind is Kind.OBJECT:
         return click.Option(
-            ["-p", f"--{dashed}", name],
+            ["-p", f"--{dashed}", argument.name],
             metavar="@FILE|-|JSON",
             callback=_read_object,
-            help=f"A JSON object, {body['description']}: written out, in a file, or on standard input.",
+            help=f"A JSON object, {argument.what}: written out, in a file, or on standard input.",
         )
-    default = body.get("default")
-    says = body.get("description", "")
-    shown = f"{says}  [default: {default}]" if default not in (None, {}) else says
-    return click.Option([f"--{dashed}", name], type=_type(body), help=shown)
+    if argument.kind is Kind.FLAG:
+        return click.Option([f"--{dashed}", argument.name], is_flag=True, default=None, help=f"{argument.what}.")
+    shown = "" if argument.default is None else f"  [default: {_shown(argument)}]"
+    return click.Option([f"--{dashed}", argument.name], type=kind, help=f"{argument.what}{shown}")
+
+
+def _shown(argument: Argument) -> str:
+    number = f"{argument.default:g}" if isinstance(argument.default, float) else str(argument.default)
+    return f"{number} s" if argument.kind is Kind.DURATION else number
 
 
 _NONE = object()
 """What the word ``none`` stands for, where JSON has null: click takes None for a word that was not given."""
 
 
-class _OrNone(click.ParamType[Any]):
-    """A word of another type, or ``none``."""
+class _Word(click.ParamType[Any]):
+    """A word as the table of commands reads it."""
 
-    def __init__(self, other: click.ParamType[Any]) -> None:
-        self.other = other
-        self.name = other.name
+    def __init__(self, argument: Argument) -> None:
+        self._argument = argument
+        self.name = "|".join(argument.words) or argument.kind.name.lower()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return _NONE if value == "none" else self.other.convert(value, param, ctx)
-
-
-def _type(body: Mapping[str, Any]) -> Any:
-    """Return what click shall make of a word; bounds are the verb's own business."""
-    for each in body.get("anyOf", ()):
-        if each.get("type") != "null":
-            return _OrNone(_type(each))
-    if "enum" in body:
-        return click.Choice(body["enum"])
-    kinds = {
-        "integer": click.INT,
-        "number": click.FLOAT,
-        "boolean": click.BOOL,
-    }
-    return kinds.get(str(body.get("type")), click.STRING)
+        try:
+            found = arguments.read(self._argument, value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return _NONE if found is None else found
 
 
 def _read_object(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -156,116 +218,68 @@ def _read_object(context: click.Context, parameter: click.Parameter, value: str 
     return found
 
 
-def _do(verb: Command, asked: Asked, given: Mapping[str, Any]) -> int:
-    arguments = {
+def _do(told: Command, asked: Asked, given: Mapping[str, Any]) -> int:
+    values = {
         name: None if value is _NONE else list(value) if isinstance(value, tuple) else value
         for name, value in given.items()
         if value is not None and value != ()
     }
     try:
-        verb.judge(arguments)
+        arguments.check(told, values)
     except BadArgumentsError as error:
         raise Wrong(str(error)) from error
     identities = asked.client.identities(asked.prefix, takes_many=asked.is_for_all)
-    told, was_refused = [], False
+    bodies: list[tuple[str, dict[str, Any]]] = []
+    code = 0
     for identity in identities:
         try:
-            told.append((identity, asked.client.do(identity, verb, arguments)))
-        except Refused as error:
+            bodies.append((identity, asked.client.do(identity, told, values)))
+        except (Refused, TimedOut) as error:
             if len(identities) == 1:
                 raise
             # One of many that cannot must not keep the others from it.
             click.echo(f"{identity}: {error.message}", err=True)
-            was_refused = True
-    _print(verb, told, asked.output)
-    was_refused = was_refused or any(body.get("status") in ("Rejected", "NotSupported") for _identity, body in told)
-    return EXIT_FAILED if was_refused else 0
+            code = max(code, error.exit_code)
+    _print(told, bodies, asked.output)
+    if any(body.get("status") in REFUSALS or body.get("is_refused") for _identity, body in bodies):
+        code = max(code, EXIT_FAILED)
+    return code
 
 
-def _print(verb: Command, told: list[tuple[str, dict[str, Any]]], output: str) -> None:
+def _print(told: Command, bodies: Sequence[tuple[str, dict[str, Any]]], output: str) -> None:
     if output == "table":
-        for identity, body in told:
-            _TABLES.get(verb.name, _plain)(identity, body)
-    elif output == "json" and len(told) == 1:
-        click.echo(json.dumps(told[0][1], indent=2))
+        from chargepoint.cli import results
+
+        for identity, body in bodies:
+            results.show(told.name, identity, body)
+    elif output == "json" and len(bodies) == 1:
+        click.echo(json.dumps(bodies[0][1], indent=2))
     elif output == "json":
-        click.echo(json.dumps(dict(told), indent=2))
+        click.echo(json.dumps(dict(bodies), indent=2))
     else:
-        for identity, body in told:
-            click.echo(json.dumps(body if len(told) == 1 else {"charger": identity, **body}))
+        for identity, body in bodies:
+            click.echo(json.dumps(body if len(bodies) == 1 else {"charger": identity, **body}))
 
 
-# --- tables for people ------------------------------------------------------------------------------------------------
+for _told in COMMANDS.values():
+    command.add_command(_Told(_told))
 
 
-def _plain(identity: str, body: Mapping[str, Any]) -> None:
-    """One line for what was done; a table for a list of things."""
-    lists = [value for value in body.values() if isinstance(value, list)]
-    if lists and all(isinstance(row, dict) for row in lists[0]):
-        if not lists[0]:
-            click.echo(f"{identity}: none")
-        print_table([{name: _flat(value) for name, value in row.items()} for row in lists[0]], "table")
-        return
-    click.echo(f"{identity}: {', '.join(str(value) for value in body.values() if value)}")
+# --- what is no command of one charger --------------------------------------------------------------------------------
 
 
-def _flat(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-
-
-def _state(identity: str, body: Mapping[str, Any]) -> None:
-    online = f"connected, {body['registration']}" if body["is_connected"] else "not connected"
-    speed = "" if body["speed"] == 1 else f"  x{body['speed']:g}"
-    waiting = f"  {body['waiting_messages']} waiting" if body["waiting_messages"] else ""
-    down = "" if body["phase"] == "running" else f"  {body['phase']}"
-    click.echo(f"{identity}  {body['board']}  {online}{down}  {body['time'][:19]}Z{speed}{waiting}")
-    print_table([_outlet(each) for each in body["connectors"]], "table")
-    for fault in body["faults"]:
-        click.echo(f"! connector {fault['connector']}: {fault['error_code']}, {fault['info'] or fault['trouble']}")
-
-
-def _outlet(connector: Mapping[str, Any]) -> dict[str, Any]:
-    charge = connector["charge"] or {}
-    return {
-        "connector": connector["connector"],
-        "status": connector["status"],
-        "pilot": connector["pilot"]["state"],
-        "contactor": "closed" if connector["pilot"]["is_contactor_closed"] else "open",
-        "kW": f"{(connector['meter']['power_w'] or 0.0) / 1000:.2f}",
-        "kWh": f"{charge['energy_wh'] / 1000:.3f}" if charge else "",
-        "card": charge.get("id_tag", ""),
-        "offer A": connector["limit_a"],
-        "because of": connector["why"],
-    }
-
-
-def _statistics(identity: str, body: Mapping[str, Any]) -> None:
-    print_table([*(usage_row(day["day"], day) for day in body["days"]), usage_row("total", body["total"])], "table")
-
-
-def usage_row(name: str, usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return sessions, energy and hours as people read them."""
-    return {
-        "day": name,
-        "sessions": usage["sessions"],
-        "kWh": f"{usage['energy_wh'] / 1000:.3f}",
-        "hours in use": f"{usage['in_use_s'] / 3600:.2f}",
-        "hours charging": f"{usage['charging_s'] / 3600:.2f}",
-    }
-
-
-_TABLES: dict[str, Callable[[str, Mapping[str, Any]], None]] = {"state": _state, "statistics": _statistics}
-for _verb in COMMANDS.values():
-    command.add_command(_command(_verb))
-
-
-# --- what is no verb of one charger -----------------------------------------------------------------------------------
+def _with_shared(command: click.Command) -> click.Command:
+    command.params += _shared()
+    return command
 
 
 @command.command(name="chargers")
 @click.pass_obj
-def chargers(asked: Asked) -> int:
+def chargers(asked: Asked, /, **given: Any) -> int:
     """Every charger in a line."""
+    from chargepoint.cli.common import print_table
+
+    asked = _merged(asked, given)
     rows = [each for each in asked.client.chargers() if each["id"].startswith(asked.prefix or "")]
     is_table = asked.output == "table"
     print_table([{**row, "statuses": ", ".join(row["statuses"])} if is_table else row for row in rows], asked.output)
@@ -276,8 +290,11 @@ def chargers(asked: Asked) -> int:
 @click.option("--after", type=click.IntRange(0), help="Also what is kept of the past, after this event.")
 @click.option("--count", type=click.IntRange(1), help="End after so many events.")
 @click.pass_obj
-def events(asked: Asked, after: int | None, count: int | None) -> int:
-    """Tell what happens, as it happens, until Ctrl-C."""
+def events(asked: Asked, /, after: int | None, count: int | None, **given: Any) -> int:
+    """Live events until Ctrl-C."""
+    from chargepoint.cli import events_text
+
+    asked = _merged(asked, given)
     identity = None if asked.prefix is None else asked.client.identities(asked.prefix, takes_many=False)[0]
     teller = events_text.teller(asked.output)
     for kind, body in asked.client.events(identity, after):
@@ -293,3 +310,7 @@ def events(asked: Asked, after: int | None, count: int | None) -> int:
                     return 0
     click.echo("the other side has ended", err=True)
     return 0 if count is None else EXIT_FAILED
+
+
+_with_shared(chargers)
+_with_shared(events)

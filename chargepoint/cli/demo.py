@@ -12,7 +12,7 @@ from random import Random
 import click
 
 from chargepoint.cli import EXIT_FAILED
-from chargepoint.cli.common import admission_of, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, logging_options, set_up_logging, token_option
 from chargepoint.cli.ending import Ending
 from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry, TransactionEnded
@@ -22,7 +22,8 @@ from chargepoint.runtime.central_system import CentralSystem
 from chargepoint.runtime.centre import serve
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control.admission import Admission
-from chargepoint.runtime.control.script import Step, play
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
+from chargepoint.runtime.control.script import parse, play
 from chargepoint.runtime.frontdesk import FrontDesk, NoWeb
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
@@ -63,6 +64,7 @@ PORTS = 10
     "--seed", envvar="CHARGEPOINT_SEED", type=int, default=1, show_default=True, help="The same seed, the same car."
 )
 @click.option("--control", help="Address of the page: [HOST:]PORT.  [default: 8080, or the next free port]")
+@token_option
 @logging_options
 def command(
     speed: float,
@@ -70,6 +72,7 @@ def command(
     board: str,
     seed: int,
     control: str | None,
+    token: str | None,
     verbose: int,
     quiet: bool,
     log_format: str,
@@ -87,7 +90,7 @@ def command(
         register_wh=1_234_000.0,
         derives_defaults=True,
     )
-    admission = None if control is None else admission_of(control)
+    admission = None if control is None else admission_of(control, token)
     return asyncio.run(_demo(plan, speed, duration, quiet, admission))
 
 
@@ -123,7 +126,7 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
             click.echo(f"{IDENTITY}: {plan.board.description}; central system at {centre.url}; speed x{speed:g}")
             click.echo(page)
         charger.start()
-        driver = asyncio.create_task(_visits(charger, site, duration))
+        driver = asyncio.create_task(_visits(charger, desk.desk, duration))
         show = asyncio.create_task(_show(charger, site, lines, quiet))
         end = asyncio.create_task(ending.wait(duration))
         await asyncio.wait({driver, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -167,18 +170,18 @@ async def _page(desk: FrontDesk, control: Admission | None) -> str:
     return f"no page: ports {usual.port} to {usual.port + PORTS - 1} are taken; name another with --control"
 
 
-async def _visits(charger: Charger, site: Site, duration: float | None) -> None:
+async def _visits(charger: Charger, dispatcher: CommandDispatcher, duration: float | None) -> None:
     """The car comes, charges and leaves: once within ``duration``, or again and again."""
     while True:
         stay_s = (VISIT_S if duration is None else duration) - 3 * ARRIVES_S
         await asyncio.sleep(ARRIVES_S)
-        for verb, argument, wall_s in (
-            ("plug_in", "", 1.0),
-            ("swipe", TAG, stay_s - 2.0),
-            ("swipe", TAG, 1.0),
-            ("unplug", "", 1.0),
+        for line, wall_s in (
+            ("plug_in", 1.0),
+            (f"swipe {TAG}", stay_s - 2.0),
+            (f"swipe {TAG}", 1.0),
+            ("unplug", 1.0),
         ):
-            await play((Step(verb, argument, 1),), charger, site.clock)
+            await play(parse(line), charger, dispatcher)
             await asyncio.sleep(wall_s)
         if duration is not None:
             return

@@ -63,7 +63,7 @@ def command(
         raise click.UsageError("no central system: give its URL, --backend, or central_system: {url: …} in the file.")
     request = boot_notification(station_of(settings.plan())) if boot else None
     findings = asyncio.run(examine(settings.central_system, request, lambda each: _tell(each, output), timeout))
-    return _conclude(findings, output, EXIT_UNREACHABLE)
+    return _conclude(findings, output, EXIT_UNREACHABLE, settings.hints)
 
 
 def _tell(finding: Finding, output: str) -> None:
@@ -76,8 +76,8 @@ def _tell(finding: Finding, output: str) -> None:
             click.echo(f"{'':<{8 + _WIDTH}}try: {finding.remedy}")
 
 
-def _conclude(findings: Sequence[Finding], output: str, failed_code: int) -> int:
-    """Print the verdict and return the exit code."""
+def _conclude(findings: Sequence[Finding], output: str, failed_code: int, hints: Sequence[str] = ()) -> int:
+    """Print the verdict, with the hints of the back end where a hop failed, and return the exit code."""
     last = findings[-1]
     has_failed = last.state is State.FAILED
     if output == "json":
@@ -85,6 +85,7 @@ def _conclude(findings: Sequence[Finding], output: str, failed_code: int) -> int
             "ok": not has_failed,
             "failed": last.hop if has_failed else None,
             "remedy": last.remedy if has_failed else None,
+            "hints": list(hints) if has_failed else [],
             "hops": [asdict(each) for each in findings],
         }
         click.echo(json.dumps(verdict, indent=2))
@@ -97,4 +98,6 @@ def _conclude(findings: Sequence[Finding], output: str, failed_code: int) -> int
         click.echo(f"\n{what}")
         if has_failed:
             click.echo(f"Try: {last.remedy}")
+            for hint in hints:
+                click.echo(f"Note: {hint}")
     return failed_code if has_failed else 0

@@ -1,4 +1,4 @@
-"""Events as they come over HTTP, in lines: for people the same story that `run` logs, for programs JSON."""
+"""Events as they come over HTTP, in lines: for people as `run` logs them, for programs JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry
+from chargepoint.runtime.control.jsontext import nested
 
 _KINDS = {kind.__name__: kind for kind in get_args(Entry)}
 
@@ -17,14 +18,14 @@ _KINDS = {kind.__name__: kind for kind in get_args(Entry)}
 def teller(output: str) -> Callable[[Mapping[str, Any]], None]:
     """Return what prints an event, in the form asked for."""
     if output != "table":
-        return lambda event: click.echo(json.dumps(event))
+        return lambda event: click.echo(json.dumps(nested(event)))
     story = Story(lambda *line: click.echo(line_text(*line)))
 
     def tell(event: Mapping[str, Any]) -> None:
         kind = _KINDS.get(event["kind"])
         if kind is None:
             return  # a newer program than this one
-        told = {name: value for name, value in event.items() if name not in ("id", "charger", "at_s", "kind")}
+        told = {name: value for name, value in event.items() if name not in ("id", "charger", "at_s", "time", "kind")}
         story.listen(event["charger"], event["at_s"], kind(**told))
 
     return tell

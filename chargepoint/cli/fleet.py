@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import admission_of, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, control_options, logging_options, set_up_logging
 from chargepoint.cli.ending import Ending
 from chargepoint.cli.settings import chosen, configuration_options, dialled
 from chargepoint.model.session import Registration
@@ -49,8 +49,8 @@ def patience_s(count: int, meter_interval_s: float) -> float:
 @click.option("--meter-interval", type=click.IntRange(0), show_default="60", help="Seconds between meter values.")
 @click.option("--plugged/--unplugged", default=True, show_default=True, help="A car is connected from the start.")
 @click.option("--swipe", metavar="TAG", help="Start all of them with this card once they are accepted.")
-@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
-@click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
+@click.option("--duration", type=click.FloatRange(0), help="End after so many seconds of wall time.")
+@control_options
 @logging_options
 def command(
     count: int,
@@ -60,6 +60,7 @@ def command(
     swipe: str | None,
     duration: float | None,
     control: str | None,
+    token: str | None,
     verbose: int,
     quiet: bool,
     log_format: str,
@@ -75,7 +76,7 @@ def command(
     root = chosen().gather()
     settings = settle(root, chosen().beside)
     if control is not None:
-        settings = replace(settings, control=admission_of(control))
+        settings = replace(settings, control=admission_of(control, token))
     address, plan = dialled(settings), settings.plan()
     for doubt in settings.doubts():
         log.warning("%s", doubt)

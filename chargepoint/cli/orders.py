@@ -14,7 +14,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from ocpp.v16 import call
@@ -26,6 +25,7 @@ from chargepoint.model.shapes import Record
 from chargepoint.runtime.central_system import Answer, CentralSystem, Failure
 from chargepoint.runtime.secrecy import masked, masked_text
 from hw.errors import ChargePointError
+from hw.words import hint
 
 FORMS = "ACTION name=value … @IDENTITY; a value may be JSON, name={…} or name=[…], and so may all fields: ACTION {…}"
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
@@ -101,10 +101,7 @@ def _action(word: str) -> str:
     for action in known:
         if action.lower() == word.lower():
             return action
-    near = get_close_matches(word, known, 1)
-    raise OrderError(
-        f"no action {word!r}: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
-    )
+    raise OrderError(f"unknown action {word!r}: {hint(word, known)}")
 
 
 _TEXTS = ("idTag", "parentIdTag", "key", "value", "data", "vendorId", "messageId")
@@ -162,9 +159,7 @@ def _misfit(action: str, payload: Mapping[str, Any]) -> str:
     told = []
     for name in payload:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            has = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}" if known else "it has none"
-            told.append(f"no field {name!r}: {has}")
+            told.append(f"unknown field {name!r}: {hint(name, known)}")
     missing = [each.name for each in shape.members if each.is_required and each.name not in payload]
     if missing:
         told.append(f"missing: {', '.join(missing)}")

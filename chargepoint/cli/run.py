@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import admission_of, logging_options, set_up_logging
+from chargepoint.cli import EXIT_FAILED, EXIT_TIMEOUT, EXIT_UNREACHABLE
+from chargepoint.cli.common import admission_of, control_options, logging_options, set_up_logging
 from chargepoint.cli.ending import Ending
 from chargepoint.cli.settings import configuration_options, configured, dialled
 from chargepoint.cli.story import Story
@@ -22,10 +21,13 @@ from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address
 from chargepoint.runtime.charger import Charger, LinkPort
 from chargepoint.runtime.configuration import Configuration
-from chargepoint.runtime.control.script import Step, parse, play
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
+from chargepoint.runtime.control.errors import CommandError, TimeLimitError
+from chargepoint.runtime.control.script import Play, Step, StepError, parse
 from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.secrecy import masked_text
 from chargepoint.runtime.site import Site, open_store
+from chargepoint.runtime.store import file_stem
 from chargepoint.runtime.trace import Trace, TracedLink
 
 log = logging.getLogger(__name__)
@@ -34,23 +36,67 @@ ACCEPTANCE_S = 5.0
 """Wall seconds that a script waits for the first acceptance; afterwards it shows what happens without."""
 
 
+QUIET_S = 0.25
+AFTERMATH_S = 5.0
+"""Wall seconds that a script's last messages have to reach the central system, looked at every `QUIET_S`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What --do says. ``stays``: the program goes on after it."""
+
+    steps: Sequence[Step]
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a script; ``error`` None: everything was done."""
+
+    error: CommandError | None
+
+    @property
+    def exit_code(self) -> int:
+        if self.error is None:
+            return 0
+        is_timeout = isinstance(self.error, TimeLimitError) or (isinstance(self.error, StepError) and self.error.is_timeout)
+        return EXIT_TIMEOUT if is_timeout else EXIT_FAILED
+
+    def __str__(self) -> str:
+        if self.error is None:
+            return "script done"
+        return f"script {'timed out' if self.exit_code == EXIT_TIMEOUT else 'failed'} at {self.error}"
+
+
 @click.command(name="run")
 @configuration_options()
-@click.option("--do", "script", help='What people do: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".')
-@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
+@click.option(
+    "--do",
+    "script",
+    metavar="SCRIPT",
+    help='Commands at the charger, after which the program ends: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".',
+)
+@click.option("--stay", is_flag=True, help="Keep running after the script of --do.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(0),
+    help="End after so many seconds of wall time, whatever --speed is (`wait` in a script is charger time).",
+)
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
     help="Write every frame to this file, a JSON object a line; at 50 MB it becomes FILE.1.",
 )
-@click.option("--control", help="Take verbs over HTTP on [HOST:]PORT, such as 8080; the page is there too.")
-@click.option("--stdio", is_flag=True, help="Take verbs as JSON lines on standard input; ends when it ends.")
+@control_options
+@click.option("--stdio", is_flag=True, help="Take commands as JSON lines on standard input; ends when it ends.")
 @logging_options
 def command(
     script: str | None,
+    stay: bool,
     duration: float | None,
     trace: Path | None,
     control: str | None,
+    token: str | None,
     stdio: bool,
     verbose: int,
     quiet: bool,
@@ -58,27 +104,32 @@ def command(
 ) -> int:
     """Run one charger.
 
-    What it is stands in configuration files: /etc/chargepoint/config.yaml, ~/.config/chargepoint/config.yaml,
-    ./chargepoint.yaml and -c FILE, each over the one before; the environment and options go before all of them. Without
-    a file a simulated 11 kW box is run. Simulated boxes do what --do says; real ones are plugged by people.
+    Settings are read from /etc/chargepoint/config.yaml, ~/.config/chargepoint/config.yaml, ./chargepoint.yaml and -c
+    FILE, later files overriding earlier ones; the environment and options override all of them. Without a file a
+    simulated 11 kW wallbox is run.
+
+    The script of --do ends the program. Exits with 0 when it was done, 1 when a step could not be done, a card was
+    refused or a wait can no longer come true, 3 when the central system never accepted the charger, 6 when a time limit
+    ran out.
     """
     set_up_logging(verbose, quiet, log_format)
     settings = configured()
     if control is not None:
-        settings = replace(settings, control=admission_of(control))
+        settings = replace(settings, control=admission_of(control, token))
     address = dialled(settings)
     steps = parse(script) if script else ()
     for doubt in settings.doubts():
         log.warning("%s", doubt, extra={"charger": settings.identity})
     own_time = "second time of a line" if log_format == "text" else "charger_time"
     clock = "" if settings.speed == 1.0 else f"; speed x{settings.speed:g}: the {own_time} is the charger's own clock"
-    return asyncio.run(_run(settings, address, steps, trace, duration, clock, takes_lines=stdio))
+    script_ = Script(steps, stay) if steps else None
+    return asyncio.run(_run(settings, address, script_, trace, duration, clock, takes_lines=stdio))
 
 
 async def _run(
     settings: Configuration,
     address: Address,
-    steps: Sequence[Step],
+    script: Script | None,
     trace_file: Path | None,
     duration: float | None,
     clock: str,
@@ -90,6 +141,13 @@ async def _run(
         from chargepoint.runtime.frontdesk import FrontDesk
     ending = Ending()
     trace = None if trace_file is None else Trace(trace_file)
+    file = settings.data / f"{file_stem(settings.identity)}.sqlite3"
+    if file.exists():
+        log.info(
+            "continues with the data of earlier runs in %s; another directory (--data) starts afresh",
+            file,
+            extra={"charger": settings.identity},
+        )
     store = open_store(settings.data, settings.identity, settings.durability_in_force)
     # Else processes with one seed would dial at the same moments after an outage.
     seed = None if settings.seed is None else f"{settings.seed}:{settings.identity}"
@@ -114,6 +172,9 @@ async def _run(
         each.model.journal.listen(remember)
 
     charger.on_rebuilt = (listen, _frames, recollection.watch)
+    play = None if script is None else Play(CommandDispatcher(site.chargers, site.clock), charger)
+    if play is not None:
+        charger.on_rebuilt = (*charger.on_rebuilt, play.hear)
     desk = FrontDesk(site) if is_open else None
     if desk is not None:
         desk.watch(charger)
@@ -125,6 +186,7 @@ async def _run(
         clock,
         extra={"charger": settings.identity},
     )
+    verdict: Verdict | None = None
     try:
         if desk is not None and settings.control is not None:
             log.info("control: %s", await desk.listen(settings.control))
@@ -133,7 +195,11 @@ async def _run(
             desk.publish(settings.mqtt)
         if desk is not None and takes_lines:
             ending.after(desk.take_lines(sys.stdin.buffer, sys.stdout))
-        await _until_the_end(ending, _play(steps, charger, site, accepted) if steps else None, duration)
+        if script is None or play is None:
+            if not await ending.wait(duration):
+                log.info("ends after the %g s of --duration", duration)
+        else:
+            verdict = await _until_the_end(ending, script, play, charger, accepted, duration)
     finally:
         if desk is not None:
             await desk.close()
@@ -144,39 +210,75 @@ async def _run(
         if trace is not None:
             trace.close()
         logging.getLogger().removeHandler(recollection)
+    if verdict is not None and play is not None:
+        _tell(verdict, play, is_on_stdout=not takes_lines)
     if ending.signal is None and not accepted.is_set():
         log.error("%s never accepted this charger", masked_text(address.target()), extra={"charger": settings.identity})
         return EXIT_UNREACHABLE
-    return ending.exit_code
+    return ending.exit_code or (0 if verdict is None else verdict.exit_code)
 
 
-async def _play(steps: Sequence[Step], charger: Charger, site: Site, accepted: asyncio.Event) -> None:
-    """Do the steps once the central system has accepted us: people come to a box that is ready. Raises CommandError."""
+async def _until_the_end(
+    ending: Ending, script: Script, play: Play, charger: Charger, accepted: asyncio.Event, duration: float | None
+) -> Verdict:
+    """Do a script, and return what came of it: at its end, with ``stay`` at the end of ``duration`` or at a signal."""
+    end = asyncio.create_task(ending.wait(duration))
+    playing = asyncio.create_task(_play(script.steps, play, accepted))
+    try:
+        await asyncio.wait({end, playing}, return_when=asyncio.FIRST_COMPLETED)
+        if not playing.done():
+            limit = None if ending.signal or duration is None else duration
+            return Verdict(play.unfinished(limit))
+        error = playing.exception()
+        if error is not None and not isinstance(error, CommandError):
+            raise error
+        if isinstance(error, CommandError) and script.stays:
+            log.error("%s", error, extra={"charger": charger.identity})
+        if script.stays:
+            await end
+            return Verdict(error)
+        if error is None:
+            error = await _aftermath(ending, play, charger)
+        return Verdict(error)
+    finally:
+        for task in (end, playing):
+            task.cancel()
+        await asyncio.gather(end, playing, return_exceptions=True)
+
+
+async def _play(steps: Sequence[Step], play: Play, accepted: asyncio.Event) -> None:
+    """Do the steps once the central system has accepted the charger. Raises CommandError."""
     try:
         await asyncio.wait_for(accepted.wait(), ACCEPTANCE_S)
     except TimeoutError:
         log.warning("the script begins, although the central system has not accepted this charger yet")
-    await play(steps, charger, site.clock)
+    await play.run(steps)
 
 
-async def _until_the_end(ending: Ending, script: Coroutine[Any, Any, None] | None, duration: float | None) -> None:
-    """Wait for a signal, for ``duration`` to pass, or without one for the end of the script and what it caused.
+async def _aftermath(ending: Ending, play: Play, charger: Charger) -> CommandError | None:
+    """Let what a script caused reach the central system; return why the script has failed after all, None if it has not."""
+    for connector in play.running:
+        log.warning(
+            "the script ended inside the transaction at connector %d, which is stopped now",
+            connector,
+            extra={"charger": charger.identity},
+        )
+    await ending.wait(QUIET_S)
+    for _look in range(int(AFTERMATH_S / QUIET_S)):
+        session = charger.model.session
+        if ending.signal is not None or not session.is_online or (session.is_idle and not len(charger.model.queue)):
+            break
+        await ending.wait(QUIET_S)
+    return play.refusal()
 
-    Raises what the script raises, at once.
-    """
-    end = asyncio.create_task(ending.wait(duration))
-    if script is not None:
-        playing = asyncio.create_task(script)
-        await asyncio.wait({end, playing}, return_when=asyncio.FIRST_COMPLETED)
-        if playing.done():
-            await playing
-            if duration is None:
-                # The script was all there was to do; let what it caused reach the central system.
-                await ending.wait(1.0)
-                end.cancel()
-                return
-        playing.cancel()
-    await end
+
+def _tell(verdict: Verdict, play: Play, *, is_on_stdout: bool) -> None:
+    """Print in one line what came of a script; in the log where stdout has another use."""
+    text = f"{verdict}; {play.summary}"
+    if is_on_stdout:
+        click.echo(text)
+    else:
+        log.info("%s", text)
 
 
 def _traced(

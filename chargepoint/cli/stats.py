@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import click
 from chargepoint.cli import program
 from chargepoint.cli.client import Client
 from chargepoint.cli.common import print_table
-from chargepoint.cli.ctl import usage_row
 from chargepoint.cli.picture import energy_by_day
+from chargepoint.cli.results import usage_row
 from chargepoint.runtime.configuration import DEFAULT_DATA
 from chargepoint.runtime.control import history
 from chargepoint.runtime.control.commands import COMMANDS
@@ -53,7 +54,7 @@ def command(
     """
     if url is None and not data.is_dir():
         raise Unusable(f"--data: there is no directory {data}; a charger keeps its data where its configuration says")
-    told = list(_asked(Client(url, token), prefix, days) if url else _stored(data, prefix, days))
+    told = list(_asked(url, token, prefix, days) if url else _stored(data, prefix, days))
     if not told:
         raise click.ClickException(
             f"no charger was found{f' that begins with {prefix!r}' if prefix else ''}: see --data"
@@ -67,9 +68,10 @@ def command(
     return 0
 
 
-def _asked(client: Client, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    for identity in client.identities(prefix, takes_many=True):
-        yield identity, client.do(identity, COMMANDS["statistics"], {"days": days})
+def _asked(url: str, token: str | None, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    with closing(Client(url, token)) as client:
+        for identity in client.identities(prefix, takes_many=True):
+            yield identity, client.do(identity, COMMANDS["statistics"], {"days": days})
 
 
 def _stored(data: Path, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:

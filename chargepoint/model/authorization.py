@@ -15,11 +15,6 @@ CACHE_ENTRIES = 1000
 """Entries the authorization cache holds; when full, refused ones go first, then the oldest (OCPP 1.6 3.5.1)."""
 
 
-def short_tag(tag: str) -> str:
-    """Return a card number, cut so that what is written down gives nobody a card."""
-    return tag if len(tag) <= 4 else f"{tag[:2]}…{tag[-2:]}"
-
-
 class Answer(Enum):
     ALLOW = "allow"
     REFUSE = "refuse"
@@ -78,11 +73,6 @@ class Circumstances:
     pre_authorize: bool
     authorize_offline: bool
     allow_unknown_offline: bool
-
-
-def same_tag(one: str | None, other: str | None) -> bool:
-    """Whether two idTokens are the same: CiString, compared without case (OCPP 1.6 7.28). None equals nothing."""
-    return one is not None and other is not None and one.lower() == other.lower()
 
 
 def is_valid(info: TagInfo, utc_s: float, *, is_listed: bool) -> bool:

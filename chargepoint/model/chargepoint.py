@@ -508,13 +508,14 @@ class ChargePoint:
                 yield from self.features[index].limits(connector, now_s)
 
     def save_register(self, connector: int, energy_wh: int, offset_wh: float, now_s: float) -> None:
-        body: dict[str, Any] = {"wh": energy_wh, "at": self.calendar.utc_s(now_s)}
+        body: dict[str, Any] = {"wh": energy_wh, "at": self.connector(connector).utc_s(now_s)}
         if offset_wh:
             body["offset"] = offset_wh
         running = self.connector(connector).transaction
         if running is not None:
             running.count(running.charging_since_s is not None, now_s)
             body["charging"] = round(running.charging_s, 1)
+            body["lasted"] = round(running.count_duration(now_s), 1)
         self.save(METER.name, str(connector), body)
 
     def save_availability(self, connector: Connector) -> None:
@@ -584,7 +585,7 @@ class ChargePoint:
         self._tell("registered", now_s)
         self._tell("booted", now_s)
 
-    def clock_found(self, step_s: float, now_s: float) -> None:
+    def _clock_found(self, step_s: float, now_s: float) -> None:
         """The calendar was set for the first time, by ``step_s``: what was stamped before moves with it."""
         self.queue.move_stamps(step_s)
         for connector in self.connectors:
@@ -592,8 +593,14 @@ class ChargePoint:
                 connector.meter.save(now_s)
         self._tell("clock_found", step_s, now_s)
 
-    def clock_stepped(self, step_s: float, now_s: float) -> None:
-        """The calendar was set by ``step_s``."""
+    def clock_stepped(self, step_s: float, now_s: float, *, is_first: bool = False) -> None:
+        """The calendar was set by ``step_s``; ``is_first``: it was never right before, and nothing stamped has left."""
+        if is_first:
+            self._clock_found(step_s, now_s)
+        else:
+            for connector in self.connectors:
+                if connector.transaction is not None and connector.transaction.clock is not None:
+                    connector.transaction.clock.follow(step_s)
         self.journal.write(now_s, ClockSet(step_s))
         self._tell("clock_stepped", now_s)
 

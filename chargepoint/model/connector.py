@@ -27,8 +27,9 @@ from .outbox import Effect, ReadMeter, Ref
 from .pilot import MINIMUM_A, cable_rating_for_ohms
 from .status import Situation, status_of
 from .supply import Supply
-from .timebase import Alarm
+from .timebase import Alarm, utc_text
 from .transaction import Ending, Transaction
+from .transaction_clock import TransactionClock
 
 if TYPE_CHECKING:
     from .chargepoint import ChargePoint
@@ -120,6 +121,16 @@ class Connector:
 
     def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None:
         self.host.save_register(self.number, energy_wh, offset_wh, now_s)
+
+    def utc_s(self, now_s: float) -> float:
+        """Return the UTC of a timestamp: by the clock of the transaction, if one runs, else by the calendar."""
+        clock = None if self.transaction is None else self.transaction.clock
+        return self.host.calendar.utc_s(now_s) if clock is None else clock.utc_s(now_s)
+
+    def stamp(self, at_s: float) -> str:
+        """Return the timestamp of a value for the wire; within a transaction no later one is earlier."""
+        clock = None if self.transaction is None else self.transaction.clock
+        return utc_text(self.host.calendar.utc_s(at_s) if clock is None else clock.stamp(at_s))
 
     # --- what is true -------------------------------------------------------------------------------------------------
 
@@ -398,15 +409,17 @@ class Connector:
         self._deadline.clear()
         self.authorisation = None
         self.unlocks_when_dead = False
+        started_utc_s = self.host.calendar.utc_s(now_s)
         self.transaction = Transaction(
             key=self.host.queue.new_key(self.number),
             connector=self.number,
             id_tag=authorisation.id_tag,
             parent_id_tag=authorisation.parent_id_tag,
             reservation_id=authorisation.reservation_id,
-            started_utc_s=self.host.calendar.utc_s(now_s),
+            started_utc_s=started_utc_s,
             meter_start_wh=self.meter.energy_wh,
             charging_profile=authorisation.charging_profile,
+            clock=TransactionClock(now_s, started_utc_s),
         )
         self.meter.save(now_s)
         self.host.transaction_started(self, self.transaction, reading, now_s)
@@ -477,7 +490,8 @@ class Connector:
         if transaction is None or not SESSION_TABLE.fire(self, "end"):
             return False
         self._until_stopped = status
-        transaction.ending = Ending(reason, self.host.calendar.utc_s(now_s), id_tag)
+        transaction.ending = Ending(reason, self.utc_s(now_s), id_tag)
+        transaction.count_duration(now_s)
         self._is_left_by_car = reason == "EVDisconnected"
         self.host.queue.save(transaction)
         self._deadline.set(now_s + STOP_WAIT_S)
@@ -559,9 +573,11 @@ class Connector:
         self.meter.rest()
         transaction.count(False, now_s)
         is_after_power_loss = self._lost_power
+        at_utc_s = transaction.ending.at_utc_s
+        if reading is not None:
+            at_utc_s = self.utc_s(now_s)
+            transaction.count_duration(now_s)
         self.transaction = None
-        at_utc_s = self.host.calendar.utc_s(now_s) if reading is not None else transaction.ending.at_utc_s
-        at_utc_s = max(at_utc_s, transaction.started_utc_s)  # the calendar may have been set back meanwhile
         transaction.meter_stop_wh = self._register_at_end()
         self.meter.save(now_s)
         self.host.transaction_ended(self, transaction, reading, at_utc_s, now_s)

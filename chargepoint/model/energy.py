@@ -53,6 +53,8 @@ class StoredRegister:
     offset_wh: float = 0.0
     charging_s: float = 0.0
     """How long the contactor was closed in the transaction that runs."""
+    lasted_s: float | None = None
+    """How long that transaction had lasted."""
 
 
 def _stored_register(key: str, fields: Fields) -> StoredRegister:
@@ -62,6 +64,7 @@ def _stored_register(key: str, fields: Fields) -> StoredRegister:
         at_utc_s=fields.instant("at", 0.0),
         offset_wh=fields.number("offset") if "offset" in fields else 0.0,
         charging_s=fields.amount("charging", 0.0),
+        lasted_s=fields.optional("lasted", fields.amount),
     )
 
 

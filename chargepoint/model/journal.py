@@ -63,10 +63,27 @@ class FrameRefused:
     reason: str
 
 
+ASKING = "asks the central system"
+"""The verdict on a card whose Authorize is under way; another one follows."""
+REFUSED = "refused"
+"""How the verdict on a card begins that may not do anything here."""
+
+
 @dataclass(frozen=True, slots=True)
 class TagPresented:
+    """What was made of a card, or of the tag of a remote start."""
+
     tag: str
     verdict: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other verdict on this card follows."""
+        return self.verdict != ASKING
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.verdict.startswith(REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +227,10 @@ class Journal:
 
     def listen(self, listener: Listener) -> None:
         self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        """Stop telling a listener; one that is not there is none."""
+        self._listeners = tuple(each for each in self._listeners if each != listener)
 
     def write(self, now_s: float, entry: Entry) -> None:
         """Tell every listener. One that fails is logged and does not reach the charger."""

@@ -19,6 +19,8 @@ from . import wire
 from .composite import Profile
 from .outbox import Effect, Save
 from .record import Fields, RecordError, RecordKind, Snapshot, numbered
+from .timebase import Calendar
+from .transaction_clock import TransactionClock
 
 NO_TRANSACTION_ID = -1
 """What later messages carry when StartTransaction could not be delivered (erratum 3.18)."""
@@ -84,6 +86,23 @@ class Transaction:
     """The stop message was delivered, or an operator gave it up."""
     session: int | None = None
     """Its number among the sessions of this charger, once it is settled."""
+    clock: TransactionClock | None = None
+    """What its timestamps come from; None after a restart, which ends it."""
+    lasted_s: float | None = None
+    """How long it lasted in charge time, as far as counted; stored with the register. None: that was not stored."""
+
+    def count_duration(self, now_s: float) -> float:
+        """Count its duration until now and return it in s."""
+        self.lasted_s = self.duration_s(now_s)
+        return self.lasted_s
+
+    def duration_s(self, now_s: float) -> float:
+        """Return how long it has lasted, in s of charge time."""
+        return (self.lasted_s or 0.0) if self.clock is None else now_s - self.clock.began_s
+
+    def began_utc_s(self, calendar: Calendar) -> float:
+        """Return when it began by what the calendar shows now, whatever it showed then."""
+        return self.started_utc_s if self.clock is None else calendar.utc_s(self.clock.began_s)
 
     def count(self, is_closed: bool, now_s: float) -> None:
         """Count the time that the contactor was closed until now; it is ``is_closed`` from now on."""
@@ -322,6 +341,8 @@ class TransactionQueue:
         for transaction in self.transactions.values():
             if not transaction.is_ended and transaction.key not in self._earlier:
                 transaction.started_utc_s += step_s
+                if transaction.clock is not None:
+                    transaction.clock.move(step_s)
                 if transaction.ending is not None:
                     transaction.ending.at_utc_s += step_s
                 self.save(transaction)

@@ -80,6 +80,8 @@ class Session:
     energy_wh: int
     charging_s: float
     reason: str
+    in_use_s: float
+    """From begin to end by the monotonic clock, whatever the instants say."""
 
 
 def _accounts(_key: str, fields: Fields) -> Accounts:
@@ -92,6 +94,7 @@ def _accounts(_key: str, fields: Fields) -> Accounts:
 
 
 def _session(_key: str, fields: Fields) -> Session:
+    instants_s = fields.instant("ended") - fields.instant("started")
     return Session(
         number=fields.integer("number", 0),
         connector=fields.integer("connector", 1),
@@ -102,6 +105,7 @@ def _session(_key: str, fields: Fields) -> Session:
         energy_wh=fields.integer("energy_wh"),
         charging_s=fields.amount("charging_s"),
         reason=fields.text("reason"),
+        in_use_s=fields.number("in_use_s") if "in_use_s" in fields else instants_s,
     )
 
 

@@ -384,6 +384,20 @@ class Charger:
         """Let something happen at the board later, in s of charge time, whatever becomes of the model meanwhile."""
         self._runtime_timers.at(self._shore.tell_time() + delay_s, lambda _now_s: deed())
 
+    def tell_time(self) -> float:
+        """Return the charge time in s."""
+        return self._shore.tell_time()
+
+    def alarm(self, action: Callable[[float], None], clock: Clock = Clock.CHARGE) -> Alarm:
+        """Return a timer that outlives restarts. `wake` after setting it; ``action`` must not raise."""
+        self._shore.tell_time()
+        return Alarm(self._runtime_timers, action, clock)
+
+    def settle(self) -> None:
+        """Deal at once with what `act` brought about, without waiting for a tick of the pump."""
+        self.step(self._shore.tell_time())
+        self._shore.has_stepped()
+
     def change_setting(self, name: str, value: str) -> tuple[ConfigurationStatus, str]:
         """Change a configuration key as ChangeConfiguration would; return the status and the reason of a refusal."""
         return self.model.change_setting(name, value, self._shore.tell_time())

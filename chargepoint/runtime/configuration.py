@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +26,7 @@ from chargepoint.model.options import Options, VendorAnswer
 from hw.document import Section, bind, load
 from hw.errors import InputFileError, Mark, first_of
 from hw.loader import SUFFIXES, UnknownBoardError, plan_board
+from hw.words import nearest
 
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
@@ -75,6 +75,8 @@ class Configuration:
     boot_retry_s: float = 60.0
     link: LinkSettings = field(default_factory=LinkSettings)
     options: Options = field(default_factory=Options)
+    hints: tuple[str, ...] = ()
+    """What people stumble over at the central system, where it is known by name."""
     data: Path = DEFAULT_DATA
     durability: Durability | None = None
     """None: full on the real clock, relaxed on a faster one, where a disk's milliseconds are the charger's seconds."""
@@ -135,8 +137,8 @@ class Configuration:
         known = [key.name for key in roster_for(plan_board(self.board), self.feature_profiles).keyring]
         told = []
         for name in self.unknown_keys():
-            near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(name, known)
+            hint = f"; did you mean {near}?" if near is not None else ""
             told.append(f"configuration key {name} is not one of this charger's: kept as a custom key{hint}")
         central = self.central_system
         if central is not None and central.tls.ca_file is not None and not central.is_secure:
@@ -209,6 +211,7 @@ def _meant(told: File, root: Section, beside: Path, mistakes: list[InputFileErro
             boot_on_reconnect=preset.boot_on_reconnect if boots_again is None else boots_again,
             vendor_answers=tried(lambda: _vendor_answers(told.data_transfer, root), ()),
         ),
+        hints=preset.notes,
         data=told.data or beside / DEFAULT_DATA,
         durability=told.durability,
         speed=told.clock.speed,
@@ -452,8 +455,14 @@ def _diagnostics(files: FilePlan, told: DiagnosticsSection) -> FilePlan:
 
 
 def _wrong_keys(keys: Mapping[str, str], told: File, root: Section, roster: Roster) -> Iterator[ConfigurationError]:
-    """Yield an error for each configuration key that does not take its value, or that this charger does not honour."""
+    """Yield an error for each configuration key that does not take its value, that this charger does not honour, or that
+    stands there twice in different spellings."""
+    said: dict[str, str] = {}
     for name, value in keys.items():
+        first = said.setdefault(name.lower(), name)
+        if first != name:
+            yield ConfigurationError(_place_of(name, told, root), f"{name} stands here twice, first as {first}")
+            continue
         key, absence = roster.keyring.find(name), roster.keyring.absence(name)
         if key is None and absence is not None and name in told.keys:
             yield ConfigurationError(_place_of(name, told, root), absence)

@@ -202,9 +202,7 @@ class Boot(FeatureProfile):
         is_first = not self.host.calendar.is_set and self.host.session.registration is not Registration.ACCEPTED
         step_s = self.host.calendar.set(utc_s, now_s, CLOCK_TOLERANCE_S)
         if step_s:
-            if is_first:
-                self.host.clock_found(step_s, now_s)
-            self.host.clock_stepped(step_s, now_s)
+            self.host.clock_stepped(step_s, now_s, is_first=is_first)
 
     # --- triggers -----------------------------------------------------------------------------------------------------
 

@@ -12,16 +12,18 @@ from typing import Any
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import AuthorizationStatus, ClearCacheStatus
 
-from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, same_tag, verdict
+from chargepoint.model.authorization import Answer, Cache, Circumstances, TagInfo, Verdict, is_valid, verdict
 from chargepoint.model.calls import Failure, Outcome
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import Authorisation, SessionState
 from chargepoint.model.feature import FeatureProfile, answered, handles
+from chargepoint.model.journal import ASKING
 from chargepoint.model.keys import boolean, integer
 from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
+from chargepoint.model.tags import same_tag
 from chargepoint.model.timebase import Alarm, Timer, utc_seconds
 
 from .boot import Boot
@@ -217,7 +219,7 @@ class Identification(FeatureProfile):
             self._sequence += 1
             key = str(self._sequence)
             self._asked[key] = _Asked(tag, tuple(c.number for c in here), is_remote, charging_profile)
-            host.present(tag, "asks the central system", now_s)
+            host.present(tag, ASKING, now_s)
             host.send(call.Authorize(id_tag=tag), Ref("authorize", key), now_s)
         elif judged.answer is Answer.ALLOW and target is not None:
             host.present(tag, judged.reason, now_s)

@@ -20,6 +20,8 @@ from chargepoint.model.record import Snapshot
 from chargepoint.model.records import AVAILABILITY
 from chargepoint.model.status import path
 from chargepoint.model.timebase import Alarm, utc_text
+from chargepoint.model.transaction import Transaction
+from hw.ports import Reading
 
 FIRST_REQUEST_S = 2.0
 """Own minimum of SuspendedEV at the start of a transaction: an ordinary car asks for energy within it."""
@@ -59,6 +61,8 @@ class _Report:
     is_doubtful: bool = False
     """Something was said after what was confirmed, and never answered."""
     has_charged: bool = False
+    stopped_utc_s: float = 0.0
+    """Timestamp of the last StopTransaction, until its statuses are over: none of them is earlier."""
 
 
 class Status(FeatureProfile):
@@ -117,8 +121,10 @@ class Status(FeatureProfile):
         if report.alarm.is_set:
             self._log_skipped(number, report, now_s)
         report.actual, report.since_s = condition, now_s
-        report.since_utc_s = self.host.calendar.utc_s(now_s)
+        report.since_utc_s = max(self._utc_s(number, now_s), report.stopped_utc_s)
         status = condition[0]
+        if status != ChargePointStatus.finishing:
+            report.stopped_utc_s = 0.0
         if status == ChargePointStatus.charging:
             report.has_charged = True
         elif status not in (ChargePointStatus.suspended_ev, ChargePointStatus.suspended_evse):
@@ -160,9 +166,19 @@ class Status(FeatureProfile):
     def _lasted(self, number: int, now_s: float) -> None:
         self._report(number, now_s)
 
+    def transaction_ended(
+        self, connector: Connector, transaction: Transaction, reading: Reading | None, at_utc_s: float, now_s: float
+    ) -> None:
+        self._reports[connector.number].stopped_utc_s = at_utc_s
+
     def clock_found(self, step_s: float, now_s: float) -> None:
         for report in self._reports:
             report.since_utc_s += step_s if report.since_utc_s else 0.0
+            report.stopped_utc_s += step_s if report.stopped_utc_s else 0.0
+
+    def _utc_s(self, number: int, now_s: float) -> float:
+        """The UTC of a change at a connector; the charge point itself goes by the calendar."""
+        return self.host.connector(number).utc_s(now_s) if number else self.host.calendar.utc_s(now_s)
 
     # --- what is told -------------------------------------------------------------------------------------------------
 
@@ -170,7 +186,7 @@ class Status(FeatureProfile):
         """After every accepted boot: connector 0 and all others, as they are (4.2)."""
         for number, report in enumerate(self._reports):
             report.actual = self.condition(number)
-            report.since_utc_s = report.since_utc_s or self.host.calendar.utc_s(now_s)
+            report.since_utc_s = report.since_utc_s or self._utc_s(number, now_s)
             report.alarm.clear()
             report.reported = report.sent = None
             self._report(number, now_s)
@@ -246,5 +262,5 @@ class Status(FeatureProfile):
                 report.alarm.clear()
                 self._report(number, now_s)
             else:
-                at = self.host.stamp(now_s)
+                at = utc_text(self._utc_s(number, now_s))
                 self._send(number, self.condition(number), at, now_s, self.host.session.trigger_lane)

@@ -106,7 +106,7 @@ class Transactions(FeatureProfile):
         if host.has_connector(transaction.connector):
             connector = host.connector(transaction.connector)
             if connector.transaction is None:
-                transaction.charging_s = stored.charging_s
+                transaction.charging_s, transaction.lasted_s = stored.charging_s, stored.lasted_s
                 self._recovered.add(transaction.key)
                 connector.recover(transaction, ending, stored.at_utc_s, now_s)
                 return
@@ -119,7 +119,7 @@ class Transactions(FeatureProfile):
             ending = replace(ending, at_utc_s=max(transaction.started_utc_s, newer.started_utc_s))
         else:
             host.log.warning("connector %d is no longer fitted: its transaction ends", transaction.connector)
-            transaction.charging_s = stored.charging_s
+            transaction.charging_s, transaction.lasted_s = stored.charging_s, stored.lasted_s
             meter_stop_wh = max(transaction.meter_start_wh, int(stored.energy_wh))
         transaction.ending = ending
         transaction.meter_stop_wh = meter_stop_wh

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint.model.authorization import short_tag
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.record import Snapshot
+from chargepoint.model.tags import short_tag
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message, Transaction
 from chargepoint.model.usage import ACCOUNTS, DAY, SESSION, SESSION_ID, TOTALS, USAGE, Totals, day_key, session_key
@@ -46,7 +46,10 @@ class Usage(FeatureProfile):
     ) -> None:
         number = transaction.session = self._total.sessions
         energy_wh = meter_stop_wh - transaction.meter_start_wh
-        in_use_s = at_utc_s - transaction.started_utc_s
+        # By the monotonic clock: the calendar may have been set meanwhile.
+        in_use_s = transaction.lasted_s
+        if in_use_s is None:
+            in_use_s = at_utc_s - transaction.started_utc_s
         self._begin_day(utc_text(at_utc_s)[:10])
         for totals in (self._total, self._latest):
             totals.add(energy_wh, in_use_s, transaction.charging_s)
@@ -58,6 +61,7 @@ class Usage(FeatureProfile):
             "started": transaction.started_utc_s,
             "ended": at_utc_s,
             "energy_wh": energy_wh,
+            "in_use_s": round(in_use_s, 1),
             "charging_s": round(transaction.charging_s, 1),
             "reason": reason,
         }

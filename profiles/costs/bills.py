@@ -12,7 +12,6 @@ from typing import Any
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import DataTransferStatus
 
-from chargepoint.model.authorization import same_tag
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.cost import VENDOR_ID, Cost, UserPrice
@@ -20,6 +19,7 @@ from chargepoint.model.cost_reading import Incomplete, Unreadable, read_cost, re
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.keys import integer
 from chargepoint.model.record import Fields, RecordKind, Snapshot, numbered
+from chargepoint.model.tags import same_tag
 from chargepoint.model.transaction import Message, Transaction
 from hw.ports import Reading
 

@@ -139,7 +139,7 @@ class MeterTriggers(FeatureProfile):
     ) -> None:
         host, meter = self.host, connector.meter
         sample = Sample(reading, connector.outlet, meter.energy_wh, None, connector.offered_a)
-        value = meter_value(measurands, sample, ReadingContext.other, host.stamp(now_s))
+        value = meter_value(measurands, sample, ReadingContext.other, connector.stamp(now_s))
         if value is not None:
             meter.save(now_s)  # what was told is stored, so that after a power cut nothing tells less
             request = call.MeterValues(connector_id=connector.number, meter_value=[value])

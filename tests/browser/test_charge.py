@@ -81,7 +81,7 @@ async def test_real_hardware_pretends_nothing(show: Open) -> None:
         page = await show(place.url)
         await expect(button(page, "Swipe card")).to_be_visible()
         await expect(button(page, "Network down")).to_be_visible()
-        for name in ("Plug in", "Unplug", "Power cut"):
+        for name in ("Plug in", "Unplug", "Power loss"):
             await expect(button(page, name)).to_have_count(0)
         await expect(page.get_by_role("tab", name="Faults")).to_have_count(0)
 
@@ -109,7 +109,7 @@ async def test_network_and_mains_go_and_come_back(show: Open) -> None:
         await button(page, "Network up").click()
         await expect(connection).to_have_text("Connected")
         lives = place.central.chargers["CP1"].connections
-        await button(page, "Power cut").click()
+        await button(page, "Power loss").click()
         await until(lambda: place.central.chargers["CP1"].connections > lives, "the next life")
         await expect(connection).to_have_text("Connected")
 

@@ -249,7 +249,7 @@ def test_every_option_has_a_variable_which_its_help_shows() -> None:
         own = "_".join(("CHARGEPOINT", *path, flag(option)[2:])).replace("-", "_").upper()
         shared = f"CHARGEPOINT_{flag(option)[2:]}".replace("-", "_").upper()
         control = f"CHARGEPOINT_CONTROL_{flag(option)[2:]}".upper()
-        assert option.envvar in (own, shared, *([control] if path[0] in RUNNING else []))
+        assert option.envvar in (own, shared, *([control] if path[0] in RUNNING or flag(option) == "--token" else []))
         assert f"env var: {option.envvar}" in " ".join(pages[path].split())
 
 
@@ -273,6 +273,7 @@ def test_names_that_are_kept() -> None:
         *("CHARGEPOINT_PASSWORD_FILE", "CHARGEPOINT_CA_FILE", "CHARGEPOINT_BOARD", "CHARGEPOINT_DATA"),
         *("CHARGEPOINT_DURABILITY", "CHARGEPOINT_SPEED", "CHARGEPOINT_SEED", "CHARGEPOINT_RUN_DO"),
         *("CHARGEPOINT_BACKEND", "CHARGEPOINT_RUN_TRACE", "CHARGEPOINT_RUN_CONTROL", "CHARGEPOINT_RUN_STDIO"),
+        *("CHARGEPOINT_RUN_STAY", "CHARGEPOINT_CONTROL_TOKEN"),
         *("CHARGEPOINT_RUN_DURATION", "CHARGEPOINT_QUIET", "CHARGEPOINT_VERBOSE", "CHARGEPOINT_LOG_FORMAT"),
     }
 

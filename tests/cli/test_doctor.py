@@ -91,6 +91,19 @@ async def test_doctor_for_programs(tmp_path: Path) -> None:
     assert "HTTP 404" in verdict["hops"][-1]["found"]
 
 
+async def test_doctor_adds_what_is_known_of_a_back_end(tmp_path: Path) -> None:
+    """--backend: what people stumble over there, where a hop failed."""
+    with web_server(404) as port:
+        arguments = ("doctor", "--backend", "steve", f"ws://127.0.0.1:{port}")
+        async with chargepoint(*arguments, cwd=tmp_path) as doctor:
+            assert await doctor.exit_code() == 3
+        async with chargepoint(*arguments, "-o", "json", cwd=tmp_path) as machine:
+            assert await machine.exit_code() == 3
+    hint = "Register the charge box on its web page first; an unknown identity is refused."
+    assert f"Note: {hint}" in doctor.text
+    assert hint in json.loads(machine.text)["hints"]
+
+
 async def test_doctor_line_by_line(tmp_path: Path) -> None:
     """-o jsonl: one hop a line, as they are passed."""
     with web_server(403) as port:

@@ -99,9 +99,9 @@ def test_an_order_among_several_names_its_charger() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("RemoteStartTransaction idTga=04A1", "no field 'idTga': did you mean idTag?; missing: idTag"),
+        ("RemoteStartTransaction idTga=04A1", "unknown field 'idTga': did you mean idTag?; missing: idTag"),
         ("RemoteStartTransaction", "missing: idTag"),
-        ("ClearCache zzz=1", "no field 'zzz': it has none"),
+        ("ClearCache zzz=1", "unknown field 'zzz': there is none"),
         ("Reset type=Warm", "type: "),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from ocpp.v16 import call_result
 
 from tests.cli.shell import chargepoint
 from tests.wire.independent import Csms, until
@@ -138,6 +139,65 @@ async def test_file_that_lies_here_is_read_and_a_flag_goes_before_it(tmp_path: P
     assert (tmp_path / "chargepoint-data" / "CP7.sqlite3").exists()
 
 
+VERDICTS = {
+    "all done": ("plug_in; swipe A1; wait_until 100 Wh; swipe A1; unplug", (), 0, "script done; transaction 1: 0."),
+    "card refused": ("plug_in; swipe BAD; wait_until 2 kWh", (), 1, "step 2, swipe BAD: card BAD refused: Invalid"),
+    "refused as expected": ("plug_in; swipe BAD expect=refused", (), 0, "script done; no transaction"),
+    "card refused by StartTransaction": (
+        *("plug_in; swipe LATE; wait 10 min", (), 1),
+        "step 2, swipe LATE: the answer to StartTransaction refuses the card: Blocked",
+    ),
+    "unplugged": ("plug_in; unplug; wait_until 2 kWh", (), 1, "step 3, wait_until 2 kWh: no vehicle is connected"),
+    "limit of a wait": (
+        *("plug_in; swipe A1; wait_until 90 kWh within 5 min", (), 6),
+        "script timed out at step 3, wait_until 90 kWh within 5 min: less than 90 kWh at connector 1 within 300 s",
+    ),
+    "--duration": (
+        *("plug_in; swipe A1; wait 10 h", ("--duration", 2), 6),
+        "timed out at step 3, wait 10 h: not done within the 2 s of --duration",
+    ),
+    "CALLERROR": ("send Nonsense", (), 1, "step 1, send Nonsense: Nonsense failed: NotSupported"),
+    "inside a transaction": (
+        *("plug_in; swipe A1; wait_until 50 Wh", (), 0),
+        "the script ended inside the transaction at connector 1, which is stopped now",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+async def test_the_exit_code_tells_what_came_of_a_script(tmp_path: Path, case: str) -> None:
+    """[D] 0: done; 1: a step could not be done, a card was refused or a wait cannot come true; 6: a time limit ran out.
+    The last line names the step and the transactions.
+    """
+    script, options, code, said = VERDICTS[case]
+    async with Csms() as csms:
+        csms.answers["Authorize"] = lambda payload: call_result.Authorize(
+            {"status": "Invalid" if payload["id_tag"] == "BAD" else "Accepted"}  # type: ignore[arg-type]
+        )
+        csms.answers["StartTransaction"] = lambda payload: call_result.StartTransaction(
+            1,
+            {"status": "Blocked" if payload["id_tag"] == "LATE" else "Accepted"},  # type: ignore[arg-type]
+        )
+        line = ("run", "--url", csms.url, "--speed", 300, *options, "--do", script)
+        async with chargepoint(*line, cwd=tmp_path) as run:
+            assert (await run.exit_code(), said in run.text) == (code, True), run.text
+        assert run.lines[-1].startswith("script ")
+
+
+async def test_stay_goes_on_after_the_script(tmp_path: Path) -> None:
+    """--stay: the program goes on until --duration, or a signal."""
+    async with Csms() as csms:
+        line = ("run", "--url", csms.url, "--do", "plug_in", "--stay")
+        async with chargepoint(*line, cwd=tmp_path) as run:
+            await run.says("connector 1: Preparing")
+            run.send(signal.SIGTERM)
+            assert await run.exit_code() == 143
+        async with chargepoint(*line, "--duration", 1, cwd=tmp_path) as run:
+            assert await run.exit_code() == 0, run.text
+        assert "continues with the data of earlier runs in chargepoint-data" in run.text
+        assert run.lines[-1] == "script done; no transaction"
+
+
 async def test_order_that_is_typed_at_the_central_system_is_answered_in_full(tmp_path: Path) -> None:
     """The log has a line of an exchange; who typed the order is told all of the answer."""
     async with chargepoint("csms", "--port", 0, cwd=tmp_path, takes_input=True) as csms:
@@ -198,7 +258,7 @@ async def test_embedded_central_system_and_run_work_together(tmp_path: Path) -> 
     async with chargepoint("csms", "--port", "0", "--card", "A1", cwd=tmp_path) as csms:
         await csms.says("central system at ws://")
         url = csms.text.split("central system at ")[1].split(";")[0].split()[0]
-        script = "plug_in; swipe B2; wait 10 s; swipe A1; wait 2 min; unplug"
+        script = "plug_in; swipe B2 expect=refused; wait 10 s; swipe A1; wait 2 min; unplug"
         async with chargepoint("run", "--url", url, "--speed", 300, "--do", script, cwd=tmp_path) as run:
             assert await run.exit_code() == 0, run.text
         await csms.says("StopTransaction")
@@ -210,11 +270,12 @@ async def test_embedded_central_system_and_run_work_together(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("script", ["fault ground_fault @7", "plug_in @7"])
 async def test_step_that_cannot_be_done_ends_the_run_in_order(tmp_path: Path, script: str) -> None:
-    """A script's error is the user's: exit code 2 and one line; the transaction is ended like by any other end."""
+    """Exit code 1 and one line that names the step; the transaction is ended like by any other end."""
     async with Csms() as csms:
         options = ("run", "--url", csms.url, "--speed", 300)
         line = f"plug_in; swipe A1; wait_until 50 Wh; {script}"
         async with chargepoint(*options, "--do", line, cwd=tmp_path) as run:
-            assert await run.exit_code() == 2
+            assert await run.exit_code() == 1
+        assert f"script failed at step 4, {script}: there is no connector 7: ac11-sim has 1; transaction 1: 0." in run.text
         assert "Traceback" not in run.text
         assert [each["reason"] for each in csms.all("StopTransaction")] == ["Reboot"]

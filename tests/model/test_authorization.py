@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chargepoint.model.authorization import (
-    CACHE_ENTRIES,
-    Answer,
-    Cache,
-    Circumstances,
-    TagInfo,
-    same_tag,
-    verdict,
-)
+from chargepoint.model.authorization import CACHE_ENTRIES, Answer, Cache, Circumstances, TagInfo, verdict
+from chargepoint.model.tags import same_tag
 
 NOW_UTC_S = 1_000_000.0
 ALLOW, REFUSE, ASK = Answer.ALLOW, Answer.REFUSE, Answer.ASK

@@ -40,6 +40,8 @@ DATES = (
     "1969-12-31T23:59:59.9996Z",
     "9999-12-31T23:59:59",
 )
+DURATIONS = ("duration", "startPeriod", "retryInterval", "retries")
+"""Numbers that are added to a date, or say how often that is done."""
 NUMBERS = (0, 1, -1, 10**9, 10**12, 2**62, 2**63 - 1, 1 - 2**63)
 
 
@@ -176,7 +178,7 @@ CALL_FIELDS = [
     for number, payload in enumerate(payloads)
     for kind, values in ((Moment, DATES), (Integer, NUMBERS))
     for path in fields(wire._request_shape(action), kind)
-    if present(payload, path)
+    if present(payload, path) and (kind is Moment or path[-1] in DURATIONS)
 ]
 
 

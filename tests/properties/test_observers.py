@@ -105,8 +105,8 @@ class Observed(Unobserved):
         self.looks += 1
         for command in COMMANDS.values():
             if command.is_query:
-                self.desk.do(command, self.charger, command.judge({}))
-                self.jsonlines.answer(json.dumps({"id": 1, "verb": command.name}))
+                self.desk.do(command, self.charger, {})
+                self.jsonlines.answer(json.dumps({"id": 1, "command": command.name}), self.lines.append)
         self.desk.all_summaries().model_dump_json()
         exposition(self.desk, self.events, [each for some in self.desk.energies() for each in some])
         for follower in (self.one, self.all):

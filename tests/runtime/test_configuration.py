@@ -218,6 +218,7 @@ SECURITY = "belongs to the security extension of OCPP 1.6, which this charger la
         ("keys: {MeterPublicKey1: 3059}", "MeterPublicKey1", "belongs to Signed Meter Values in OCPP 1.0"),
         ("keys: {CustomDisplayCostAndPrice: false, TimeOffset: Z}", "TimeOffset", "needs the key CustomDisplayCostA"),
         ("keys: {'DefaultPriceText,de': x}", "DefaultPriceText,de", "needs the key CustomMultiLanguageMessages: true"),
+        ("keys: {HeartbeatInterval: 1, heartbeatinterval: 2}", "heartbeatinterval", "stands here twice, first as Heart"),
         ("{feature_profiles: [Core], keys: {LocalAuthListEnabled: true}}", "LocalAuthListEnabled", "belongs to the fea"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -15,10 +16,14 @@ from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
 from chargepoint.runtime.control import events, live
-from chargepoint.runtime.control.actions import CAUSES_OF_ERROR_CODE, CommandError, RealHardwareError, hands_of
-from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, NotFoundError
+from chargepoint.runtime.control.actions import ACTIONS, hands_of
+from chargepoint.runtime.control.causes import CAUSES_OF_ERROR_CODE
+from chargepoint.runtime.control.commands import COMMANDS
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
+from chargepoint.runtime.control.errors import BadArgumentsError, CommandError, NotFoundError, RealHardwareError
 from chargepoint.runtime.control.jsonlines import JsonLines
+from chargepoint.runtime.control.queries import QUERIES
+from chargepoint.runtime.control.waiting import Waiting
 from chargepoint.runtime.stepped import SteppedSite
 from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
@@ -47,10 +52,10 @@ class Bench:
         self.desk = CommandDispatcher({world.charger.identity: world.charger}, WorldClock(world))
 
     def do(self, verb: str, pause_s: float = 1.0, **arguments: Any) -> Any:
-        found = self.desk.verb(verb)
-        told = self.desk.do(found, self.desk.charger(None), found.judge(arguments)).model_dump(mode="json")
+        result = self.desk.do(self.desk.command(verb), self.desk.charger(None), arguments)
         self.world.run(pause_s)
-        return told
+        document = result.result() if isinstance(result, Waiting) else result
+        return document.model_dump(mode="json")
 
     def outlet(self, number: int = 1) -> Any:
         return self.do("state", 0.1)["connectors"][number - 1]
@@ -142,7 +147,7 @@ def test_a_whole_number_may_be_written_with_a_point(bench: Bench) -> None:
     bench.do("ev-state", state="C", phases=1.0)
     assert bench.do("limit", amps=10.0) == {"done": "connector 1: limited to 10 A by local control"}
     for wrong in (1.5, True, "1"):
-        with pytest.raises(BadArgumentsError, match="connector: Input should be a valid integer"):
+        with pytest.raises(BadArgumentsError, match="connector: must be a whole number, got"):
             bench.do("unplug", connector=wrong)
 
 
@@ -151,7 +156,7 @@ def test_what_is_broken_is_told(bench: Bench) -> None:
     bench.do("fault", what="GroundFailure")
     bench.do("fault", what="never_c")
     assert bench.outlet()["broken"] == ["ground_fault", "never_c"]
-    bench.do("mend", what="ground_fault")
+    bench.do("clear-fault", what="ground_fault")
     assert bench.outlet()["broken"] == ["never_c"]
 
 
@@ -195,7 +200,7 @@ def test_the_state_shows_what_a_charge_costs() -> None:
 
 
 def test_the_current_is_limited_on_site(bench: Bench) -> None:
-    """By local control, over restarts; 0 A holds until `resume`, and what is impossible is refused."""
+    """By local control, over restarts; 0 A holds until `unpause`, and what is impossible is refused."""
     assert bench.do("limit", amps=10) == {"done": "connector 1: limited to 10 A by local control"}
     bench.do("plug-in", 5)
     bench.do("swipe", 60, tag="A1")
@@ -203,20 +208,20 @@ def test_the_current_is_limited_on_site(bench: Bench) -> None:
     assert (outlet["limit_a"], outlet["why"], outlet["local_limit_a"]) == (10.0, "local control", 10.0)
     assert bench.do("limit", 10, amps=4) == {"done": "connector 1: held at 0 A by local control"}
     assert (bench.outlet()["status"], bench.outlet()["local_limit_a"]) == ("SuspendedEVSE", 0.0)
-    bench.do("resume", 20)
+    bench.do("unpause", 20)
     assert (bench.outlet()["limit_a"], bench.outlet()["status"]) == (10.0, "Charging")
-    with pytest.raises(BadArgumentsError, match="limit: amps: Field required"):
+    with pytest.raises(BadArgumentsError, match="limit: amps: required"):
         bench.do("limit")  # who only looks takes nothing away
     assert bench.do("limit", amps=None) == {"done": "connector 1: no local limit"}
     assert (bench.outlet()["local_limit_a"], bench.outlet()["limit_a"]) == (None, bench.outlet()["most_a"])
     for impossible in (-1, float("nan"), float("inf")):
-        with pytest.raises(BadArgumentsError, match="limit: amps: Input should be"):
+        with pytest.raises(BadArgumentsError, match="limit: amps: must be"):
             bench.do("limit", amps=impossible)
     with pytest.raises(CommandError, match="connector 1 bears 16 A, not 17 A"):
         bench.do("limit", amps=17)
     with pytest.raises(CommandError, match="there is no connector 2"):
-        bench.do("resume", connector=2)
-    bench.do("power-cut")
+        bench.do("unpause", connector=2)
+    bench.do("power-loss")
     with pytest.raises(CommandError, match="is down"):
         bench.do("limit", amps=10)
 
@@ -244,12 +249,12 @@ def test_a_fault_is_set_by_the_error_code_it_leads_to(code: str) -> None:
     bench.world.run(5)
     told = [row["errorCode"] for row in bench.world.calls("StatusNotification")]
     assert code in told
-    bench.do("mend", 10, what=code)
+    bench.do("clear-fault", 10, what=code)
     assert not bench.world.charger.board.snapshot()[0]["causes"]
 
 
 def test_what_breaks_is_named_in_the_refusal(bench: Bench) -> None:
-    with pytest.raises(CommandError, match="'gremlins' cannot break here; ground_fault, "):
+    with pytest.raises(CommandError, match="unknown fault 'gremlins': available: ground_fault, "):
         bench.do("fault", what="gremlins")
 
 
@@ -265,7 +270,7 @@ def test_a_power_cut_ends_the_transaction_with_its_reason(bench: Bench) -> None:
     """4.10, 7.36: PowerLoss; the charger is dark for as long as was said, and what is stored is told afterwards."""
     bench.do("plug-in", 5)
     bench.do("swipe", 60, tag="A1")
-    bench.do("power-cut", 10, seconds=30)
+    bench.do("power-loss", 10, seconds=30)
     assert bench.do("state", 0)["phase"] == "closing"
     with pytest.raises(CommandError, match="is down"):
         bench.do("key-set", key="HeartbeatInterval", value="60")
@@ -311,14 +316,15 @@ def test_a_call_is_sent_as_it_is_written(bench: Bench) -> None:
 def test_the_queue_shows_what_waits_for_the_central_system(bench: Bench) -> None:
     bench.do("network", state="down")
     bench.do("plug-in", 5)
-    bench.do("swipe", 30, tag="A1")
-    assert bench.do("state")["waiting_messages"] == len(bench.do("queue")["messages"])
+    with pytest.raises(CommandError, match="card A1 refused: offline, and not known here"):
+        bench.do("swipe", tag="A1")
+    assert bench.do("state")["waiting_messages"] == len(bench.do("queue")["messages"]) == 0
     bench.do("key-set", key="AllowOfflineTxForUnknownId", value="true")
     bench.do("swipe", 30, tag="A1")
     messages = bench.do("queue")["messages"]
     assert [each["action"] for each in messages] == ["StartTransaction"]
     assert messages[0]["payload"]["idTag"] == "A1"
-    with pytest.raises(NotFoundError, match="no message 7 was given up"):
+    with pytest.raises(NotFoundError, match="no undelivered message 7"):
         bench.do("requeue", key="7")
 
 
@@ -356,11 +362,11 @@ def test_what_was_given_up_is_dismissed_for_good() -> None:
 @pytest.mark.parametrize(
     ("verb", "arguments", "reason"),
     [
-        ("plug-in", {"connecter": 1}, "plug-in: connecter: Extra inputs are not permitted"),
-        ("plug-in", {"connector": 0}, "connector: Input should be greater than or equal to 1"),
-        ("swipe", {}, "tag: Field required"),
-        ("swipe", {"tag": "x" * 21}, "tag: String should have at most 20 characters"),
-        ("ev-state", {"state": "F"}, "state: Input should be 'B', 'C' or 'D'"),
+        ("plug-in", {"connecter": 1}, "plug-in: connecter: unknown argument, did you mean connector?"),
+        ("plug-in", {"connector": 0}, "connector: must be 1..99, got 0"),
+        ("swipe", {}, "tag: required, card number"),
+        ("swipe", {"tag": "x" * 21}, "tag: must have 1..20 characters, has 21"),
+        ("ev-state", {"state": "F"}, 'state: must be B, C or D, got "F"'),
     ],
 )
 def test_bad_arguments_are_named(bench: Bench, verb: str, arguments: dict[str, Any], reason: str) -> None:
@@ -370,8 +376,8 @@ def test_bad_arguments_are_named(bench: Bench, verb: str, arguments: dict[str, A
 
 
 def test_what_is_not_there_is_named_with_what_is(bench: Bench) -> None:
-    with pytest.raises(NotFoundError, match="'plug-on' is no verb: did you mean plug-in"):
-        bench.desk.verb("plug-on")
+    with pytest.raises(NotFoundError, match="unknown command 'plug-on': did you mean plug-in"):
+        bench.desk.command("plug-on")
     with pytest.raises(CommandError, match="there is no connector 2: ac11-sim has 1"):
         bench.do("plug-in", connector=2)
     many = CommandDispatcher({f"CP{number}": bench.world.charger for number in range(1, 8)}, bench.desk.clock)
@@ -387,7 +393,7 @@ def test_a_box_that_is_down_is_not_shown_as_charging(bench: Bench) -> None:
     bench.do("plug-in")
     bench.do("swipe", 30, tag="A1")
     assert bench.outlet()["meter"]["power_w"] > 1000
-    bench.do("power-cut", 1, seconds=3600)
+    bench.do("power-loss", 1, seconds=3600)
     state = bench.do("state")
     (outlet,) = state["connectors"]
     assert (state["phase"], state["is_connected"]) == ("closing", False)
@@ -400,7 +406,7 @@ def test_a_box_that_is_down_is_not_shown_as_charging(bench: Bench) -> None:
 
 def test_what_was_not_so_is_not_said_to_be(bench: Bench) -> None:
     assert bench.do("unplug") == {"done": "nothing was plugged in at connector 1"}
-    assert bench.do("ev-state", state="C") == {"done": "the car at connector 1 goes to C once it is plugged in"}
+    assert bench.do("ev-state", state="C") == {"done": "the vehicle at connector 1 goes to C once it is plugged in"}
     assert bench.do("plug-in") == {"done": "plugged in at connector 1"}
     assert bench.do("plug-in") == {"done": "plugged in at connector 1 already"}
     assert bench.do("unplug") == {"done": "unplugged at connector 1"}
@@ -410,19 +416,20 @@ def test_a_fault_that_stays_after_it_was_mended_is_said_to(bench: Bench) -> None
     bench.do("plug-in", 5)
     bench.do("fault", 5, what="ground_fault")
     assert bench.outlet()["status"] == "Faulted"
-    told = bench.do("mend", 5, what="ground_fault")["done"]
-    assert told == "ground_fault at connector 1 is mended, but the fault stays until the cable is unplugged"
+    told = bench.do("clear-fault", 5, what="ground_fault")["done"]
+    assert told == "ground_fault at connector 1 is cleared, but the fault stays until the cable is unplugged"
     assert bench.outlet()["status"] == "Faulted"
     bench.do("unplug", 5)
     assert bench.outlet()["status"] == "Available"
     bench.do("fault", 5, what="over_temperature")
-    assert bench.do("mend", what="over_temperature")["done"] == "over_temperature at connector 1 is mended"
+    assert bench.do("clear-fault", what="over_temperature")["done"] == "over_temperature at connector 1 is cleared"
 
 
 def test_a_fault_may_mend_itself(bench: Bench) -> None:
-    assert bench.do("fault", 20, what="over_temperature", clear_after=30)["done"].endswith(", for 30 s")
+    done = bench.do("fault", 20, what="over_temperature", clear_after="30 s")["done"]
+    assert done == "over_temperature at connector 1; the cause is removed after 30 s"
     assert bench.outlet()["broken"] == ["over_temperature"]
-    bench.do("power-cut", 20, seconds=5)  # whatever becomes of the charger meanwhile
+    bench.do("power-loss", 20, seconds=5)  # whatever becomes of the charger meanwhile
     assert bench.outlet()["broken"] == []
 
 
@@ -444,30 +451,56 @@ def test_nobody_pretends_electricity_on_real_hardware(bench: Bench) -> None:
         ("unplug", {}),
         ("ev-state", {"state": "C"}),
         ("fault", {"what": "ground_fault"}),
-        ("mend", {"what": "ground_fault"}),
-        ("power-cut", {}),
+        ("clear-fault", {"what": "ground_fault"}),
+        ("power-loss", {}),
     )
     for verb, arguments in deeds:
         with pytest.raises(RealHardwareError):
             bench.do(verb, **arguments)
 
 
-def test_every_verb_is_described() -> None:
-    for verb in COMMANDS.values():
-        assert verb.does.endswith("."), verb.name
-        assert verb.result.model_json_schema()["type"] == "object"
+def test_every_command_is_described_and_done_by_one_function() -> None:
+    """Each command has its line of help, and a function of its name whose arguments are those of the table."""
+    functions = {**ACTIONS, **QUERIES}
+    assert set(functions) == set(COMMANDS)
+    for command in COMMANDS.values():
+        assert command.what.endswith("."), command.name
+        parameters = list(inspect.signature(functions[command.name]).parameters)
+        own = parameters[2 if command.is_query else 1 :]
+        assert sorted(own) == sorted(each.name for each in command.arguments), command.name
 
 
 # --- JSON lines -------------------------------------------------------------------------------------------------------
 
 
 def test_json_lines_do_and_answer(bench: Bench) -> None:
-    lines = JsonLines(bench.desk)
-    done = json.loads(lines.answer('{"id": "a", "verb": "plug-in", "charger": "CP1", "arguments": {"connector": 1}}'))
-    assert done == {"id": "a", "result": {"done": "plugged in at connector 1"}}
-    assert json.loads(lines.answer('{"id": 2, "verb": "state"}'))["result"]["id"] == "CP1"
-    assert json.loads(lines.answer('{"verb": "chargers"}'))["result"]["chargers"][0]["id"] == "CP1"
-    assert set(json.loads(lines.answer('{"verb": "verbs"}'))["result"]) == set(COMMANDS)
+    """A request names its command; ``verb`` is an earlier name of that member."""
+    line = '{"id": "a", "command": "plug-in", "charger": "CP1", "arguments": {"connector": 1}}'
+    assert answer(bench, line) == {"id": "a", "result": {"done": "plugged in at connector 1"}}
+    assert answer(bench, '{"id": 2, "verb": "state"}')["result"]["id"] == "CP1"
+    assert answer(bench, '{"command": "chargers"}')["result"]["chargers"][0]["id"] == "CP1"
+    assert set(answer(bench, '{"command": "commands"}')["result"]) == set(COMMANDS)
+
+
+def answer(bench: Bench, line: str) -> Any:
+    """Return the answer to a line that is answered at once."""
+    answers: list[str] = []
+    JsonLines(bench.desk).answer(line, answers.append)
+    (only,) = answers
+    return json.loads(only)
+
+
+def test_a_command_that_waits_is_answered_when_it_is_done(bench: Bench) -> None:
+    """Other requests are answered meanwhile; the id says which answer is whose."""
+    lines, answers = JsonLines(bench.desk), list[str]()
+    lines.answer('{"id": 1, "command": "wait", "arguments": {"seconds": "1 min"}}', answers.append)
+    lines.answer('{"id": 2, "command": "network", "arguments": {"state": "up"}}', answers.append)
+    bench.world.run(59)
+    assert [json.loads(each)["id"] for each in answers] == [2]
+    assert lines.is_waiting
+    bench.world.run(2)
+    assert json.loads(answers[1]) == {"id": 1, "result": {"done": "waited 60 s"}}
+    assert not lines.is_waiting
 
 
 @pytest.mark.parametrize(
@@ -476,10 +509,10 @@ def test_json_lines_do_and_answer(bench: Bench) -> None:
         ("{", "bad-arguments", "not JSON"),
         ("[" * 100_000, "bad-arguments", "not JSON"),
         ("[]", "bad-arguments", "a request is a JSON object"),
-        ("{}", "bad-arguments", "a request needs a verb"),
-        ('{"id": 1e999, "verb": "chargers"}', "bad-arguments", "1e999 is no number of JSON"),
-        ('{"verb": "limit", "arguments": {"amps": -1e999}}', "bad-arguments", "-1e999 is no number of JSON"),
-        ('{"verb": "plug_on"}', "not-found", "is no verb"),
+        ("{}", "bad-arguments", "a request needs a command"),
+        ('{"id": 1e999, "verb": "chargers"}', "bad-arguments", "1e999 is not a number of JSON"),
+        ('{"verb": "limit", "arguments": {"amps": -1e999}}', "bad-arguments", "-1e999 is not a number of JSON"),
+        ('{"verb": "plug_on"}', "not-found", "unknown command"),
         ('{"verb": "state", "charger": "X"}', "not-found", "no charger 'X'"),
         ('{"verb": "state", "charger": 1}', "bad-arguments", "charger must be a text"),
         ('{"verb": "state", "arguments": []}', "bad-arguments", "arguments must be an object"),
@@ -488,7 +521,7 @@ def test_json_lines_do_and_answer(bench: Bench) -> None:
     ],
 )
 def test_a_line_that_cannot_be_done_says_why(bench: Bench, line: str, kind: str, reason: str) -> None:
-    error = json.loads(JsonLines(bench.desk).answer(line))["error"]
+    error = answer(bench, line)["error"]
     assert error["kind"] == kind
     assert reason in error["reason"]
 
@@ -524,7 +557,9 @@ def test_events_are_numbered_and_bounded() -> None:
     told = events.told(kept[-1])
     assert json.loads(json.dumps(told))["charger"] == "CP1"
     at_s, entry = world.journal[-1]
-    assert told == {"id": ring.last, "charger": "CP1", "at_s": at_s, "kind": type(entry).__name__, **asdict(entry)}
+    when = {"at_s": round(at_s, 3), "time": utc_text(world.model.calendar.utc_s(at_s))}
+    fields = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(entry).items()}
+    assert told == {"id": ring.last, "charger": "CP1", **when, "kind": type(entry).__name__, **fields}
 
 
 @pytest.mark.parametrize(
@@ -579,8 +614,8 @@ def test_who_comes_new_may_begin_with_the_latest(recent: int, told: int) -> None
     """Those of the one charger that is looked at, whatever others did meanwhile; nothing of it was missed."""
     world, ring = World(), events.Events(kept=198)
     for number in range(500):
-        ring._listen("CP1", 0.0, CallSent(str(number), "Heartbeat", "{}"))
-        ring._listen("CP2", 0.0, CallSent(str(number), "Heartbeat", "{}"))
+        ring._listen(world.model.calendar, "CP1", 0.0, CallSent(str(number), "Heartbeat", "{}"))
+        ring._listen(world.model.calendar, "CP2", 0.0, CallSent(str(number), "Heartbeat", "{}"))
     follower = live.Follower(CommandDispatcher({"CP1": world.charger}, WorldClock(world)), ring, "CP1", recent=recent)
     bundles = {each.kind: each.body for each in follower.bundles() if each is not None and each.kind != "state"}
     assert set(bundles) == ({"journal"} if told else set())
@@ -617,10 +652,10 @@ def test_meters_of_a_fleet_are_told_in_turns_and_its_states_at_once(monkeypatch:
 
 def test_what_others_did_is_nothing_that_was_missed_of_one() -> None:
     """The ring is everybody's; who looks at one charger has missed what that one did, and no more."""
-    _world, ring = listened(kept=10)
+    world, ring = listened(kept=10)
     first = ring.last
     for _ in range(50):
-        ring._listen("CP2", 0.0, CallSent("1", "Heartbeat", "{}"))
+        ring._listen(world.model.calendar, "CP2", 0.0, CallSent("1", "Heartbeat", "{}"))
     assert (ring.missed(0), ring.missed(0, "CP1"), ring.missed(0, "CP2")) == (first + 40, first, 40)
     assert (ring.missed(first), ring.missed(first, "CP1"), ring.missed(first, "CP2")) == (40, 0, 40)
     assert ring.missed(0, "CP3") == 0

@@ -27,6 +27,7 @@ from chargepoint.runtime.address import Address, Tls
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.connection import LinkSettings
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.script import parse, play
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
@@ -314,8 +315,8 @@ class Wallbox:
     site: Site
 
     async def do(self, line: str) -> None:
-        """Let people do something: the verbs of scripts."""
-        await play(parse(line), self.charger, self.site.clock)
+        """Let people do something: the commands of scripts."""
+        await play(parse(line), self.charger, CommandDispatcher(self.site.chargers, self.site.clock))
 
     def status(self, connector: int = 1) -> str:
         return self.charger.model.connector(connector).status.value

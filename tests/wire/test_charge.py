@@ -84,7 +84,7 @@ async def test_refused_card_starts_nothing(csms: Csms) -> None:
     csms.answers["Authorize"] = lambda _payload: call_result.Authorize({"status": "Blocked"})  # type: ignore[arg-type]
     async with wallbox(csms.url) as box:
         await csms.accepted()
-        await box.do("plug_in; swipe STOLEN")
+        await box.do("plug_in; swipe STOLEN expect=refused")
         await csms.expect("Authorize", id_tag="STOLEN")
         await box.is_quiet()
         await box.do("wait 1 min")
@@ -103,7 +103,7 @@ async def test_charger_answers_while_its_own_call_waits(csms: Csms) -> None:
     csms.answers["Authorize"] = slowly
     async with wallbox(csms.url) as box:
         await csms.accepted()
-        await box.do("plug_in; swipe A1")
+        await box.do("plug_in; swipe A1 wait=false")
         await csms.expect("Authorize")
         found = await csms.call(call.GetConfiguration(key=["HeartbeatInterval"]))
         assert found.configuration_key[0]["value"] == "3600"

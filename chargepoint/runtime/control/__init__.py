@@ -1,4 +1,1 @@
-"""Hands and eyes: one table of verbs for people and programs, and the documents that tell what a charger is doing.
-
-HTTP, ``chargepoint ctl`` and JSON lines are made from `commands.COMMANDS`; no verb waits for the central system.
-"""
+"""Control of running chargers: one table of commands for users and programs, and the documents that show their state."""

@@ -1,145 +1,364 @@
-"""What people do at a simulated box, and what happens to it: plugs, cards, faults, cables, mains and network.
+"""What each command does that is not a query. The name of a function is that of its command, in `commands.COMMANDS`.
 
-Each deed is done at once and waits for nothing; what the charger makes of it shows in its state. Real hardware refuses
-whatever would pretend electricity. Connectors are numbered from 1.
+An action takes the charger and the checked arguments of its command, and returns its result, or a `Waiting` for one that
+comes later. Raises CommandError. Connectors are numbered from 1; times are charger time unless a command says otherwise.
+Real hardware refuses whatever would simulate electricity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+from chargepoint.model.journal import CallAnswered, CallSent, Entry, TagPresented, TransactionEnded
+from chargepoint.model.pilot import MINIMUM_A
+from chargepoint.model.tags import same_tag, short_tag
+from chargepoint.model.timebase import Clock
 from chargepoint.runtime.charger import Charger, Phase
-from hw.errors import ChargePointError
-from hw.ports import Board, Hands, TagReader
+from chargepoint.runtime.secrecy import masked
+from hw.ports import Board, Hands
+from hw.words import hint
 
-CAR_STATES = ("B", "C", "D")
+from . import views
+from .causes import AT_ONCE, BY_NAME, CAUSES_OF_ERROR_CODE, NO_FAULT, cause_of
+from .errors import BadArgumentsError, CommandError, NotFoundError, RealHardwareError
+from .responses import CommandResult, KeyChanged, SendResult
+from .waiting import Waiting
+
 VENTILATED = "state_d"
-"""The quirk of a car that asks for ventilation: D instead of C."""
+"""The habit of a vehicle that asks for ventilation: D instead of C."""
+LOOK_S = 1.0
+"""Period at which the energy of a transaction is compared with what is waited for, in charger time."""
 
-CAUSES_OF_ERROR_CODE = {
-    "ConnectorLockFailure": "lock_jammed",
-    "EVCommunicationError": "diode_short",
-    "GroundFailure": "ground_fault",
-    "HighTemperature": "over_temperature",
-    "InternalError": "internal",
-    "OtherError": "emergency_stop",
-    "OverCurrentFailure": "over_current",
-    "OverVoltage": "over_voltage",
-    "PowerMeterFailure": "meter_silent",
-    "PowerSwitchFailure": "welded_contactor",
-    "ReaderFailure": "reader_silent",
-    "UnderVoltage": "under_voltage",
-}
-"""What breaks so that a charger reports a ChargePointErrorCode (OCPP 1.6 7.6): the most telling cause of each. There is
-none for LocalListConflict, ResetFailure and WeakSignal: nothing at the outlet brings them about."""
+Result = CommandResult | KeyChanged | Waiting
+Action = Callable[..., Result]
+
+ACTIONS: dict[str, Action] = {}
+"""By the name of the command."""
+
+F = TypeVar("F", bound=Action)
 
 
-class CommandError(ChargePointError):
-    """Something that cannot be done at this box, with what can."""
+def action(function: F) -> F:
+    """Enter what a command does."""
+    ACTIONS[function.__name__.replace("_", "-")] = function
+    return function
 
 
-class RealHardwareError(CommandError):
-    """Nobody may pretend electricity on real hardware."""
+# --- vehicle and user -------------------------------------------------------------------------------------------------
 
 
-def plug_in(charger: Charger, connector: int, *, asks: bool | None = None, cable_a: float | None = None) -> None:
-    """Connect the car, with a cable rated ``cable_a``. ``asks``: it wants energy (C), or stays in B; None: as before."""
+@action
+def plug_in(charger: Charger, connector: int = 1, state: str = "C", cable: float | None = None) -> CommandResult:
+    was_plugged = hands_of(charger.board, connector).is_plugged
 
     def do(hands: Hands, now_s: float) -> None:
-        if cable_a is not None:
-            hands.takes_cable(cable_a, now_s)
-        if asks is not None:
-            hands.wants_energy(asks, now_s)
+        if cable is not None:
+            hands.takes_cable(cable, now_s)
+        hands.wants_energy(state == "C", now_s)
         hands.plug_in(now_s)
 
     _handle(charger, connector, do)
+    return CommandResult(done=f"plugged in at connector {connector}{' already' if was_plugged else ''}")
 
 
-def unplug(charger: Charger, connector: int) -> None:
-    """Take the cable out at both ends; the end in a locked socket comes out as soon as the lock opens."""
+@action
+def unplug(charger: Charger, connector: int = 1) -> CommandResult:
+    hands = hands_of(charger.board, connector)
+    was_plugged = hands.is_plugged
     _handle(charger, connector, lambda hands, now_s: hands.unplug(now_s))
+    if hands.is_pulling:
+        locked = f"the plug is locked in the socket of connector {connector} and comes out as soon as the lock opens"
+        return CommandResult(done=f"unplugged from the car; {locked}" if was_plugged else locked)
+    return CommandResult(done=f"{'unplugged' if was_plugged else 'nothing was plugged in'} at connector {connector}")
 
 
-def unplug_car(charger: Charger, connector: int) -> None:
-    """Take the cable out at the car's end only."""
-    _handle(charger, connector, lambda hands, now_s: hands.unplug_car(now_s))
-
-
-def pause(charger: Charger, connector: int, is_paused: bool) -> None:
-    """The car's driver pauses charging, or resumes it."""
-    _handle(charger, connector, lambda hands, now_s: hands.wants_energy(not is_paused, now_s))
-
-
-def car_state(
-    charger: Charger, connector: int, state: str, *, current_a: float | None = None, phases: int | None = None
-) -> None:
-    """Let the car be in state B, C or D (IEC 61851-1) as soon as the pilot lets it, and bound what it takes.
-
-    ``current_a`` and ``phases`` None: as much as its class takes.
-    """
-    if state not in CAR_STATES:
-        raise CommandError(f"a plugged car is in state {', '.join(CAR_STATES)}, not {state!r}")
-
+@action
+def ev_state(
+    charger: Charger, state: str, current: float | None = None, phases: int | None = None, connector: int = 1
+) -> CommandResult:
     def do(hands: Hands, now_s: float) -> None:
-        hands.draws(current_a, phases, now_s)
+        hands.draws(current, phases, now_s)
         hands.cause(VENTILATED, state == "D", now_s)
         hands.wants_energy(state != "B", now_s)
 
     _handle(charger, connector, do)
+    is_plugged = hands_of(charger.board, connector).is_plugged
+    when = "as soon as the pilot allows it" if is_plugged else "once it is plugged in"
+    return CommandResult(done=f"the vehicle at connector {connector} goes to {state} {when}")
 
 
-def swipe(charger: Charger, tag: str, connector: int | None = None) -> None:
-    """Hold a card to the reader that serves ``connector``; None: to the first reader."""
+@action
+def swipe(
+    charger: Charger,
+    tag: str,
+    connector: int | None = None,
+    wait: bool = False,
+    within: float | None = 60.0,
+    expect: str = "accepted",
+) -> CommandResult | Waiting:
+    """Present a card. What is decided at once is the result; a question to the central system is waited for on ``wait``."""
     board = charger.board
     if connector is not None:
         check_connector(board, connector)
     serving = [reader for reader in board.readers if connector is None or connector in reader.connectors]
     if not serving:
-        raise CommandError("this box has no reader" if connector is None else f"no reader serves connector {connector}")
-
-    def do(reader: TagReader, now_s: float) -> None:
-        reader.present(tag, now_s)
-
-    charger.act(lambda _board, now_s: do(serving[0], now_s))
-
-
-def fault(charger: Charger, connector: int, what: str, active: bool) -> None:
-    """Break something, or mend it: a physical cause, or the OCPP error code that it should lead to."""
-    cause = CAUSES_OF_ERROR_CODE.get(what, what)
-    hands = hands_of(charger.board, connector)
-    if cause not in hands.causes:
-        raise CommandError(f"{what!r} cannot break here; {', '.join(hands.causes)} can")
-    _handle(charger, connector, lambda hands, now_s: hands.cause(cause, active, now_s))
-
-
-def network(charger: Charger, is_up: bool) -> None:
-    """Take the network away, the socket with it and without a closing handshake, or give it back."""
-    charger.link.hold(not is_up)
-
-
-def power_cut(charger: Charger, dark_s: float) -> None:
-    """Cut the mains of a simulated box for ``dark_s`` of charger time."""
-    if not charger.board.is_simulated:
-        raise RealHardwareError("nobody may pretend a power cut on real hardware")
+        raise CommandError("this charger has no reader" if connector is None else f"no reader serves connector {connector}")
     check_running(charger)
-    charger.cut_power(dark_s)
+    reader = serving[0]
+    waiting = Waiting(charger, Clock.WIRE)
+    verdict: TagPresented | None = None
+
+    def hear(entry: Entry) -> None:
+        nonlocal verdict
+        if isinstance(entry, TagPresented) and same_tag(entry.tag, tag):
+            verdict = entry
+            if entry.is_final:
+                _settle_card(charger, waiting, entry, expect, reader.connectors)
+
+    waiting.hear(hear)
+    try:
+        charger.act(lambda _board, now_s: reader.present(tag, now_s))
+        charger.settle()
+    except BaseException:
+        waiting.cancel()
+        raise
+    if not waiting.is_done and wait:
+        waiting.limit(within, f"no decision about card {short_tag(tag)}")
+        return waiting
+    if not waiting.is_done:
+        waiting.cancel()
+        reaction = "the central system is asked" if verdict is not None else "the reader did not react"
+        return CommandResult(done=f"card {short_tag(tag)} presented; {reaction}")
+    result = waiting.result()
+    assert isinstance(result, CommandResult)
+    return result
 
 
-def limit(charger: Charger, connector: int, amps: float | None) -> None:
-    """Bound what a connector offers, in A per phase, by local control; None lifts that, less than 6 A is nothing."""
+def _settle_card(
+    charger: Charger, waiting: Waiting, entry: TagPresented, expect: str, connectors: tuple[int, ...]
+) -> None:
+    said = f"card {short_tag(entry.tag)} {entry.verdict}"
+    if entry.is_refusal:
+        said += _statuses(charger, connectors)
+    if entry.is_refusal == (expect == "refused"):
+        waiting.finish(CommandResult(done=said))
+    else:
+        waiting.fail(CommandError(said if entry.is_refusal else f"{said}, but it was to be refused"))
+
+
+def _statuses(charger: Charger, connectors: tuple[int, ...]) -> str:
+    """Return what keeps the connectors of a reader from a charge, if their status does."""
+    there = [charger.model.connector(number) for number in connectors if charger.model.has_connector(number)]
+    told = [f"connector {each.number} is {each.status.value}" for each in there if not each.is_free]
+    return f" ({', '.join(told)})" if told else ""
+
+
+# --- faults and outages -----------------------------------------------------------------------------------------------
+
+
+@action
+def fault(charger: Charger, what: str, connector: int = 1, clear_after: float | None = None) -> CommandResult:
+    _cause(charger, connector, what, True)
+    said = f"{what} at connector {connector}"
+    if clear_after is not None:
+        charger.act_after(clear_after, lambda: _cause(charger, connector, what, False))
+        said += f"; the cause is removed after {clear_after:g} s"
+    ends = BY_NAME[cause_of(what)].ends
+    return CommandResult(done=said if ends in (AT_ONCE, NO_FAULT) else f"{said}; the fault is {ends}")
+
+
+@action
+def clear_fault(charger: Charger, what: str, connector: int = 1) -> CommandResult:
+    _cause(charger, connector, what, False)
+    charger.settle()
+    stays = charger.phase is Phase.RUNNING and charger.model.connector(connector).stays_until_unplugged
+    note = ", but the fault stays until the cable is unplugged" if stays else ""
+    return CommandResult(done=f"{what} at connector {connector} is cleared{note}")
+
+
+def _cause(charger: Charger, connector: int, what: str, is_active: bool) -> None:
+    cause = cause_of(what)
+    causes = hands_of(charger.board, connector).causes
+    if cause not in causes:
+        known = [*causes, *(code for code, each in CAUSES_OF_ERROR_CODE.items() if each in causes)]
+        raise CommandError(f"unknown fault {what!r}: {hint(what, known)}")
+    _handle(charger, connector, lambda hands, now_s: hands.cause(cause, is_active, now_s))
+
+
+@action
+def network(charger: Charger, state: str) -> CommandResult:
+    charger.link.hold(state == "down")
+    return CommandResult(done=f"network {state}")
+
+
+@action
+def power_loss(charger: Charger, seconds: float = 10.0) -> CommandResult:
+    if not charger.board.is_simulated:
+        raise RealHardwareError("the mains of real hardware cannot be cut by a command")
+    check_running(charger)
+    charger.cut_power(seconds)
+    return CommandResult(done=f"power off for {seconds:g} s")
+
+
+# --- charger ----------------------------------------------------------------------------------------------------------
+
+
+@action
+def limit(charger: Charger, amps: float | None, connector: int = 1) -> CommandResult:
     check_running(charger)
     check_connector(charger.board, connector)
     try:
         charger.limit(connector, amps)
     except ValueError as error:
         raise CommandError(str(error)) from error
+    if amps is None:
+        said = "no local limit"
+    else:
+        said = f"limited to {amps:g} A by local control" if amps >= MINIMUM_A else "held at 0 A by local control"
+    return CommandResult(done=f"connector {connector}: {said}")
 
 
-def resume(charger: Charger, connector: int) -> None:
-    """Give back what a local limit of 0 A took."""
+@action
+def pause(charger: Charger, connector: int = 1) -> CommandResult:
+    return limit(charger, 0.0, connector)
+
+
+@action
+def unpause(charger: Charger, connector: int = 1) -> CommandResult:
     check_running(charger)
     check_connector(charger.board, connector)
     charger.resume(connector)
+    return CommandResult(done=f"connector {connector}: no longer held at 0 A by local control")
+
+
+@action
+def key_set(charger: Charger, key: str, value: str) -> KeyChanged:
+    check_running(charger)
+    status, reason = charger.change_setting(key, value)
+    return KeyChanged(status=status.value, reason=reason)
+
+
+@action
+def send(
+    charger: Charger, action: str, payload: Mapping[str, Any], wait: bool = False, within: float | None = 60.0
+) -> CommandResult | Waiting:
+    """Send a call as written; on ``wait`` the result holds its answer."""
+    check_running(charger)
+    try:
+        text = json.dumps(payload, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise BadArgumentsError("send: payload: a number that JSON does not have") from error
+    waiting = Waiting(charger, Clock.WIRE)
+    message_id: str | None = None
+
+    def hear(entry: Entry) -> None:
+        nonlocal message_id
+        if isinstance(entry, CallSent) and message_id is None and (entry.action, entry.payload) == (action, text):
+            message_id = entry.message_id
+        elif isinstance(entry, CallAnswered) and message_id is not None and entry.message_id == message_id:
+            waiting.finish(_answer(entry))
+
+    if wait:
+        waiting.hear(hear)
+    try:
+        charger.send_raw(action, text)
+    except ConnectionError as error:
+        waiting.cancel()
+        raise CommandError(str(error)) from error
+    if wait:
+        waiting.limit(within, f"no answer to {action}")
+        return waiting
+    waiting.cancel()
+    return CommandResult(done=f"{action} queued")
+
+
+def _answer(entry: CallAnswered) -> SendResult:
+    if not entry.is_result:
+        return SendResult(done=f"{entry.action} failed: {entry.outcome}", is_refused=True)
+    try:
+        answer = json.loads(entry.outcome)
+    except (ValueError, RecursionError):
+        return SendResult(done=f"{entry.action}: an answer that is not JSON", is_refused=True)
+    told = answer if isinstance(answer, dict) else {}
+    info = told.get("idTagInfo")
+    status = told.get("status", info.get("status") if isinstance(info, dict) else None)
+    return SendResult(
+        done=f"{entry.action}: {'answered' if status is None else status}",
+        answer=masked(answer),
+        is_refused=status not in (None, "Accepted", "Pending"),
+    )
+
+
+@action
+def requeue(charger: Charger, key: str) -> CommandResult:
+    _settle(charger, key, charger.requeue)
+    return CommandResult(done=f"message {key} is queued again")
+
+
+@action
+def dismiss(charger: Charger, key: str) -> CommandResult:
+    _settle(charger, key, charger.model.queue.dismiss)
+    return CommandResult(done=f"message {key} is discarded")
+
+
+def _settle(charger: Charger, key: str, settle: Callable[[str], None]) -> None:
+    check_running(charger)
+    try:
+        settle(key)
+    except KeyError as error:
+        raise NotFoundError(f"no undelivered message {key}") from error
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+@action
+def wait(charger: Charger, seconds: float) -> Waiting:
+    waiting = Waiting(charger)
+    waiting.finish_after(seconds, CommandResult(done=f"waited {seconds:g} s"))
+    return waiting
+
+
+@action
+def wait_until(charger: Charger, energy: float, connector: int = 1, within: float | None = None) -> Waiting:
+    """Wait for the energy of a transaction, in Wh; without a time limit as long as it can still come."""
+    check_connector(charger.board, connector)
+    waiting = Waiting(charger)
+
+    def look() -> None:
+        if charger.phase is not Phase.RUNNING:
+            return  # it comes back, and its transaction ends then
+        found = charger.model.connector(connector)
+        gained_wh = views.session_wh(found, views.reading(charger, connector, charger.tell_time()))
+        if found.transaction is None:
+            hands = charger.board.outlet(connector).hands
+            is_plugged = hands is not None and hands.is_plugged
+            if not is_plugged and not found.is_plugged:
+                waiting.fail(CommandError(f"no vehicle is connected at connector {connector}"))
+        elif gained_wh >= energy:
+            waiting.finish(CommandResult(done=f"{gained_wh / 1000:.3f} kWh at connector {connector}"))
+
+    def hear(entry: Entry) -> None:
+        if not isinstance(entry, TransactionEnded) or entry.connector != connector:
+            return
+        if entry.energy_wh >= energy:
+            waiting.finish(CommandResult(done=f"{entry.energy_wh / 1000:.3f} kWh at connector {connector}"))
+        else:
+            had = f"{entry.energy_wh / 1000:.3f} kWh, less than {energy / 1000:g} kWh"
+            waiting.fail(CommandError(f"the transaction ended ({entry.reason}) with {had}"))
+
+    charger.settle()
+    look()
+    if not waiting.is_done:
+        waiting.hear(hear)
+        waiting.look_every(LOOK_S, look)
+        waiting.limit(within, f"less than {energy / 1000:g} kWh at connector {connector}")
+    return waiting
+
+
+# --- what they share --------------------------------------------------------------------------------------------------
 
 
 def check_running(charger: Charger) -> None:
@@ -155,20 +374,20 @@ def check_connector(board: Board, connector: int) -> None:
 
 
 def hands_of(board: Board, connector: int) -> Hands:
-    """Return the people at a simulated outlet. Raises CommandError, RealHardwareError on real hardware."""
+    """Return the user of a simulated outlet. Raises CommandError, RealHardwareError on real hardware."""
     check_connector(board, connector)
     hands = board.outlet(connector).hands
     if hands is None:
-        raise RealHardwareError("nobody may pretend electricity on real hardware")
+        raise RealHardwareError("real hardware cannot be operated as a simulated board can")
     return hands
 
 
-def _handle(charger: Charger, connector: int, deed: Callable[[Hands, float], None]) -> None:
+def _handle(charger: Charger, connector: int, act: Callable[[Hands, float], None]) -> None:
     hands = hands_of(charger.board, connector)
 
     def do(_board: Board, now_s: float) -> None:
         try:
-            deed(hands, now_s)
+            act(hands, now_s)
         except ValueError as error:
             raise CommandError(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""Where the verbs are listened for over HTTP, and who may come: this machine alone, or whoever has the token."""
+"""Where commands are taken over HTTP, and from whom: from this machine alone, or from whoever has the token."""
 
 from __future__ import annotations
 
@@ -57,7 +57,11 @@ class Admission:
     def __post_init__(self) -> None:
         """Raises ValueError for an address beyond loopback without a token."""
         if not is_loopback(self.host) and not self.token:
-            raise ValueError(f"{self.host} can be reached by others: give a token_file, or listen on 127.0.0.1")
+            raise ValueError(
+                f"{self.host} can be reached by others, so a token is needed: CHARGEPOINT_CONTROL_TOKEN in the "
+                "environment, --token with --control, or token_file under control: in the configuration file; without one "
+                "listen on 127.0.0.1"
+            )
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
             raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters")
         if self.token is not None and not _TOKEN.fullmatch(self.token):

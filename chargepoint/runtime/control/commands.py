@@ -1,382 +1,316 @@
-"""The one table of verbs: what people and programs may do to a charger, and ask of it.
+"""The one table of commands: what can be asked of a charger and done to it, by every way there is.
 
-A verb is a function: its name is the verb's, its first line says what it does, its arguments are a pydantic model, its
-result a document. HTTP, ``chargepoint ctl`` and JSON lines are made from `COMMANDS`, so none of them can know a verb that
-the others lack. Every verb answers at once. What it refuses raises CommandError with the reason.
+HTTP, ``chargepoint ctl``, JSON lines and ``run --do`` are made from `COMMANDS`, so none of them knows a command, a name or
+an argument that the others lack. A command is written ``plug-in`` or ``plug_in``. This is plain data, cheap to import: the
+client ``ctl`` needs it and nothing of a charger. `arguments` checks and reads the values, `actions` and `queries` hold what
+each command does, `dispatcher` joins the two.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from hw.words import hint
 
-from chargepoint.model.keys import Entry
-from chargepoint.model.pilot import MINIMUM_A
-from chargepoint.model.usage import DAYS_KEPT, SESSIONS_KEPT
-from chargepoint.runtime.charger import Charger
-from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.control.actions import CommandError
-from chargepoint.runtime.secrecy import HIDDEN, is_secret_name, masked_text
-from profiles.smart_charging import SmartCharging
-
-from . import actions, history, responses, views
-from .responses import CommandResult, Document
-
-TAG_LENGTH = 20
-"""IdToken, OCPP 1.6 7.28."""
+from .errors import NotFoundError
 
 
-class NotFoundError(CommandError):
-    """What a verb was to be done to is not there."""
+class Group(Enum):
+    """Commands that belong together; help lists them in this order."""
+
+    VEHICLE = "Vehicle and user"
+    FAULTS = "Faults and outages"
+    CHARGER = "Charger"
+    WAITING = "Waiting"
+    QUERIES = "Queries"
 
 
-class BadArgumentsError(CommandError):
-    """Arguments that a verb does not take; the text names each and says why."""
+class Kind(Enum):
+    """What the values of an argument are. Quantities may be written with a unit; a plain number is in the first one."""
+
+    INTEGER = "a whole number"
+    NUMBER = "a number"
+    CURRENT = "a current in A"
+    DURATION = "a duration such as 90 s, 5 min or 2 h"
+    ENERGY = "an energy such as 500 Wh or 2 kWh"
+    TEXT = "a text"
+    WORD = "one of some words"
+    FLAG = "true or false"
+    OBJECT = "a JSON object"
+    TEXTS = "a list of texts"
 
 
-class Arguments(BaseModel):
-    """What a verb is told. A name that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _whole(cls, value: Any) -> Any:
-        """1.0 is an integer in JSON Schema."""
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+REQUIRED: Any = ...
+"""The default of an argument that has none."""
 
 
-ConnectorNumber = Annotated[int, Field(ge=1, le=99, description="connector, numbered from 1")]
+class Argument(NamedTuple):
+    """One argument of a command. ``minimum`` and ``maximum`` bound a number, or the length of a text; both inclusive."""
+
+    name: str
+    kind: Kind
+    what: str
+    default: Any = REQUIRED
+    minimum: float | None = None
+    maximum: float | None = None
+    words: tuple[str, ...] = ()
+    is_nullable: bool = False
+    is_positional: bool = False
+    """In a script it may be written without its name, although it has a default."""
+    excludes_minimum: bool = False
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One entry of the table."""
 
     name: str
-    does: str
-    arguments: type[Arguments]
-    result: type[Document]
-    is_query: bool
-    """It changes nothing."""
-    run: Callable[[Charger, RunningClock, Any], Document]
-
-    def judge(self, arguments: Mapping[str, Any]) -> Arguments:
-        """Return arguments that came as JSON values. Raises BadArgumentsError."""
-        return self._judged(self.arguments.model_validate, arguments)
-
-    def judge_texts(self, arguments: Mapping[str, str | Sequence[str]]) -> Arguments:
-        """Return arguments that came as texts, in the query of a URL. Raises BadArgumentsError."""
-        return self._judged(partial(self.arguments.model_validate, strict=False), arguments)
-
-    def _judged(self, judge: Callable[[Any], Arguments], arguments: Mapping[str, Any]) -> Arguments:
-        try:
-            return judge(arguments)
-        except ValidationError as error:
-            reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            raise BadArgumentsError(f"{self.name}: {'; '.join(reasons)}") from error
-
-
-COMMANDS: dict[str, Command] = {}
-"""Every verb by name, in the order in which help lists them."""
-
-F = TypeVar("F", bound=Callable[..., Document])
-
-
-def _enter(function: F, *, is_query: bool) -> F:
-    hints = get_type_hints(function)
-    arguments, result = hints["told"], hints["return"]
-    name = function.__name__.rstrip("_").replace("_", "-")
-    does = (inspect.getdoc(function) or "").partition("\n")[0]
-    COMMANDS[name] = Command(name, does, arguments, result, is_query, function)
-    return function
-
-
-def query(function: F) -> F:
-    """Enter a verb that only asks."""
-    return _enter(function, is_query=True)
-
-
-def command(function: F) -> F:
-    """Enter a verb that does something."""
-    return _enter(function, is_query=False)
-
-
-# --- questions --------------------------------------------------------------------------------------------------------
-
-
-class Nothing(Arguments):
-    """No arguments."""
-
-
-@query
-def state(charger: Charger, clock: RunningClock, told: Nothing) -> responses.Charger:
-    """Everything about a charger: what is offered to the car and why it is not more, meters, faults."""
-    return views.charger(charger, clock)
-
-
-class WantedKeys(Arguments):
-    key: list[str] = Field([], description="names of keys; none: all of them")
-
-
-@query
-def keys(charger: Charger, clock: RunningClock, told: WantedKeys) -> responses.Keys:
-    """Configuration keys with their values; write-only ones and passwords are never told."""
-    settings = charger.model.settings
-    found = [settings.entry(name) for name in told.key] if told.key else settings.entries()
-    return responses.Keys(
-        keys=[responses.Key(key=e.key, value=_told(e), readonly=e.readonly) for e in found if e is not None],
-        unknown=[name for name in told.key if settings.entry(name) is None],
-    )
-
-
-def _told(entry: Entry) -> str | None:
-    """Return the value as it may be shown: a custom key may be a password, or a URL with one."""
-    if entry.value is None:
-        return None
-    return HIDDEN if is_secret_name(entry.key) else masked_text(entry.value)
-
-
-@query
-def queue(charger: Charger, clock: RunningClock, told: Nothing) -> responses.Queue:
-    """Transaction messages that wait for the central system, and those that were given up and kept."""
-    return views.queue(charger)
-
-
-@query
-def charging_profiles(charger: Charger, clock: RunningClock, told: Nothing) -> responses.ChargingProfiles:
-    """The charging profiles as installed, oldest first."""
-    try:
-        installed = charger.model.feature(SmartCharging).installed
-    except LookupError:
-        installed = ()
-    return responses.ChargingProfiles(profiles=[views.charging_profile(each) for each in installed])
-
-
-class Last(Arguments):
-    last: int = Field(20, ge=1, le=SESSIONS_KEPT, description="how many of them")
-
-
-@query
-def sessions(charger: Charger, clock: RunningClock, told: Last) -> responses.Sessions:
-    """The last sessions that have ended: energy, times, and why they ended."""
-    return history.sessions(charger.stored(history.KINDS), told.last)
-
-
-class Days(Arguments):
-    days: int = Field(31, ge=1, le=DAYS_KEPT, description="how many of them")
-
-
-@query
-def statistics(charger: Charger, clock: RunningClock, told: Days) -> responses.Statistics:
-    """Sessions, energy and hours in use: of ever, and of the last days on which a session ended."""
-    return history.statistics(charger.stored(history.KINDS), told.days)
-
-
-# --- people at the box ------------------------------------------------------------------------------------------------
-
-
-class PlugIn(Arguments):
-    connector: ConnectorNumber = 1
-    state: Literal["B", "C"] = Field("C", description="C: the car wants energy; B: it only stands there")
-    cable: float | None = Field(None, description="rating of the cable in A: 13, 20, 32 or 63 (sockets only)")
-
-
-@command
-def plug_in(charger: Charger, clock: RunningClock, told: PlugIn) -> CommandResult:
-    """Connect the car at both ends of the cable."""
-    was_plugged = actions.hands_of(charger.board, told.connector).is_plugged
-    actions.plug_in(charger, told.connector, asks=told.state == "C", cable_a=told.cable)
-    return CommandResult(done=f"plugged in at connector {told.connector}{' already' if was_plugged else ''}")
-
-
-class AtConnector(Arguments):
-    connector: ConnectorNumber = 1
-
-
-@command
-def unplug(charger: Charger, clock: RunningClock, told: AtConnector) -> CommandResult:
-    """Take the cable out at both ends; the end in a locked socket comes out as soon as the lock opens."""
-    hands = actions.hands_of(charger.board, told.connector)
-    was_plugged = hands.is_plugged
-    actions.unplug(charger, told.connector)
-    if hands.is_pulling:
-        locked = f"the plug is locked in the socket of connector {told.connector} and comes out as soon as the lock opens"
-        return CommandResult(done=f"unplugged from the car; {locked}" if was_plugged else locked)
-    return CommandResult(done=f"{'unplugged' if was_plugged else 'nothing was plugged in'} at connector {told.connector}")
-
-
-class EvState(Arguments):
-    state: Literal["B", "C", "D"] = Field(description="B: asks for nothing; C: asks; D: asks for ventilation too")
-    current: float | None = Field(None, gt=0, le=100, description="the most it takes per phase, in A")
-    phases: int | None = Field(None, ge=1, le=3, description="on how many phases")
-    connector: ConnectorNumber = 1
-
-
-@command
-def ev_state(charger: Charger, clock: RunningClock, told: EvState) -> CommandResult:
-    """Let the plugged car be in state B, C or D, and bound what it takes."""
-    actions.car_state(charger, told.connector, told.state, current_a=told.current, phases=told.phases)
-    is_plugged = actions.hands_of(charger.board, told.connector).is_plugged
-    when = "as soon as the pilot lets it" if is_plugged else "once it is plugged in"
-    return CommandResult(done=f"the car at connector {told.connector} goes to {told.state} {when}")
-
-
-class Swipe(Arguments):
-    tag: str = Field(min_length=1, max_length=TAG_LENGTH, description="card number")
-    connector: ConnectorNumber | None = Field(None, description="at the reader that serves this connector")
-
-
-@command
-def swipe(charger: Charger, clock: RunningClock, told: Swipe) -> CommandResult:
-    """Hold a card to the reader."""
-    actions.swipe(charger, told.tag, told.connector)
-    return CommandResult(done="the card was held to the reader")
-
-
-class Fault(Arguments):
-    what: str = Field(description="a physical cause such as ground_fault, or an OCPP error code such as GroundFailure")
-    connector: ConnectorNumber = 1
-    clear_after: float | None = Field(None, gt=0, le=86_400, description="mend it after so many s of charger time")
-
-
-@command
-def fault(charger: Charger, clock: RunningClock, told: Fault) -> CommandResult:
-    """Break something, by physical cause or by the OCPP error code it leads to."""
-    actions.fault(charger, told.connector, told.what, active=True)
-    if told.clear_after is None:
-        return CommandResult(done=f"{told.what} at connector {told.connector}")
-    charger.act_after(told.clear_after, lambda: actions.fault(charger, told.connector, told.what, active=False))
-    return CommandResult(done=f"{told.what} at connector {told.connector}, for {told.clear_after:g} s")
-
-
-class Cause(AtConnector):
-    what: str = Field(description="what `fault` broke")
-
-
-@command
-def mend(charger: Charger, clock: RunningClock, told: Cause) -> CommandResult:
-    """Mend what `fault` broke."""
-    actions.fault(charger, told.connector, told.what, active=False)
-    stays = charger.model.connector(told.connector).stays_until_unplugged
-    note = ", but the fault stays until the cable is unplugged" if stays else ""
-    return CommandResult(done=f"{told.what} at connector {told.connector} is mended{note}")
-
-
-# --- what happens to the box ------------------------------------------------------------------------------------------
-
-
-class Network(Arguments):
-    state: Literal["down", "up"]
-
-
-@command
-def network(charger: Charger, clock: RunningClock, told: Network) -> CommandResult:
-    """Take the network away, without a closing handshake, or give it back."""
-    actions.network(charger, told.state == "up")
-    return CommandResult(done=f"network {told.state}")
-
-
-class PowerCut(Arguments):
-    seconds: float = Field(10.0, ge=0, le=86_400, description="for how long, in charger time")
-
-
-@command
-def power_cut(charger: Charger, clock: RunningClock, told: PowerCut) -> CommandResult:
-    """Cut the mains of a simulated box; it comes back from what it had stored."""
-    actions.power_cut(charger, told.seconds)
-    return CommandResult(done=f"dark for {told.seconds:g} s")
-
-
-# --- the charger's mind -----------------------------------------------------------------------------------------------
-
-
-class Limit(AtConnector):
-    amps: float | None = Field(
-        ge=0, le=1000, allow_inf_nan=False, description="per phase; below 6 nothing may flow; null (none): no local limit"
-    )
-
-
-@command
-def limit(charger: Charger, clock: RunningClock, told: Limit) -> CommandResult:
-    """Bound the current by local control, over restarts too; the least of all limits wins."""
-    actions.limit(charger, told.connector, told.amps)
-    return CommandResult(done=f"connector {told.connector}: {_limit_text(told.amps)}")
-
-
-def _limit_text(amps: float | None) -> str:
-    if amps is None:
-        return "no local limit"
-    return f"limited to {amps:g} A by local control" if amps >= MINIMUM_A else "held at 0 A by local control"
-
-
-@command
-def resume(charger: Charger, clock: RunningClock, told: AtConnector) -> CommandResult:
-    """Give back what `limit` with 0 A took: the local limit from before, or none."""
-    actions.resume(charger, told.connector)
-    return CommandResult(done=f"connector {told.connector} is no longer held at 0 A by local control")
-
-
-class KeySet(Arguments):
-    key: str = Field(min_length=1, max_length=50)
-    value: str = Field(max_length=500)
-
-
-@command
-def key_set(charger: Charger, clock: RunningClock, told: KeySet) -> responses.KeyChanged:
-    """Change a configuration key for good, by the same rules as ChangeConfiguration."""
-    actions.check_running(charger)
-    status, reason = charger.change_setting(told.key, told.value)
-    return responses.KeyChanged(status=status.value, reason=reason)
-
-
-class Send(Arguments):
-    action: str = Field(min_length=1, max_length=50, description="such as Heartbeat; right or wrong, it is sent")
-    payload: dict[str, Any] = Field({}, description="as it will stand in the frame")
-
-
-@command
-def send(charger: Charger, clock: RunningClock, told: Send) -> CommandResult:
-    """Send a call as it is written, right or wrong; its answer shows among the messages."""
-    actions.check_running(charger)
-    try:
-        payload = json.dumps(told.payload, separators=(",", ":"), allow_nan=False)
-    except ValueError as error:
-        raise BadArgumentsError("send: payload: a number that JSON does not have") from error
-    try:
-        charger.send_raw(told.action, payload)
-    except ConnectionError as error:
-        raise CommandError(str(error)) from error
-    return CommandResult(done=f"{told.action} is sent as soon as its turn comes")
-
-
-class KeptMessage(Arguments):
-    key: str = Field(description="as `queue` tells it")
-
-
-@command
-def requeue(charger: Charger, clock: RunningClock, told: KeptMessage) -> CommandResult:
-    """Send a message that was given up once more."""
-    _settle(charger, told.key, charger.requeue)
-    return CommandResult(done=f"message {told.key} waits again")
-
-
-@command
-def dismiss(charger: Charger, clock: RunningClock, told: KeptMessage) -> CommandResult:
-    """Give a message that could not be delivered up for good."""
-    _settle(charger, told.key, charger.model.queue.dismiss)
-    return CommandResult(done=f"message {told.key} is gone")
-
-
-def _settle(charger: Charger, key: str, deed: Callable[[str], None]) -> None:
-    actions.check_running(charger)
-    try:
-        deed(key)
-    except KeyError as error:
-        raise NotFoundError(f"no message {key} was given up") from error
+    group: Group
+    what: str
+    arguments: tuple[Argument, ...] = ()
+    details: str = ""
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it changes nothing."""
+        return self.group is Group.QUERIES
+
+    @property
+    def script_name(self) -> str:
+        """The name as scripts and Python write it."""
+        return self.name.replace("-", "_")
+
+    def argument(self, name: str) -> Argument | None:
+        """Return an argument by its name, None if the command has none of that name."""
+        return next((each for each in self.arguments if each.name == name), None)
+
+
+_CONNECTOR = Argument("connector", Kind.INTEGER, "connector, numbered from 1", 1, 1, 99)
+_WHAT = Argument("what", Kind.TEXT, "a physical cause such as ground_fault, or an OCPP error code such as GroundFailure")
+_WAIT = Argument("wait", Kind.FLAG, "finish only when the central system has answered", False)
+_WITHIN_ANSWER = Argument(
+    "within", Kind.DURATION, "limit of waiting for the answer, in wall time", 60.0, 0, 86_400, excludes_minimum=True
+)
+_MESSAGE = Argument("key", Kind.TEXT, "as `queue` shows it")
+
+_ALL = (
+    Command(
+        "plug-in",
+        Group.VEHICLE,
+        "Connect the vehicle at both ends of the cable.",
+        (
+            _CONNECTOR,
+            Argument(
+                "state", Kind.WORD, "C: the vehicle wants energy; B: it is connected only", "C", words=("B", "C")
+            ),
+            Argument("cable", Kind.CURRENT, "rating of the cable in A: 13, 20, 32 or 63 (sockets only)", None),
+        ),
+    ),
+    Command(
+        "unplug",
+        Group.VEHICLE,
+        "Unplug the cable at both ends; the end in a locked socket comes out as soon as the lock opens.",
+        (_CONNECTOR,),
+    ),
+    Command(
+        "swipe",
+        Group.VEHICLE,
+        "Present a card to the reader.",
+        (
+            Argument("tag", Kind.TEXT, "card number", minimum=1, maximum=20),
+            Argument(
+                "connector", Kind.INTEGER, "at the reader that serves this connector", None, 1, 99, is_nullable=True
+            ),
+            _WAIT,
+            _WITHIN_ANSWER,
+            Argument(
+                "expect",
+                Kind.WORD,
+                "what is to become of the card; the other one is an error",
+                "accepted",
+                words=("accepted", "refused"),
+            ),
+        ),
+        "A card that is refused at once is an error; whether the central system accepts it is known with `wait` only.",
+    ),
+    Command(
+        "ev-state",
+        Group.VEHICLE,
+        "Set the state of the connected vehicle, and limit its current.",
+        (
+            Argument(
+                "state",
+                Kind.WORD,
+                "B: connected, asks for no energy; C: asks for energy; D: asks for ventilation too",
+                words=("B", "C", "D"),
+            ),
+            Argument("current", Kind.CURRENT, "limit per phase, in A", None, 0, 100, excludes_minimum=True),
+            Argument("phases", Kind.INTEGER, "number of phases that it uses", None, 1, 3),
+            _CONNECTOR,
+        ),
+        "This is the vehicle pausing (B) and continuing (C); `pause` and `unpause` are the charger's side.",
+    ),
+    Command(
+        "fault",
+        Group.FAULTS,
+        "Cause a fault, by physical cause or by the OCPP error code it leads to.",
+        (
+            _WHAT,
+            _CONNECTOR,
+            Argument(
+                "clear_after",
+                Kind.DURATION,
+                "remove the cause after this charger time; a latched fault stays until the cable is unplugged",
+                None,
+                0,
+                86_400,
+                excludes_minimum=True,
+            ),
+        ),
+    ),
+    Command(
+        "clear-fault",
+        Group.FAULTS,
+        "Remove a cause that `fault` set; a latched fault stays until the cable is unplugged.",
+        (Argument("what", Kind.TEXT, "cause or error code, as given to `fault`"), _CONNECTOR),
+    ),
+    Command(
+        "power-loss",
+        Group.FAULTS,
+        "Cut the mains of a simulated charger; it starts again from what it has stored.",
+        (
+            Argument(
+                "seconds", Kind.DURATION, "for how long, in charger time", 10.0, 0, 86_400, is_positional=True
+            ),
+        ),
+    ),
+    Command(
+        "network",
+        Group.FAULTS,
+        "Take the network away, without a closing handshake, or give it back.",
+        (Argument("state", Kind.WORD, "down or up", words=("down", "up")),),
+    ),
+    Command(
+        "limit",
+        Group.CHARGER,
+        "Set a local current limit, kept over restarts; the lowest of all limits applies.",
+        (
+            Argument(
+                "amps",
+                Kind.CURRENT,
+                "in A per phase; below 6 no energy flows until `unpause`; null (none): no local limit",
+                minimum=0,
+                maximum=1000,
+                is_nullable=True,
+            ),
+            _CONNECTOR,
+        ),
+    ),
+    Command(
+        "pause",
+        Group.CHARGER,
+        "Let the charger offer 0 A by local control (SuspendedEVSE), kept over restarts, until `unpause`.",
+        (_CONNECTOR,),
+    ),
+    Command(
+        "unpause",
+        Group.CHARGER,
+        "End `pause`: the local limit from before applies again, or none.",
+        (_CONNECTOR,),
+    ),
+    Command(
+        "key-set",
+        Group.CHARGER,
+        "Change a configuration key permanently, by the rules of ChangeConfiguration.",
+        (
+            Argument("key", Kind.TEXT, "name of the key", minimum=1, maximum=50),
+            Argument("value", Kind.TEXT, "new value", maximum=500),
+        ),
+    ),
+    Command(
+        "send",
+        Group.CHARGER,
+        "Send a call as written, valid or not.",
+        (
+            Argument("action", Kind.TEXT, "such as Heartbeat; valid or not, it is sent", minimum=1, maximum=50),
+            Argument("payload", Kind.OBJECT, "sent as it is", {}, is_positional=True),
+            _WAIT,
+            _WITHIN_ANSWER,
+        ),
+        "With `wait` the result holds the answer; a CALLERROR, or a status that refuses, is a failure.",
+    ),
+    Command("requeue", Group.CHARGER, "Send an undelivered message again.", (_MESSAGE,)),
+    Command("dismiss", Group.CHARGER, "Discard an undelivered message permanently.", (_MESSAGE,)),
+    Command(
+        "wait",
+        Group.WAITING,
+        "Let charger time pass.",
+        (Argument("seconds", Kind.DURATION, "how long, in charger time", minimum=0, maximum=31 * 86_400),),
+    ),
+    Command(
+        "wait-until",
+        Group.WAITING,
+        "Wait until the transaction at a connector has this much energy.",
+        (
+            Argument("energy", Kind.ENERGY, "energy of the transaction", minimum=0, maximum=1_000_000),
+            _CONNECTOR,
+            Argument(
+                "within", Kind.DURATION, "limit of waiting, in charger time", None, 0, 31 * 86_400, excludes_minimum=True
+            ),
+        ),
+        "An error when it can no longer happen: the transaction has ended, or no vehicle is connected.",
+    ),
+    Command("state", Group.QUERIES, "Everything about a charger: what is offered and what limits it, meters, faults."),
+    Command(
+        "keys",
+        Group.QUERIES,
+        "Configuration keys with their values; write-only ones and passwords are never shown.",
+        (Argument("key", Kind.TEXTS, "names of keys; none: all of them", ()),),
+    ),
+    Command("queue", Group.QUERIES, "Transaction messages that wait for the central system, and undelivered ones."),
+    Command("charging-profiles", Group.QUERIES, "The installed charging profiles, oldest first."),
+    Command(
+        "sessions",
+        Group.QUERIES,
+        "The last sessions that have ended: energy, times, and why they ended.",
+        (Argument("last", Kind.INTEGER, "how many", 20, 1, 200),),
+    ),
+    Command(
+        "statistics",
+        Group.QUERIES,
+        "Sessions, energy and hours in use: all-time totals, and totals of the last days with sessions.",
+        (Argument("days", Kind.INTEGER, "how many", 31, 1, 400),),
+    ),
+)
+
+COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
+"""Every command by name, in the order in which help lists them."""
+
+ALIASES = {"mend": "clear-fault", "power-cut": "power-loss", "resume": "unpause"}
+"""Names of earlier releases; each is accepted with a warning."""
+
+
+def find(name: str) -> Command:
+    """Return a command by its name, with ``-`` or ``_``, or by an earlier one. Raises NotFoundError, with the nearest."""
+    dashed = name.replace("_", "-")
+    found = COMMANDS.get(ALIASES.get(dashed, dashed))
+    if found is None:
+        raise NotFoundError(f"unknown command {name!r}: {hint(name, COMMANDS)}")
+    return found
+
+
+def renamed(name: str) -> str | None:
+    """Return the warning for a name of earlier releases, None for any other name."""
+    current = ALIASES.get(name.replace("_", "-"))
+    return None if current is None else f"{name} is called {current} now; the old name will be removed"
+
+
+def in_groups() -> Iterator[tuple[Group, list[Command]]]:
+    """Yield the groups with their commands, in the order of help."""
+    for group in Group:
+        yield group, [command for command in _ALL if command.group is group]

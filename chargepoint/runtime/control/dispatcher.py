@@ -1,26 +1,32 @@
-"""Where verbs arrive, whoever brings them: finds the charger, judges the arguments, and does it."""
+"""Where commands arrive, whoever brings them: finds the charger, checks the arguments, and does it."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from itertools import islice
+from typing import Any
 
 from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.control.actions import CommandError
 from hw.errors import ChargePointError
 
-from . import responses, views
-from .commands import COMMANDS, Arguments, Command, NotFoundError
+from . import arguments, commands, responses, views
+from .actions import ACTIONS
+from .commands import Command
+from .errors import CommandError, NotFoundError
+from .queries import QUERIES
 from .responses import Document
+from .waiting import Waiting
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """Chargers that are looked at in one go, which takes about 2 ms."""
 
 
 class CommandDispatcher:
-    """Verbs for some chargers on one clock. ``chargers`` is looked at whenever a verb arrives."""
+    """Commands for some chargers on one clock. ``chargers`` is looked at whenever a command arrives."""
 
     def __init__(
         self,
@@ -32,19 +38,20 @@ class CommandDispatcher:
         """Also those that are only built: a fleet that comes up starts them some at a time."""
         self.clock = clock
         self.is_store_failing = is_store_failing
+        self._warned: set[str] = set()
 
     @property
     def chargers(self) -> Mapping[str, Charger]:
         """Those that were started: before that there is nothing to see."""
         return {name: each for name, each in self.all_chargers.items() if each.phase is not Phase.BUILT}
 
-    def verb(self, name: str) -> Command:
-        """Return a verb. Raises NotFoundError with the nearest one."""
-        found = COMMANDS.get(name.replace("_", "-"))
-        if found is None:
-            near = get_close_matches(name, COMMANDS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
-            raise NotFoundError(f"{name!r} is no verb: {hint}")
+    def command(self, name: str) -> Command:
+        """Return a command by its name; an earlier name is logged once. Raises NotFoundError with the nearest one."""
+        found = commands.find(name)
+        warning = commands.renamed(name)
+        if warning is not None and name not in self._warned:
+            self._warned.add(name)
+            log.warning("%s", warning)
         return found
 
     def charger(self, named: str | None) -> Charger:
@@ -82,10 +89,20 @@ class CommandDispatcher:
         """Return every charger in a line, of as many as a process has on its standard input and output."""
         return responses.Chargers(chargers=[each for some in self.summaries() for each in some])
 
-    def do(self, verb: Command, charger: Charger, told: Arguments) -> Document:
-        """Do a verb and return what it tells. Raises CommandError, also when board or store fail at it."""
+    def do(self, command: Command, charger: Charger, given: Mapping[str, Any]) -> Document | Waiting:
+        """Check the arguments, given as JSON values, do a command, and return its result.
+
+        A command that has to wait returns a `Waiting`, which holds the result later. Raises CommandError, also when board
+        or store fail at it.
+        """
+        return self.run(command, charger, arguments.check(command, given))
+
+    def run(self, command: Command, charger: Charger, checked: Mapping[str, Any]) -> Document | Waiting:
+        """Do a command whose arguments are checked already, see `do`."""
         try:
-            return verb.run(charger, self.clock, told)
+            if command.is_query:
+                return QUERIES[command.name](charger, self.clock, **checked)
+            return ACTIONS[command.name](charger, **checked)
         except CommandError:
             raise
         except ChargePointError as error:

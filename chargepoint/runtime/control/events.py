@@ -11,12 +11,16 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import islice
 from typing import Any, get_args
 
 from chargepoint.model.journal import CallAnswered, CallSent, CallServed, Entry, FrameRefused
+from chargepoint.model.timebase import Calendar, utc_text
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.secrecy import masked_text
+
+from .jsontext import nested
 
 KEPT = 20_000
 """How many events the ring holds, of all chargers together."""
@@ -26,11 +30,12 @@ KEPT_CHARACTERS = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One journal entry of one charger; ``at_s`` is charge time."""
+    """One journal entry of one charger; ``at_s`` is charge time, ``utc_s`` what the charger's calendar made of it."""
 
     number: int
     charger: str
     at_s: float
+    utc_s: float
     kind: str
     values: tuple[Any, ...]
     """What the entry holds, in the order of its fields."""
@@ -38,7 +43,7 @@ class Event:
     """Characters of the frames it holds."""
 
 
-_Kept = tuple[int, str, float, str, tuple[Any, ...], int]
+_Kept = tuple[int, str, float, float, str, tuple[Any, ...], int]
 """An event as the ring has it. Plain tuples of plain values are none of the garbage collector's business; as objects,
 20,000 of them would stop everybody for 30 ms at each full collection."""
 
@@ -51,10 +56,24 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 
 def told(event: Event) -> dict[str, Any]:
-    """Return an event as plain JSON values: its number, its charger, its kind, and the fields of that kind."""
-    shown = (masked_text(value) if isinstance(value, str) else value for value in event.values)
-    body = dict(zip(_NAMES[event.kind], shown, strict=True))
-    return {"id": event.number, "charger": event.charger, "at_s": event.at_s, "kind": event.kind, **body}
+    """Return an event as plain JSON values: its number, its charger, when, its kind, and the fields of that kind.
+
+    What went over the wire stands there as the text that it was, secrets hidden.
+    """
+    body = dict(zip(_NAMES[event.kind], map(_shown, event.values), strict=True))
+    return {
+        "id": event.number,
+        "charger": event.charger,
+        "at_s": round(event.at_s, 3),
+        "time": utc_text(event.utc_s),
+        "kind": event.kind,
+        **body,
+    }
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """Return an event as `told`, but what went over the wire as the JSON value that it is, where it is one."""
+    return nested(told(event))
 
 
 def _length(entry: Entry) -> int:
@@ -68,6 +87,12 @@ def _length(entry: Entry) -> int:
         case FrameRefused():
             return len(entry.text)
     return 0
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    return masked_text(value) if isinstance(value, str) else value
 
 
 class Events:
@@ -87,16 +112,19 @@ class Events:
 
     def watch(self, charger: Charger) -> None:
         """Follow a charger through all its lives. Call it before `Charger.start`."""
-        charger.on_rebuilt = (*charger.on_rebuilt, lambda each: each.model.journal.listen(self._listen))
+        charger.on_rebuilt = (*charger.on_rebuilt, self._follow)
 
-    def _listen(self, identity: str, now_s: float, entry: Entry) -> None:
+    def _follow(self, charger: Charger) -> None:
+        charger.model.journal.listen(partial(self._listen, charger.model.calendar))
+
+    def _listen(self, calendar: Calendar, identity: str, now_s: float, entry: Entry) -> None:
         self.last += 1
         length = _length(entry)
         self._characters += length
         ring = self._ring
         kind = type(entry).__name__
         values = tuple([getattr(entry, name) for name in _NAMES[kind]])
-        ring.append((self.last, identity, now_s, kind, values, length))
+        ring.append((self.last, identity, now_s, calendar.utc_s(now_s), kind, values, length))
         while len(ring) > self._kept or (self._characters > self._kept_characters and len(ring) > 1):
             gone = ring.popleft()
             self._characters -= gone[-1]

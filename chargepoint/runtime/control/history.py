@@ -37,7 +37,7 @@ def sessions(records: Records, last: int) -> responses.Sessions:
                 started=utc_text(session.started_utc_s),
                 ended=utc_text(session.ended_utc_s),
                 energy_wh=session.energy_wh,
-                in_use_s=round(session.ended_utc_s - session.started_utc_s, 1),
+                in_use_s=round(session.in_use_s, 1),
                 charging_s=session.charging_s,
                 reason=session.reason,
             )

@@ -160,9 +160,16 @@ class Chargers(Document):
 
 
 class CommandResult(Document):
-    """It was done; what came of it shows in the state."""
+    """The command was done; its consequences show in the state."""
 
     done: str
+
+
+class SendResult(CommandResult):
+    """The answer to a call that was sent by hand, where it was waited for."""
+
+    answer: Any = Field(default=None, description="payload of the CALLRESULT, secrets hidden; None: there is none")
+    is_refused: bool = Field(False, description="a CALLERROR, an unusable answer, or a status that refuses")
 
 
 class Key(Document):

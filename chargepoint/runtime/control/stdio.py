@@ -1,4 +1,4 @@
-"""`lines` on this process's standard input and output, until input ends.
+"""`jsonlines` on this process's standard input and output, until input ends.
 
 Two threads do what blocks, whatever the two are: pipes, files or a terminal. A program that does not read what it is told
 holds up its own requests and nobody else; events that it missed meanwhile are counted.
@@ -16,7 +16,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from queue import SimpleQueue
 
-from .events import Events, told
+from .events import Events, as_json
 from .jsonlines import LONGEST, JsonLines
 
 log = logging.getLogger(__name__)
@@ -31,28 +31,51 @@ TOO_LONG = "x" * (LONGEST + 1)
 
 
 async def serve(lines: JsonLines, events: Events, source: int, sink: int) -> None:
-    """Answer every line of the file ``source`` on ``sink`` (descriptors), in order, and tell events while
-    `JsonLines.follows` says so.
+    """Answer every line of the file ``source`` on ``sink`` (descriptors), and write events while `JsonLines.follows` says
+    so.
 
-    Returns when ``source`` ends, with the last events told, or when nobody reads ``sink`` any more.
+    Returns when ``source`` has ended and every command that waits is done, with the last events written; or when nobody
+    reads ``sink`` any more.
     """
     requests, output = _Requests(source), _Output(sink)
-    waiting = asyncio.create_task(requests.line())
+    answers: list[str] = []
+    has_answer = asyncio.Event()
+
+    def answer(line: str) -> None:
+        answers.append(line + "\n")
+        has_answer.set()
+
+    arriving: asyncio.Task[str | None] | None = asyncio.create_task(requests.line())
+    late = asyncio.create_task(has_answer.wait())
     try:
         while True:
-            arrived, _ = await asyncio.wait({waiting}, timeout=LOOK_S if lines.follows is not None else None)
-            line = waiting.result() if arrived else ""
+            tasks = {late} if arriving is None else {late, arriving}
+            await asyncio.wait(tasks, timeout=LOOK_S if lines.follows is not None else None,
+                               return_when=asyncio.FIRST_COMPLETED)
+            has_arrived = arriving is not None and arriving.done()
+            line = arriving.result() if arriving is not None and has_arrived else ""
             if line and line.strip():
-                await output.write(lines.answer(line) + "\n")
+                lines.answer(line, answer)
+            has_answer.clear()
+            if late.done():
+                late = asyncio.create_task(has_answer.wait())
+            if answers:
+                told, answers[:] = "".join(answers), []
+                await output.write(told)
             await _tell(lines, events, output)
             if line is None:
+                arriving = None
+            elif has_arrived:  # not one that has arrived since: its line has still to be answered
+                arriving = asyncio.create_task(requests.line())
+            if arriving is None and not lines.is_waiting and not answers:
                 return
-            if arrived:  # not one that has arrived since: its line has still to be answered
-                waiting = asyncio.create_task(requests.line())
     except OSError as error:
         log.info("nobody reads the answers any more: %s", error)
     finally:
-        waiting.cancel()
+        lines.cancel()
+        late.cancel()
+        if arriving is not None:
+            arriving.cancel()
 
 
 async def _tell(lines: JsonLines, events: Events, output: _Output) -> None:
@@ -68,7 +91,7 @@ async def _tell(lines: JsonLines, events: Events, output: _Output) -> None:
     for event in events.after(lines.follows):
         if len(texts) >= AT_ONCE:
             break
-        texts.append(json.dumps({"event": told(event)}, separators=(",", ":")))
+        texts.append(json.dumps({"event": as_json(event)}, separators=(",", ":")))
         lines.follows = event.number
     if texts:
         await output.write("\n".join(texts) + "\n")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from chargepoint.model import connector as model
-from chargepoint.model.authorization import short_tag
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
 from chargepoint.model.pilot import Pilot
+from chargepoint.model.tags import short_tag
 from chargepoint.model.timebase import utc_text
 from chargepoint.model.transaction import Message
 from chargepoint.runtime.charger import Charger, Phase
@@ -306,7 +306,7 @@ def _charge(
         id_tag=short_tag(transaction.id_tag),
         transaction_id=transaction.transaction_id,
         started=utc_text(transaction.started_utc_s),
-        duration_s=max(0.0, host.calendar.utc_s(now_s) - transaction.started_utc_s),
+        duration_s=transaction.duration_s(now_s),
         energy_wh=session_wh(connector, shown),
         meter_start_wh=transaction.meter_start_wh,
         reservation_id=transaction.reservation_id,

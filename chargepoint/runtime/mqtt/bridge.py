@@ -18,6 +18,7 @@ from chargepoint.runtime.address import Tls
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control import views
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
+from chargepoint.runtime.control.responses import CommandResult
 from hw.errors import ChargePointError
 
 from .broker import Broker
@@ -201,10 +202,10 @@ class Bridge:
 
     def _obey(self, topic: str, payload: bytes) -> None:
         try:
-            name, arguments = self._topics.verb(topic, payload)
-            verb = self._desk.verb(name)
-            self._desk.do(verb, self._charger, verb.judge(arguments))
+            name, arguments = self._topics.command(topic, payload)
+            result = self._desk.do(self._desk.command(name), self._charger, arguments)
         except (ChargePointError, UnknownOrder) as error:
             log.warning("refused over MQTT: %s", error, extra={"charger": self._charger.identity})
         else:
-            log.info("over MQTT: %s %s", name, arguments, extra={"charger": self._charger.identity})
+            done = result.done if isinstance(result, CommandResult) else name
+            log.info("over MQTT: %s", done, extra={"charger": self._charger.identity})

@@ -215,8 +215,8 @@ class Topics:
         topic = f"{self._discovery_prefix}/{entity.component}/chargepoint_{self._node}/{key}/config"
         return topic, json.dumps(config, ensure_ascii=False, separators=(",", ":"))
 
-    def verb(self, topic: str, payload: bytes) -> tuple[str, dict[str, Any]]:
-        """Return the verb, with its arguments, that a message asks for. Raises UnknownOrder."""
+    def command(self, topic: str, payload: bytes) -> tuple[str, dict[str, Any]]:
+        """Return the command, with its arguments, that a message asks for. Raises UnknownOrder."""
         connector, _, key = topic.removeprefix(f"{self._base}/").removesuffix("/set").partition("/")
         if not (connector.isascii() and connector.isdecimal() and len(connector) <= 2):
             raise UnknownOrder(f"no connector {connector[:20]!r}")
@@ -228,7 +228,7 @@ class Topics:
             except ValueError:
                 raise UnknownOrder(f"{text!r} is no current: 0, or {MINIMUM_A:g} A and more") from None
         if key == "charging" and text == "ON":
-            return "resume", arguments
+            return "unpause", arguments
         if key == "charging" and text == "OFF":
-            return "limit", {**arguments, "amps": 0.0}
+            return "pause", arguments
         raise UnknownOrder(f"{text!r} is neither ON nor OFF")

@@ -7,8 +7,7 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
-from chargepoint.runtime.control.actions import CommandError
-from chargepoint.runtime.control.jsonlines import kind_of
+from chargepoint.runtime.control.errors import CommandError
 from chargepoint.runtime.control.responses import Document
 
 STATUS_OF = {
@@ -16,6 +15,7 @@ STATUS_OF = {
     "bad-arguments": HTTPStatus.UNPROCESSABLE_ENTITY,
     "forbidden": HTTPStatus.FORBIDDEN,
     "conflict": HTTPStatus.CONFLICT,
+    "timeout": HTTPStatus.GATEWAY_TIMEOUT,
 }
 
 
@@ -26,8 +26,7 @@ def refusal(status: HTTPStatus, kind: str, reason: str, headers: Mapping[str, st
 
 def refused(error: CommandError) -> JSONResponse:
     """Return the answer to what could not be done."""
-    kind = kind_of(error)
-    return refusal(STATUS_OF[kind], kind, str(error))
+    return refusal(STATUS_OF[error.kind], error.kind, str(error))
 
 
 def told(document: Document) -> Response:

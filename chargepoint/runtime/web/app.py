@@ -1,4 +1,4 @@
-"""The application: verbs, live events, health, metrics, and the files of the page."""
+"""The application: commands, live events, health, metrics, and the files of the page."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from chargepoint.runtime.charger import Phase
-from chargepoint.runtime.control.actions import CommandError, check_connector
+from chargepoint.runtime.control import arguments
+from chargepoint.runtime.control.actions import check_connector
 from chargepoint.runtime.control.admission import Admission
-from chargepoint.runtime.control.commands import COMMANDS, BadArgumentsError, Command
+from chargepoint.runtime.control.commands import ALIASES, COMMANDS, Command
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
+from chargepoint.runtime.control.errors import BadArgumentsError, CommandError
 from chargepoint.runtime.control.events import Events
-from chargepoint.runtime.control.jsonlines import read_json
+from chargepoint.runtime.control.jsontext import read_json
 from chargepoint.runtime.control.live import MOST_RECENT, Bundle, Follower
-from chargepoint.runtime.control.responses import Chargers
+from chargepoint.runtime.control.responses import Chargers, Document
+from chargepoint.runtime.control.waiting import Waiting, finished
 
 from .answers import refusal, refused, told
 from .guard import COOKIE, Guard
@@ -54,7 +57,8 @@ class Web:
             routes=[
                 Route("/api/v1/chargers", self._chargers),
                 Route("/api/v1/events", self._stream),
-                *(self._route(verb) for verb in COMMANDS.values()),
+                *(self._route(name, command) for name, command in COMMANDS.items()),
+                *(self._route(name, COMMANDS[current]) for name, current in ALIASES.items()),
                 Route("/openapi.json", self._openapi),
                 Route("/healthz", self._health),
                 Route("/readyz", self._ready),
@@ -64,20 +68,46 @@ class Web:
                 Mount("/static", _Files(directory=str(files("chargepoint.runtime.web").joinpath("static")))),
             ],
             middleware=[Middleware(Guard, admission=admission)],
-            exception_handlers={HTTPException: _http_refusal, CommandError: _deed_refusal},
+            exception_handlers={HTTPException: _http_refusal, CommandError: _command_refusal},
         )
         self.app.router.redirect_slashes = False
 
-    # --- verbs --------------------------------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------------------------------
 
-    def _route(self, verb: Command) -> Route:
+    def _route(self, name: str, command: Command) -> Route:
         async def serve(request: Request) -> Response:
-            arguments = verb.judge_texts(_query(request, verb)) if verb.is_query else verb.judge(await _body(request))
+            if command.is_query:
+                query = request.query_params
+                checked = arguments.read_query(command, {each: query.getlist(each) for each in query})
+            else:
+                checked = arguments.check(command, await _body(request))
+            self._desk.command(name)  # warns of an earlier name
             charger = self._desk.charger(request.path_params["charger"])
-            return told(self._desk.do(verb, charger, arguments))
+            result = self._desk.run(command, charger, checked)
+            if isinstance(result, Waiting):
+                return await self._finish(request, result)
+            return told(result)
 
-        path = f"/api/v1/chargers/{{charger}}/{verb.name}"
-        return _VerbRoute(path, serve, methods=["GET" if verb.is_query else "POST"])
+        path = f"/api/v1/chargers/{{charger}}/{name}"
+        return _CommandRoute(path, serve, methods=["GET" if command.is_query else "POST"])
+
+    async def _finish(self, request: Request, waiting: Waiting) -> Response:
+        """Answer when a command is done. Whoever asked may go away, and the server may close: then nobody waits."""
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(finished(waiting)),
+            asyncio.create_task(self.closing.wait()),
+            asyncio.create_task(_gone(request)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                document: Document = tasks[0].result()
+                return told(document)
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the program ends")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _chargers(self, _request: Request) -> Response:
         found = []
@@ -192,7 +222,7 @@ class Web:
         return Response(svg(link), media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
 
 
-class _VerbRoute(Route):
+class _CommandRoute(Route):
     """Matched as it was written: a slash that belongs to an identity (%2F) separates nothing."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -211,13 +241,10 @@ class _Files(StaticFiles):
         return response
 
 
-def _query(request: Request, verb: Command) -> dict[str, Any]:
-    """The query as texts; what the verb takes as a list is one, however often it is named."""
-    lists = {name for name, field in verb.arguments.model_fields.items() if "list" in str(field.annotation)}
-    return {
-        name: request.query_params.getlist(name) if name in lists else request.query_params[name]
-        for name in request.query_params
-    }
+async def _gone(request: Request) -> None:
+    """Return when whoever asked has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -228,7 +255,7 @@ async def _body(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type")
     if kind is None and not data:
         return {}
-    # The form of a stranger's page cannot say this, and its script would have to ask first (CORS): nobody here says yes.
+    # Requiring application/json blocks cross-site form posts (CSRF); a script of another site needs CORS, which is refused.
     if (kind or "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is JSON: say Content-Type: application/json")
     try:
@@ -256,13 +283,13 @@ def _recent(request: Request) -> int:
     return int(word)
 
 
-async def _deed_refusal(_request: Request, error: Exception) -> Response:
+async def _command_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, CommandError)
     return refused(error)
 
 
 async def _http_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    kinds = {403: "forbidden", 404: "not-found", 405: "method-not-allowed"}
+    kinds = {403: "forbidden", 404: "not-found", 405: "method-not-allowed", 503: "overloaded"}
     kind = kinds.get(error.status_code, "bad-arguments")
     return refusal(HTTPStatus(error.status_code), kind, str(error.detail), error.headers)

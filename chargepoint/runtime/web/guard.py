@@ -20,6 +20,10 @@ from .answers import refusal
 COOKIE = "chargepoint-token"
 LONGEST_BODY = 1_000_000
 """Bytes of a request's body; a larger one is refused."""
+NO_WEBSOCKET = (
+    "this is the control port of a chargepoint (HTTP), not a central system: a charger connects to the URL of the central "
+    "system, such as the one that `chargepoint csms` prints"
+)
 OPEN_PATHS = ("/healthz", "/readyz")
 """What tells nothing of anybody: supervisors ask it without a token."""
 SECURITY_HEADERS = (
@@ -61,6 +65,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str, str] | None:
         """Return why a request is not let in: status, kind, reason."""
+        if headers.get("upgrade", "").lower() == "websocket":
+            return HTTPStatus.BAD_REQUEST, "bad-arguments", NO_WEBSOCKET
         host, origin = headers.get("host", ""), headers.get("origin")
         for name in ("Host", "Origin"):
             if len(headers.getlist(name)) > 1:

@@ -74,6 +74,9 @@ class _Connection(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """The guard answers a WebSocket handshake; uvicorn would advise in the log to install a library."""
+
     def _watch(self) -> None:
         """Set the alarm anew whenever it is something else that is waited for."""
         awaited = (self.conn.their_state, self.cycle)

@@ -21,7 +21,7 @@ export function Actions({ state, connector, act }) {
       ${state.is_network_up
         ? html`<button type="button" class="lesser" onClick=${() => act("network", { state: "down" })}>Network down</button>`
         : html`<button type="button" class="main" onClick=${() => act("network", { state: "up" })}>Network up</button>`}
-      ${state.is_simulated && html`<button type="button" class="lesser" onClick=${() => act("power-cut", {})}>Power cut</button>`}
+      ${state.is_simulated && html`<button type="button" class="lesser" onClick=${() => act("power-loss", {})}>Power loss</button>`}
     </div>
     ${connector.has_reader && html`<${Swipe} act=${act} at=${at} isMain=${hasPlug && connector.charge === null} />`}
     ${state.is_simulated && connector.is_car_connected && html`<${Car} connector=${connector} act=${act} />`}

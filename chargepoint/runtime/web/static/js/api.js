@@ -1,4 +1,4 @@
-// The verbs over HTTP, and the live events.
+// The commands over HTTP, and the live events.
 
 export class Refused extends Error {}
 
@@ -14,14 +14,14 @@ async function asked(path, options) {
   return body;
 }
 
-const verbPath = (charger, verb) => `/api/v1/chargers/${encodeURIComponent(charger)}/${verb}`;
+const commandPath = (charger, command) => `/api/v1/chargers/${encodeURIComponent(charger)}/${command}`;
 
 /** Ask a charger something. Rejects with Refused. */
-export const ask = (charger, verb) => asked(verbPath(charger, verb));
+export const ask = (charger, command) => asked(commandPath(charger, command));
 
 /** Do something to a charger. Rejects with Refused. */
-export const tell = (charger, verb, told = {}) =>
-  asked(verbPath(charger, verb), {
+export const tell = (charger, command, told = {}) =>
+  asked(commandPath(charger, command), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(told),
@@ -29,8 +29,8 @@ export const tell = (charger, verb, told = {}) =>
 
 export const chargers = async () => (await asked("/api/v1/chargers")).chargers;
 
-/** Return the names of the questions and deeds that this charger knows. */
-export async function verbs() {
+/** Return the names of the commands that this charger knows. */
+export async function commands() {
   const { paths } = await asked("/openapi.json");
   const before = "/api/v1/chargers/{charger}/";
   return new Set(Object.keys(paths).filter((path) => path.startsWith(before)).map((path) => path.slice(before.length)));

@@ -1,6 +1,6 @@
 // The page: header, then one charger or the whole fleet. The address after # says what is shown.
 import { html, render, useCallback, useEffect, useReducer, useRef, useState } from "./dom.js";
-import { chargers, follow, tell, verbs } from "./api.js";
+import { chargers, follow, tell, commands } from "./api.js";
 import { Charger } from "./charger.js";
 import { Fleet } from "./fleet.js";
 import { folded, nothing } from "./messages.js";
@@ -94,7 +94,7 @@ function Page() {
   const seen = useCharger(ids?.includes(shown.charger) ? shown.charger : null, onCard);
 
   useEffect(() => {
-    Promise.all([chargers(), verbs()])
+    Promise.all([chargers(), commands()])
       .then(([found, names]) => {
         setIds(found.map((each) => each.id));
         setQuestions(names);
@@ -107,11 +107,11 @@ function Page() {
     document.title = shown.charger === null ? "chargepoint" : `${shown.charger} · chargepoint`;
   }, [shown.charger]);
 
-  /** Do a verb and say what came of it; returns its answer, null when it was refused. */
+  /** Do a command and say what came of it; returns its answer, null when it was refused. */
   const act = useCallback(
-    async (verb, told) => {
+    async (command, told) => {
       try {
-        const answer = await tell(shown.charger, verb, told);
+        const answer = await tell(shown.charger, command, told);
         const reason = answer.status === "RebootRequired" ? "takes effect after a reboot" : answer.reason;
         say(answer.done ?? (answer.status ? `${answer.status}${reason ? `: ${reason}` : ""}` : "done"), REFUSALS.has(answer.status));
         return answer;

@@ -3,20 +3,20 @@ import { html, useCallback, useEffect, useState } from "./dom.js";
 import { ask } from "./api.js";
 
 /** Return the answer (null while there is none), what went wrong, and a function that asks again. */
-export function useAsked(charger, verb, changes = []) {
+export function useAsked(charger, command, changes = []) {
   const [answer, setAnswer] = useState(null);
   const [problem, setProblem] = useState("");
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     let isWanted = true;
-    ask(charger, verb).then(
+    ask(charger, command).then(
       (found) => isWanted && (setAnswer(found), setProblem("")),
       (error) => isWanted && setProblem(error.message),
     );
     return () => {
       isWanted = false;
     };
-  }, [charger, verb, turn, ...changes]);
+  }, [charger, command, turn, ...changes]);
   return [answer, problem, useCallback(() => setTurn((last) => last + 1), [])];
 }
 

@@ -17,6 +17,6 @@ export function Faults({ connector, live, act }) {
 function Switch({ cause, connector, isDisabled, act }) {
   const isOn = connector.broken.includes(cause);
   return html`<button type="button" class="switch" role="switch" aria-checked=${isOn ? "true" : "false"} disabled=${isDisabled}
-    onClick=${() => act(isOn ? "mend" : "fault", { what: cause, connector: connector.connector })}>
+    onClick=${() => act(isOn ? "clear-fault" : "fault", { what: cause, connector: connector.connector })}>
     <span>${causeText(cause)}</span><span class="track" aria-hidden="true"><span class="knob"></span></span></button>`;
 }

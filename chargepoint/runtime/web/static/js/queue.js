@@ -7,7 +7,7 @@ export function Queue({ state, live, act }) {
   if (answer === null) return html`<${Waiting} problem=${problem} />`;
   const given = answer.messages.filter((each) => each.is_undelivered);
   const waiting = answer.messages.filter((each) => !each.is_undelivered);
-  const settle = async (verb, key) => (await act(verb, { key })) && again();
+  const settle = async (command, key) => (await act(command, { key })) && again();
   if (answer.messages.length === 0) return html`<p class="none">Nothing waits: the central system has answered every transaction message.</p>`;
   return html`
     ${given.length > 0 && html`<h3 class="part">Given up, and kept</h3>
