@@ -15,7 +15,7 @@ from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.clock import RunningClock
-from chargepoint.runtime.control import events, live
+from chargepoint.runtime.control import events, live, responses
 from chargepoint.runtime.control.actions import ACTIONS, hands_of
 from chargepoint.runtime.control.causes import CAUSES_OF_ERROR_CODE
 from chargepoint.runtime.control.commands import COMMANDS
@@ -577,6 +577,22 @@ def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -
     told = json.dumps(events.told(next(ring.after(ring.last - 1))))
     assert "0123456789abcdef" not in told
     assert "AuthorizationKey" in told
+
+
+def test_a_card_number_is_shortened_wherever_people_look() -> None:
+    """[D]: a number that is shown gives nobody a card: state, events and sessions have the same short form."""
+    world, ring = listened()
+    desk = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
+    world.charge("04A1B2C3D4")
+    state = desk.do(desk.command("state"), world.charger, {})
+    assert isinstance(state, responses.Charger)
+    charge = state.connectors[0].charge
+    assert charge is not None
+    assert charge.id_tag == "04…D4"
+    shown = [events.told(event) for event in ring.after(0)]
+    assert {each["tag"] for each in shown if "tag" in each} == {"04…D4"}
+    on_wire = [each for each in shown if each["kind"] == "CallSent" and each["action"] == "Authorize"]
+    assert "04A1B2C3D4" in on_wire[0]["payload"], "what went over the wire stands there as it was"
 
 
 def test_a_follower_of_all_is_told_the_latest_and_how_many_were_left_out() -> None:

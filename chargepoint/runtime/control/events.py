@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any, get_args
 
 from chargepoint.model.journal import CallAnswered, CallSent, CallServed, Entry, FrameRefused
+from chargepoint.model.tags import short_tag
 from chargepoint.model.timebase import Calendar, utc_text
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.secrecy import masked_text
@@ -58,9 +59,12 @@ _NAMES: dict[str, tuple[str, ...]] = {
 def told(event: Event) -> dict[str, Any]:
     """Return an event as plain JSON values: its number, its charger, when, its kind, and the fields of that kind.
 
-    What went over the wire stands there as the text that it was, secrets hidden.
+    What went over the wire stands there as the text that it was, secrets hidden: it can be edited and sent again. A card
+    number elsewhere is shortened, as in log and sessions.
     """
     body = dict(zip(_NAMES[event.kind], map(_shown, event.values), strict=True))
+    if "tag" in body:
+        body["tag"] = short_tag(body["tag"])
     return {
         "id": event.number,
         "charger": event.charger,
