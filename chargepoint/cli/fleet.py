@@ -135,6 +135,8 @@ async def _run(
         await site.close()
     finally:
         store.close()
+        if losses := sum(len(charger.store_losses) for charger in site.chargers.values()):
+            log.error("the store had lost %d records or pages at the start; they stand in the log above", losses)
         if data is None:
             shutil.rmtree(place, ignore_errors=True)
     return ending.exit_code if accepted or ending.signal else EXIT_UNREACHABLE

@@ -207,6 +207,8 @@ async def _run(
         await site.wind_down()
         await site.close()
         store.close()
+        for loss in charger.store_losses:
+            log.error("the store had lost at the start: %s", loss, extra={"charger": settings.identity})
         if trace is not None:
             trace.close()
         logging.getLogger().removeHandler(recollection)

@@ -153,6 +153,7 @@ class Charger:
         "on_rebuilt",
         "phase",
         "porter",
+        "store_losses",
     )
 
     def __init__(
@@ -173,6 +174,8 @@ class Charger:
         self.model: ChargePoint
         self.phase = Phase.BUILT
         self.down_s = down_s
+        self.store_losses: list[str] = []
+        """What the store had lost at the starts of this process, one sentence each."""
         self.on_rebuilt: tuple[Callable[[Charger], None], ...] = ()
         self._shore = shore
         self._builder = builder
@@ -226,6 +229,7 @@ class Charger:
         if damaged is not None:
             snapshot.damaged.append(damaged)
         self.model.start(snapshot, now_s)
+        self.store_losses += self.model.losses
         since_s = self._shore.store_failing_since_s
         if since_s is not None:
             self.on_store_failed(since_s)

@@ -132,8 +132,7 @@ class Store:
             if problem is not None:
                 raise sqlite3.DatabaseError(problem)
             if path is not None:
-                self._survey()
-                self._put_strays_aside()
+                self._put_right()
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise StoreError(advice(path, error)) from error
@@ -211,6 +210,18 @@ class Store:
         self.close()
         saved = f"{found.intact} records were saved, the old file is {kept.name}"
         self._report(problem, f"whatever stood on its damaged pages; {saved}")
+
+    def _put_right(self) -> None:
+        """Put copies and strays right; on a full disk a later start does it. Raises sqlite3.Error."""
+        try:
+            self._survey()
+            self._put_strays_aside()
+        except sqlite3.OperationalError as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            log.warning("%s", advice(self.path, error))
 
     def _survey(self) -> None:
         """Compare records and copies, of which nothing deletes one without the other. Raises sqlite3.Error."""

@@ -138,7 +138,7 @@ class Charger(Document):
     speed: float
     waiting_messages: int = Field(description="transaction messages that the central system has not answered yet")
     undelivered_messages: int
-    store_losses: list[str] = Field(description="what the store had lost when the charger started, one sentence each")
+    store_losses: list[str] = Field(description="what the store had lost at the starts of this process, one sentence each")
     faults: list[Fault]
     connectors: list[Connector]
 

@@ -104,7 +104,7 @@ def charger(of: Charger, clock: RunningClock) -> responses.Charger:
         speed=clock.speed,
         waiting_messages=len(host.queue),
         undelivered_messages=len(host.queue.undelivered),
-        store_losses=list(host.losses),
+        store_losses=list(of.store_losses),
         faults=_faults(host),
         connectors=[_connector(of, each, now_s) for each in host.connectors],
     )
