@@ -51,8 +51,8 @@ class ChargerPlan:
     reset_down_s: float = 5.0
     register_wh: float | None = None
     derives_defaults: bool = False
-    """Take what nobody gave from the program, the board and the identity, as a box has it that is in use: firmwareVersion,
-    and for a simulated board serial numbers and a register above 0."""
+    """Derive what is not configured: firmwareVersion from the program, and for a simulated board serial numbers and a
+    register above 0 from board and identity."""
     seed: int = 0
     keeps_board: bool = False
     """Store the simulated board too, so that its car is still there after the process was killed."""

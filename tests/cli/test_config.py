@@ -134,7 +134,7 @@ gone: 1
 """
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(capsys: pytest.CaptureFixture[str], box: Path) -> None:
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(capsys: pytest.CaptureFixture[str], box: Path) -> None:
     """A wrong value, an unknown key, a file that is not there, a key that is refused: one run names them all."""
     box.write_text(MISTAKES)
     code, out, err = ends(capsys, "check", str(box))
@@ -143,8 +143,8 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(capsys: pytest.C
     assert told == ["2", "2", "4", "5", "7", "8", "9", "10", "11", "11", "12", "13", "14"]
 
 
-def test_a_section_that_is_none_is_told_once(capsys: pytest.CaptureFixture[str], box: Path) -> None:
-    """What the whole tells is looked at even where a part cannot be read; nothing is told twice."""
+def test_a_section_that_is_no_mapping_is_reported_once(capsys: pytest.CaptureFixture[str], box: Path) -> None:
+    """The rest is checked even where one section cannot be read, and each mistake is reported once."""
     box.write_text("keys: 5\nmqtt: []\nfiles: no\ntiming: {answer_timeout: 5s}\ncontrol: {host: 0.0.0.0}\n")
     code, _out, err = ends(capsys, "check", str(box))
     assert code == 2

@@ -498,8 +498,8 @@ def test_the_phases_that_were_seen_count_until_the_car_is_unplugged() -> None:
     assert (offered(world), world.told()) == (16.0, "Charging")
 
 
-def test_a_maximum_in_amps_and_power_for_one_phase_give_what_is_told() -> None:
-    """The least of both, each by its own phases (3.13.1, 7.12): what is told is what is offered."""
+def test_a_maximum_in_amps_and_power_for_one_phase_are_combined_alike() -> None:
+    """The lowest of both, each by its own phases (3.13.1, 7.12): the reported limit equals the offered limit."""
     world = measured()
     put(world, limited(16.0, 1, "ChargePointMaxProfile"), connector=0)
     world.charge()
@@ -540,7 +540,7 @@ def test_a_car_takes_no_more_than_the_schedule_tells(world: World) -> None:
     assert world.connector().meter.reading.total_power_w <= told_w == 6900.0
 
 
-# --- what is told is what is offered ----------------------------------------------------------------------------------
+# --- the reported limit equals the offered limit ----------------------------------------------------------------------
 
 
 def test_the_schedule_of_a_connector_is_its_share(duo: World) -> None:
@@ -598,7 +598,7 @@ def test_the_reported_limit_is_the_offered_limit(data: st.DataObject) -> None:
     """5.7: the reported schedule is the result of the calculation of all active schedules and local limits.
 
     Two outlets, profiles of all purposes in both units, cars on one or three phases, limits set on site: whatever stands
-    in the first period is what is offered now. Below 6 A nothing is offered, and the schedule tells the limit as it is.
+    in the first period is offered now. Below 6 A nothing is offered, and the schedule reports the limit unchanged.
     """
     world = World(board="ac22-sim-duo", keys={"MeterValueSampleInterval": "10"})
     for number in (1, 2):

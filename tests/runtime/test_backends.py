@@ -24,7 +24,7 @@ def preset(url: str) -> Backend:
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda backend: backend.name)
 def test_every_preset_can_be_dialled_and_names_its_source(backend: Backend) -> None:
-    """Each with its public source, or that there is none; whether it was tried is told."""
+    """Each with its public source, or that there is none; whether it was tried is shown."""
     url = backend.url_for("wss://acme.example.com/ocpp" if backend.needs_url else None)
     address = Address(
         url=url,
@@ -50,7 +50,7 @@ OF_AN_ACCOUNT = ("be-energised", "enos", "chargegrid", "juicenet")
 
 
 def test_preset_that_says_it_was_tried_was_tried() -> None:
-    """Those of an account were not: nobody here has one. See also tests/cli/test_doctor.py and tests/wire."""
+    """Platforms that need an account were not tried. See also tests/cli/test_doctor.py and tests/wire."""
     tried = {each.name for each in BACKENDS.values() if each.tried}
     assert tried == set(BACKENDS) - {*OF_AN_ACCOUNT, "maeve", "ocpp-core", "ocpp-rpc", "ocpp-ws-io"}
 

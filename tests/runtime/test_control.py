@@ -580,7 +580,7 @@ def test_an_event_tells_no_authorization_key(entry: CallServed | FrameRefused) -
 
 
 def test_a_card_number_is_shortened_wherever_people_look() -> None:
-    """[D]: a number that is shown gives nobody a card: state, events and sessions have the same short form."""
+    """[D]: a displayed number must not be enough to copy a card: state, events and sessions shorten it alike."""
     world, ring = listened()
     desk = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
     world.charge("04A1B2C3D4")

@@ -212,8 +212,8 @@ def test_a_key_of_the_security_extension_is_unknown(world: World, key: str) -> N
     assert world.ask("GetConfiguration", key=[key]) == {"configurationKey": [], "unknownKey": [key]}
 
 
-def test_a_stored_key_without_effect_is_not_told_any_more(world: World) -> None:
-    """An earlier version kept an AuthorizationKey as a custom key that GetConfiguration told in clear."""
+def test_a_stored_key_without_effect_is_not_reported_any_more(world: World) -> None:
+    """An earlier version kept an AuthorizationKey as a custom key, and GetConfiguration returned its value."""
     world.store.commit([("CP1", Save("configuration", "AuthorizationKey", {"value": "0001020304050607"}))])
     world.cut_power()
     assert world.stored("configuration", "AuthorizationKey") is not None
