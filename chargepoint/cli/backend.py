@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chargepoint.cli.common import output_option, print_record, print_table
+from chargepoint.cli.tables import output_option, print_record, print_table
 from chargepoint.runtime.backends import BACKENDS, Backend, find
 
 

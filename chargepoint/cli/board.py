@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chargepoint.cli.common import output_option, print_table
+from chargepoint.cli.tables import output_option, print_table
 from hw.loader import check_board, list_boards
 from hw.plan import BoardSummary
 

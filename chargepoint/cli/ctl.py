@@ -17,7 +17,7 @@ import click
 
 from chargepoint.cli import EXIT_FAILED, name_variables
 from chargepoint.cli.client import DEFAULT_URL, Client, Refused, TimedOut, Wrong
-from chargepoint.cli.common import OUTPUTS, output_option
+from chargepoint.cli.tables import OUTPUTS, output_option
 from chargepoint.runtime.control import arguments, causes, commands
 from chargepoint.runtime.control.commands import COMMANDS, Argument, Command, Kind
 from chargepoint.runtime.control.errors import BadArgumentsError
@@ -277,7 +277,7 @@ def _with_shared(command: click.Command) -> click.Command:
 @click.pass_obj
 def chargers(asked: Asked, /, **given: Any) -> int:
     """Every charger in a line."""
-    from chargepoint.cli.common import print_table
+    from chargepoint.cli.tables import print_table
 
     asked = _merged(asked, given)
     rows = [each for each in asked.client.chargers() if each["id"].startswith(asked.prefix or "")]

@@ -11,8 +11,8 @@ from dataclasses import asdict
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE, EXIT_USAGE
-from chargepoint.cli.common import output_option
 from chargepoint.cli.settings import chosen, configuration_options, configured
+from chargepoint.cli.tables import output_option
 from chargepoint.runtime.address import AddressError
 from chargepoint.runtime.assembly import station_of
 from chargepoint.runtime.configuration import ConfigurationError

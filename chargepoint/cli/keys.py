@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chargepoint.cli.common import output_option, print_table
+from chargepoint.cli.tables import output_option, print_table
 from chargepoint.model.keys import Access, Key, KeyFamily, Keyring
 from chargepoint.runtime.assembly import roster_for
 from hw.loader import plan_board

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from shutil import which
 
 USUAL = "chargepoint"
 VARIABLE = "CHARGEPOINT_PROGRAM"
@@ -24,6 +23,8 @@ def name() -> str:
     called = sys.argv[0]
     if os.path.basename(called) == "__main__.py":
         return f"python -m {USUAL}"
+    from shutil import which  # imports compression
+
     is_elsewhere = os.path.basename(called) == USUAL and which(USUAL) != called
     return called if is_elsewhere and os.sep in called else USUAL
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from chargepoint.cli.common import print_table
+from chargepoint.cli.tables import print_table
 
 
 def show(command: str, identity: str, body: Mapping[str, Any]) -> None:

@@ -14,9 +14,9 @@ import click
 
 from chargepoint.cli import program
 from chargepoint.cli.client import Client
-from chargepoint.cli.common import print_table
 from chargepoint.cli.picture import energy_by_day
 from chargepoint.cli.results import usage_row
+from chargepoint.cli.tables import print_table
 from chargepoint.runtime.configuration import DEFAULT_DATA
 from chargepoint.runtime.control import history
 from chargepoint.runtime.control.commands import COMMANDS
