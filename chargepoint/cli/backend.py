@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from chargepoint.cli.tables import output_option, print_record, print_table
-from chargepoint.runtime.backends import BACKENDS, Backend, find
+
+if TYPE_CHECKING:
+    from chargepoint.runtime.backends import Backend
 
 
 @click.group(name="backend")
@@ -17,6 +21,8 @@ def command() -> None:
 @output_option
 def list_command(output: str) -> int:
     """Show the central systems with the shape of their URL."""
+    from chargepoint.runtime.backends import BACKENDS
+
     rows = [{name: value for name, value in _row(each).items() if name in _COLUMNS} for each in BACKENDS.values()]
     print_table(rows, output)
     return 0
@@ -30,6 +36,8 @@ _COLUMNS = ("name", "title", "url", "password", "tried")
 @output_option
 def show_command(name: str, output: str) -> int:
     """Show all that is known of one central system, and where that is from."""
+    from chargepoint.runtime.backends import find
+
     print_record(_row(find(name)), output)
     return 0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from chargepoint.cli.tables import output_option, print_table
-from hw.loader import check_board, list_boards
-from hw.plan import BoardSummary
+
+if TYPE_CHECKING:
+    from hw.plan import BoardSummary
 
 
 @click.group(name="board")
@@ -18,6 +21,8 @@ def command() -> None:
 @output_option
 def list_command(output: str) -> int:
     """Show the boards that come with the program."""
+    from hw.loader import list_boards
+
     print_table([_row(board) for board in list_boards()], output)
     return 0
 
@@ -27,6 +32,8 @@ def list_command(output: str) -> int:
 @output_option
 def check_command(board: str, output: str) -> int:
     """Check a board file, or one of the boards that come with the program, without touching any hardware."""
+    from hw.loader import check_board
+
     summary = check_board(board)
     print_table([_row(summary)], output)
     return 0

@@ -8,14 +8,10 @@ from pathlib import Path
 import click
 
 from chargepoint.cli import program
-from chargepoint.cli.effective import shown
 from chargepoint.cli.settings import chosen, configuration_options
-from chargepoint.cli.starting import SCHEMA_FILE, starting_file
-from chargepoint.runtime import layers
-from chargepoint.runtime.configuration import read, settle
-from chargepoint.runtime.sections import File
 from hw.errors import ChargePointError
-from hw.schema import schema_of
+
+WORKING_FILE = "chargepoint.yaml"
 
 
 class CannotWrite(ChargePointError):
@@ -43,6 +39,9 @@ def command() -> None:
 @click.option("--origin", is_flag=True, help="Say of each value where it comes from.")
 def show_command(origin: bool) -> int:
     """Show the configuration in force, as YAML. Secrets are not shown."""
+    from chargepoint.cli.effective import shown
+    from chargepoint.runtime.configuration import settle
+
     root = chosen().gather()
     for line in shown(root, settle(root, chosen().beside), with_origin=origin):
         click.echo(line)
@@ -57,6 +56,9 @@ def check_command(file: Path | None) -> int:
 
     Every mistake is shown as file:line:column, with what would have been right; the exit code is then 2.
     """
+    from chargepoint.runtime import layers
+    from chargepoint.runtime.configuration import read, settle
+
     if file is not None:
         settings, checked = read(file), [str(file)]
     else:
@@ -76,12 +78,14 @@ def schema_command() -> int:
 
 
 @command.command(name="init")
-@click.argument("file", type=click.Path(path_type=Path), default=layers.WORKING_FILE)
+@click.argument("file", type=click.Path(path_type=Path), default=WORKING_FILE)
 def init_command(file: Path) -> int:
     """Write a commented file to begin with, ./chargepoint.yaml if FILE is not given, and its schema beside it.
 
     Nothing is overwritten, and no directory is made.
     """
+    from chargepoint.cli.starting import SCHEMA_FILE, starting_file
+
     if not file.parent.is_dir():
         raise CannotWrite(f"{file} cannot be written: there is no directory {file.parent}; make it first")
     beside, text, schema = file.parent / SCHEMA_FILE, starting_file(), _schema()
@@ -99,4 +103,7 @@ def init_command(file: Path) -> int:
 
 
 def _schema() -> str:
+    from chargepoint.runtime.sections import File
+    from hw.schema import schema_of
+
     return program.lasting(json.dumps(schema_of(File, "Configuration of a charge point"), indent=2, ensure_ascii=False))

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE, EXIT_USAGE
 from chargepoint.cli.settings import chosen, configuration_options, configured
 from chargepoint.cli.tables import output_option
-from chargepoint.runtime.address import AddressError
-from chargepoint.runtime.assembly import station_of
-from chargepoint.runtime.configuration import ConfigurationError
-from chargepoint.runtime.doctor import Finding, State, examine
-from chargepoint.runtime.doctor.findings import unusable
-from profiles.core.boot import boot_notification
+
+if TYPE_CHECKING:
+    from chargepoint.runtime.doctor import Finding
 
 _WIDTH = 18
 
@@ -45,6 +41,16 @@ def command(
 
     Exit code 0: accepted (or open, with --no-boot); 3: some hop failed; 2: the URL itself cannot be dialled.
     """
+    import asyncio
+    import logging
+
+    from chargepoint.runtime.address import AddressError
+    from chargepoint.runtime.assembly import station_of
+    from chargepoint.runtime.configuration import ConfigurationError
+    from chargepoint.runtime.doctor import examine
+    from chargepoint.runtime.doctor.findings import unusable
+    from profiles.core.boot import boot_notification
+
     # stdout has the findings; what the libraries say on the way is in them.
     logging.getLogger().setLevel(logging.CRITICAL)
     if target is not None:
@@ -78,6 +84,8 @@ def _tell(finding: Finding, output: str) -> None:
 
 def _conclude(findings: Sequence[Finding], output: str, failed_code: int, hints: Sequence[str] = ()) -> int:
     """Print the verdict, with the hints of the back end where a hop failed, and return the exit code."""
+    from chargepoint.runtime.doctor import State
+
     last = findings[-1]
     has_failed = last.state is State.FAILED
     if output == "json":

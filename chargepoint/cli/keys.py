@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from chargepoint.cli.tables import output_option, print_table
-from chargepoint.model.keys import Access, Key, KeyFamily, Keyring
-from chargepoint.runtime.assembly import roster_for
-from hw.loader import plan_board
+
+if TYPE_CHECKING:
+    from chargepoint.model.keys import Key, KeyFamily, Keyring
 
 
 @click.command(name="keys")
@@ -25,6 +27,8 @@ def command(board: str, output: str) -> int:
     Those of California pricing are there only where CustomDisplayCostAndPrice is true.
     """
     import profiles
+    from chargepoint.runtime.assembly import roster_for
+    from hw.loader import plan_board
 
     roster = roster_for(plan_board(board), tuple(profiles.ALL), tuple(profiles.EXTENSIONS))
     rows = [_row(key, roster.keyring) for key in roster.keyring] + [_family_row(each) for each in roster.keyring.families]
@@ -46,6 +50,8 @@ def _row(key: Key[object], keyring: Keyring) -> dict[str, object]:
 
 
 def _family_row(family: KeyFamily[object]) -> dict[str, object]:
+    from chargepoint.model.keys import Access
+
     return {
         "key": f"{family.name},…",
         "access": Access.READ_WRITE.value,

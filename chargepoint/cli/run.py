@@ -123,7 +123,8 @@ def command(
     own_time = "second time of a line" if log_format == "text" else "charger_time"
     clock = "" if settings.speed == 1.0 else f"; speed x{settings.speed:g}: the {own_time} is the charger's own clock"
     script_ = Script(steps, stay) if steps else None
-    return asyncio.run(_run(settings, address, script_, trace, duration, clock, takes_lines=stdio))
+    tells = click.echo if log_format == "text" and not stdio else None
+    return asyncio.run(_run(settings, address, script_, trace, duration, clock, tells, takes_lines=stdio))
 
 
 async def _run(
@@ -133,6 +134,7 @@ async def _run(
     trace_file: Path | None,
     duration: float | None,
     clock: str,
+    tells: Callable[[str], None] | None,
     *,
     takes_lines: bool,
 ) -> int:
@@ -213,7 +215,11 @@ async def _run(
             trace.close()
         logging.getLogger().removeHandler(recollection)
     if verdict is not None and play is not None:
-        _tell(verdict, play, is_on_stdout=not takes_lines)
+        text = f"{verdict}; {play.summary}"
+        if tells is not None:
+            tells(text)
+        else:  # stdout has another use
+            log.info("%s", text, extra={"charger": settings.identity})
     if ending.signal is None and not accepted.is_set():
         log.error("%s never accepted this charger", masked_text(address.target()), extra={"charger": settings.identity})
         return EXIT_UNREACHABLE
@@ -272,15 +278,6 @@ async def _aftermath(ending: Ending, play: Play, charger: Charger) -> CommandErr
             break
         await ending.wait(QUIET_S)
     return play.refusal()
-
-
-def _tell(verdict: Verdict, play: Play, *, is_on_stdout: bool) -> None:
-    """Print in one line what came of a script; in the log where stdout has another use."""
-    text = f"{verdict}; {play.summary}"
-    if is_on_stdout:
-        click.echo(text)
-    else:
-        log.info("%s", text)
 
 
 def _traced(

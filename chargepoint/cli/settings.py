@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from chargepoint.runtime import layers
-from chargepoint.runtime.address import Address
-from chargepoint.runtime.configuration import Configuration, settle
-from chargepoint.runtime.sections import Setting, settings
-from hw.binding import Declared, Help
-from hw.document import Section
-from hw.node import Scalar
+from chargepoint.runtime.options import DURABILITIES, OPTIONS, Option, OptionKind
+
+if TYPE_CHECKING:
+    from chargepoint.runtime.address import Address
+    from chargepoint.runtime.configuration import Configuration
+    from hw.document import Section
+    from hw.node import Scalar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +35,8 @@ class Chosen:
 
     def gather(self) -> Section:
         """Return all layers as one. Raises ConfigurationError when a file cannot be read."""
+        from chargepoint.runtime import layers
+
         return layers.gather(self.config, self.flags)
 
 
@@ -46,6 +47,8 @@ def chosen() -> Chosen:
 
 def configured() -> Configuration:
     """Return the configuration in force. Raises InputFileError at the first thing that cannot be."""
+    from chargepoint.runtime.configuration import settle
+
     return settle(chosen().gather(), chosen().beside)
 
 
@@ -80,7 +83,7 @@ def configuration_options(*, without: Collection[str] = ()) -> Callable[[F], F]:
         callback=_choose_file,
         help="Configuration file (YAML).",
     )
-    flags = [_option(setting) for setting in settings() if setting.option.name not in without]
+    flags = [_option(option) for option in OPTIONS if option.name not in without]
 
     def add(command: F) -> F:
         for option in reversed([file, *flags]):
@@ -90,16 +93,20 @@ def configuration_options(*, without: Collection[str] = ()) -> Callable[[F], F]:
     return add
 
 
-class _Words(click.Choice[str]):
-    """A choice whose words are looked at when a value is given, or help: they may come from a file."""
+class _Backends(click.Choice[str]):
+    """The names of central systems, looked up when one is given: they stand in a file."""
 
-    def __init__(self, words: Collection[str]) -> None:
-        self._words = words
+    def __init__(self) -> None:
         self.case_sensitive = True
 
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]  # click's is filled at once
-        return tuple(self._words)
+        from chargepoint.runtime.backends import BACKENDS
+
+        return tuple(BACKENDS)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "NAME"
 
 
 class _Number(click.FloatRange):
@@ -108,27 +115,29 @@ class _Number(click.FloatRange):
     name = "number"
 
 
-def _option(setting: Setting) -> Callable[[F], F]:
-    note = setting.what.note(Help)
-    default = setting.default.value if isinstance(setting.default, Enum) else setting.default
+def _option(option: Option) -> Callable[[F], F]:
     return click.option(
-        setting.option.flag,
-        envvar=setting.option.variable,
-        type=_type(setting.what),
+        option.flag,
+        envvar=option.variable,
+        type=_type(option),
         expose_value=False,
         callback=_choose,
-        help=None if note is None else note.text,
-        show_default=None if default is None else str(default),
+        help=option.help,
+        show_default=option.default,
     )
 
 
-def _type(what: Declared) -> click.ParamType[Any]:
-    if what.choices is not None:
-        return click.Choice([str(member.value) for member in what.choices])
-    if what.words is not None:
-        return _Words(what.words)
-    if what.kind is float:
-        return _Number(what.bounds.minimum, what.bounds.maximum)
-    if what.kind is int:
-        return click.INT
-    return click.Path(path_type=Path) if what.kind is Path else click.STRING
+def _type(option: Option) -> click.ParamType[Any]:
+    match option.kind:
+        case OptionKind.DURABILITY:
+            return click.Choice(DURABILITIES)
+        case OptionKind.BACKEND:
+            return _Backends()
+        case OptionKind.NUMBER:
+            return _Number(option.minimum, option.maximum)
+        case OptionKind.INTEGER:
+            return click.INT
+        case OptionKind.PATH:
+            return click.Path(path_type=Path)
+        case OptionKind.TEXT:
+            return click.STRING

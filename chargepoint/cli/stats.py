@@ -13,14 +13,9 @@ from typing import Any
 import click
 
 from chargepoint.cli import program
-from chargepoint.cli.client import Client
-from chargepoint.cli.picture import energy_by_day
 from chargepoint.cli.results import usage_row
 from chargepoint.cli.tables import print_table
-from chargepoint.runtime.configuration import DEFAULT_DATA
-from chargepoint.runtime.control import history
-from chargepoint.runtime.control.commands import COMMANDS
-from chargepoint.runtime.store import Store, StoreError
+from chargepoint.runtime.options import DEFAULT_DATA
 from hw.errors import ChargePointError
 
 
@@ -69,12 +64,18 @@ def command(
 
 
 def _asked(url: str, token: str | None, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    from chargepoint.cli.client import Client
+    from chargepoint.runtime.control.commands import COMMANDS
+
     with closing(Client(url, token)) as client:
         for identity in client.identities(prefix, takes_many=True):
             yield identity, client.do(identity, COMMANDS["statistics"], {"days": days})
 
 
 def _stored(data: Path, prefix: str, days: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    from chargepoint.runtime.control import history
+    from chargepoint.runtime.store import Store, StoreError
+
     for path in sorted(data.glob("*.sqlite3")):
         try:
             store = Store(path)
@@ -115,6 +116,8 @@ def _write_csv(told: Told) -> None:
 
 
 def _picture(told: Told, days: int) -> str:
+    from chargepoint.cli.picture import energy_by_day
+
     sums: dict[str, int] = {}
     for _identity, body in told:
         for day in body["days"]:

@@ -28,6 +28,7 @@ from hw.errors import InputFileError, Mark, first_of
 from hw.loader import SUFFIXES, UnknownBoardError, plan_board
 from hw.words import nearest
 
+from . import options
 from .address import Address, AddressError, Tls
 from .assembly import ChargerPlan, roster_for
 from .backends import BACKENDS, Backend, NoUrlError, keys_with
@@ -53,7 +54,7 @@ from .store import Durability, file_stem
 T = TypeVar("T")
 
 DEFAULT_BOARD = "ac11-sim"
-DEFAULT_DATA = Path("chargepoint-data")
+DEFAULT_DATA = Path(options.DEFAULT_DATA)
 REAL_FILES = FilePlan(download_succeeds=None, upload_succeeds=None, install_succeeds=None)
 """What one charger that is run does with files, unless its configuration pretends."""
 

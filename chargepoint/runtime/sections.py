@@ -1,7 +1,8 @@
 """What may stand in a configuration file: one dataclass a section, one field a key, with its type, default and purpose.
 
 The reader (`.configuration`), the JSON Schema, the starting file and `config show` are all made from these fields. A
-new key is a field here and its use in `.configuration`; `Option` also gives it a flag and an environment variable.
+new key is a field here and its use in `.configuration`; an `Option` of `.options` also gives it a flag and an environment
+variable.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from chargepoint.model.transaction_data import OTHER_SPELLING
 from hw.binding import Bounds, Declared, Help, Length, Matches, OneOf, Plain, Seconds, Secret, declared
 from profiles.firmware.update import INSTALL_LIMIT_S
 
+from . import options
 from .backends import BACKENDS
 from .connection import LinkSettings
 from .mqtt.broker import DEFAULT_DISCOVERY_PREFIX, DEFAULT_PREFIX
+from .options import Option
 from .porter import FilePlan
 from .store import Durability
 
@@ -41,21 +44,6 @@ Way = Annotated[str, OneOf(tuple(ENDS))]
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """The key can be given as a flag and by the environment too: ``url`` is ``--url`` and ``CHARGEPOINT_URL``."""
-
-    name: str
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name}"
-
-    @property
-    def variable(self) -> str:
-        return f"CHARGEPOINT_{self.name.replace('-', '_').upper()}"
-
-
-@dataclass(frozen=True, slots=True)
 class InsteadOf:
     """Says the same as these keys beside it in another way: in a layer above it takes their place."""
 
@@ -68,16 +56,14 @@ class CentralSystemSection:
 
     url: Annotated[
         str | None,
-        Option("url"),
-        Help(
-            "Such as wss://csms.example/ocpp; {id} in it stands for the identity, else that is appended.", "ws://h/ocpp"
-        ),
+        options.URL,
+        Help(options.URL.help, "ws://h/ocpp"),
     ] = None
     backend: Annotated[
         str | None,
-        Option("backend"),
+        options.BACKEND,
         OneOf(BACKENDS),
-        Help("Central system by name: fills in what is left out here (`chargepoint backend list`).", "steve"),
+        Help(options.BACKEND.help, "steve"),
     ] = None
     append_identity: Annotated[
         bool | None, Help("Append / and the identity to the URL; true, if the back end does not know better.", "true")
@@ -88,9 +74,9 @@ class CentralSystemSection:
     password: Annotated[
         str | None,
         Secret(),
-        Option("password"),
+        options.PASSWORD,
         InsteadOf(("password_hex", "password_file")),
-        Help("Password for HTTP Basic, as text; better in a file of its own.", "changeme-changeme"),
+        Help(options.PASSWORD.help, "changeme-changeme"),
     ] = None
     password_hex: Annotated[
         str | None,
@@ -101,9 +87,9 @@ class CentralSystemSection:
     ] = None
     password_file: Annotated[
         Path | None,
-        Option("password-file"),
+        options.PASSWORD_FILE,
         InsteadOf(("password", "password_hex")),
-        Help("The same in a file.", "cp001.password"),
+        Help(options.PASSWORD_FILE.help, "cp001.password"),
     ] = None
     basic_user: Annotated[str | None, Help("User of HTTP Basic; the identity if not given.", "depot")] = None
     headers: Annotated[Mapping[str, str], Secret(), Help("Extra request headers.", '{X-Depot: "17"}')] = field(
@@ -126,8 +112,8 @@ class CentralSystemSection:
     ] = None
     ca_file: Annotated[
         Path | None,
-        Option("ca-file"),
-        Help("Roots to trust for wss://; those of the operating system if not given.", "ca.pem"),
+        options.CA_FILE,
+        Help(options.CA_FILE.help, "ca.pem"),
     ] = None
     client_certificate: Annotated[Path | None, Help("Our certificate and its chain (PEM).", "client.pem")] = None
     client_key: Annotated[Path | None, Help("Its key, if it has a file of its own.", "client.key")] = None
@@ -194,9 +180,7 @@ class TimingSection:
 class ClockSection:
     """How fast the charger's time goes."""
 
-    speed: Annotated[
-        float, Option("speed"), Bounds(0.001, 100_000.0), Help("Charger time runs so many times as fast.")
-    ] = 1.0
+    speed: Annotated[float, options.SPEED, Bounds(0.001, 100_000.0), Help(options.SPEED.help)] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +193,7 @@ class SimulationSection:
         Help("Energy register at the first start; made from identity and board if not given.", "1234.5"),
     ] = None
     reset_down: Annotated[Seconds, Help("How long a reset takes.")] = 5.0
-    seed: Annotated[int | None, Option("seed"), Help("Makes chance repeatable.", "1")] = None
+    seed: Annotated[int | None, options.SEED, Help(options.SEED.help, "1")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +260,7 @@ class FilesSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSection:
-    """Verbs over HTTP, and the page: opened where a host or a port is given, or by --control."""
+    """Commands over HTTP, and the page: opened where a host or a port is given, or by --control."""
 
     host: Annotated[
         str | None, Help("127.0.0.1 if not given; any other address than loopback needs a token.", "127.0.0.1")
@@ -314,9 +298,9 @@ class MqttSection:
 class File:
     """A whole configuration file."""
 
-    identity: Annotated[str, Option("id"), Help("Charge point identity, as the central system knows it.")] = "CP001"
+    identity: Annotated[str, options.IDENTITY, Help(options.IDENTITY.help)] = "CP001"
     central_system: Annotated[CentralSystemSection, Help("Where the central system is.")] = CentralSystemSection()
-    board: Annotated[str, Option("board"), Help("A name of `chargepoint board list`, or a board file.")] = "ac11-sim"
+    board: Annotated[str, options.BOARD, Help(options.BOARD.help)] = "ac11-sim"
     station: Annotated[StationSection, Help("Who the charger says it is in BootNotification.")] = StationSection()
     keys: Annotated[
         Mapping[str, Plain],
@@ -328,20 +312,20 @@ class File:
     timing: Annotated[TimingSection, Help("Patience with the central system.")] = TimingSection()
     data: Annotated[
         Path | None,
-        Option("data"),
-        Help("Directory of the store; chargepoint-data beside the file if not given.", "/var/lib/chargepoint"),
+        options.DATA,
+        Help(options.DATA.help, "/var/lib/chargepoint"),
     ] = None
     durability: Annotated[
         Durability | None,
-        Option("durability"),
-        Help("full survives power cuts; relaxed the end of the process, the default on a faster clock.", "full"),
+        options.DURABILITY,
+        Help(options.DURABILITY.help, "full"),
     ] = None
     clock: Annotated[ClockSection, Help("How fast the charger's time goes.")] = ClockSection()
     simulation: Annotated[SimulationSection, Help("What only a simulated box has.")] = SimulationSection()
     firmware: Annotated[FirmwareSection, Help("UpdateFirmware: done, or pretended.")] = FirmwareSection()
     diagnostics: Annotated[DiagnosticsSection, Help("GetDiagnostics: done, or pretended.")] = DiagnosticsSection()
     files: Annotated[FilesSection, Help("Which file servers are used and trusted.")] = FilesSection()
-    control: Annotated[ControlSection, Help("Verbs over HTTP, and the page.")] = ControlSection()
+    control: Annotated[ControlSection, Help("Commands over HTTP, and the page.")] = ControlSection()
     data_transfer: Annotated[
         tuple[DataTransferSection, ...],
         Help(

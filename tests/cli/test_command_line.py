@@ -216,11 +216,11 @@ def test_commands_options_and_choices_are_completed(
 
 
 def options() -> Iterator[tuple[tuple[str, ...], click.Option]]:
-    """Every option of every command but help and version."""
+    """Every option of every command but help and version, and but those of `ctl` that its commands take again."""
 
     def below(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Option]]:
-        for each in command.params:
-            if isinstance(each, click.Option) and not each.is_eager:
+        for each in command.get_params(click.Context(command, help_option_names=["-h", "--help"])):
+            if isinstance(each, click.Option) and not each.is_eager and each.envvar != [] and "--help" not in each.opts:
                 yield path, each
         if isinstance(command, click.Group):
             for name, child in command.commands.items():

@@ -112,7 +112,7 @@ def test_wrong_usage_is_exit_code_2_and_a_line_that_helps(
 
 def test_our_own_bug_is_exit_code_70(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 70: our bug, said to be ours."""
-    monkeypatch.setattr("chargepoint.cli.board.list_boards", lambda: 1 / 0)
+    monkeypatch.setattr("hw.loader.list_boards", lambda: 1 / 0)
     code, printed = ends(capsys, "board", "list")
     assert code == 70
     assert "Error: this is our bug: ZeroDivisionError" in printed
