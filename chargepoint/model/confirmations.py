@@ -21,8 +21,8 @@ class Confirmations:
     def __init__(self, log: logging.LoggerAdapter[logging.Logger]) -> None:
         self._log = log
         self._late: dict[str, InFlight] = {}
-        self._slips: set[str] = set()
-        """Action and field of the slips that were logged."""
+        self._slips: frozenset[str] = frozenset()
+        """Action and field of the slips that were logged. Immutable, so that chargers without any share one."""
 
     def read(self, action: str, payload: object) -> Any:
         """Return the confirmation that a payload is, see `wire.understood_result`. Raises PeerError."""
@@ -30,7 +30,7 @@ class Confirmations:
         for slip in slips:
             kind = f"{action} {slip.partition(':')[0]}"
             if kind not in self._slips:
-                self._slips.add(kind)
+                self._slips |= {kind}
                 self._log.warning("%s.conf of the central system has a slip: %s", action, slip)
         return result
 

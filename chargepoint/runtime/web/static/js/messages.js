@@ -22,7 +22,8 @@ function taken(messages, entry) {
       return [{ key: entry.id, at: entry.at_s, isOurs: true, id: entry.message_id, action: entry.action, call: entry.payload, answer: null, isResult: null }, ...messages];
     case "CallAnswered":
       return messages.map((each) =>
-        each.isOurs && each.id === entry.message_id && each.isResult === null
+        // A late answer to a call that was sent by hand follows its time-out.
+        each.isOurs && each.id === entry.message_id && (each.isResult === null || entry.is_result)
           ? { ...each, answer: entry.outcome, isResult: entry.is_result, took: entry.took_s }
           : each,
       );
