@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from chargepoint.model import wire
 from chargepoint.model.journal import Entry
-from chargepoint.model.timebase import Calendar, utc_text
+from chargepoint.model.timebase import Calendar, Timers, utc_text
 from chargepoint.runtime.assembly import ChargerPlan, assemble
 from chargepoint.runtime.charger import Charger, Phase
 from chargepoint.runtime.connection import CloseCause, Closed
@@ -222,6 +222,10 @@ class World:
     """False: after a power cut the board is as new, whoever was plugged in has left in the dark."""
     plan: dict[str, Any] = field(default_factory=dict)
     """Further fields of `ChargerPlan`."""
+    machine_utc_s: float = EPOCH_UTC_S
+    """What the machine's clock shows at time 0, in UTC s."""
+    earliest_utc_s: float | None = None
+    """Not None: the clock is the real one, and the program was released then."""
     identity: str = "CP1"
     store_path: Path | None = None
     """The file of the store; None keeps it in memory."""
@@ -253,15 +257,16 @@ class World:
             seed=self.seed,
             **self.plan,
         )
-        self.charger = assemble(
-            plan, self.pump, self.rng, lambda timers: Calendar(timers, EPOCH_UTC_S), self._make_link
-        )
+        self.charger = assemble(plan, self.pump, self.rng, self._make_calendar, self._make_link)
         self.charger.on_rebuilt = (
             lambda charger: charger.model.journal.listen(lambda _id, at_s, entry: self.journal.append((at_s, entry))),
         )
 
     def _make_pump(self) -> SteppedPump:
         return SteppedPump(self.store)
+
+    def _make_calendar(self, timers: Timers) -> Calendar:
+        return Calendar(timers, self.machine_utc_s, earliest_utc_s=self.earliest_utc_s)
 
     def _make_peer(self) -> Peer:
         return Peer(self)
@@ -420,11 +425,13 @@ class World:
         self.link.hold(not is_up)
         return self.run(0.1)
 
-    def cut_power(self, dark_s: float = 10.0) -> Self:
+    def cut_power(self, dark_s: float = 10.0, *, is_online: bool = True) -> Self:
         """Everything that is not in the store or in the hardware is gone; later the charger is built again."""
         saved_now_s = self.now_s
         self.pump = self._make_pump()
         self.pump.scheduler.tell(saved_now_s + dark_s, saved_now_s + dark_s)
         self._build()
+        if not is_online:
+            self.link.is_down = True
         self.charger.start()
         return self.run(0.1)

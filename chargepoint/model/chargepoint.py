@@ -50,6 +50,7 @@ from .serving import Later
 from .session import Session
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
+from .transaction_clock import LARGE_STEP_S
 from .transfer import Transferred
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ class ChargePoint:
 
         A record that cannot be used is put aside under the kind `DAMAGED` and reported; the charger starts without it.
         """
+        self._begin_calendar(snapshot, now_s)
         restore(self, snapshot, now_s)
         self._tell("restored", snapshot, now_s)
         self.queue.begin_life()
@@ -172,6 +174,17 @@ class ChargePoint:
             connector.settle_availability(now_s)
         if self.losses:
             self.warn(Trouble.STORE_DAMAGED, True, now_s, f"Store damaged, losses: {len(self.losses)}")
+
+    def _begin_calendar(self, snapshot: Snapshot, now_s: float) -> None:
+        """A machine without a clock that runs on wakes up in 1970: what is stored was stored before now.
+
+        The instants stored with the registers count: they are written at every begin and end of a transaction and every
+        few seconds within one, so this costs no write.
+        """
+        last_utc_s = max((each.at_utc_s for each in snapshot.of(METER).values()), default=0.0)
+        machine = self.stamp(now_s)
+        if self.calendar.begin(last_utc_s, now_s) > LARGE_STEP_S:
+            self.log.warning("the clock of this machine shows %s: the calendar begins at %s", machine, self.stamp(now_s))
 
     def report_loss(self, loss: str) -> None:
         """Report what the store has lost; called while the charger starts."""
@@ -601,6 +614,8 @@ class ChargePoint:
             for connector in self.connectors:
                 if connector.transaction is not None and connector.transaction.clock is not None:
                     connector.transaction.clock.follow(step_s)
+                elif step_s < -LARGE_STEP_S and self.calendar.earliest_utc_s is not None:
+                    connector.meter.save_again(now_s)  # or the next start would begin at the instant that was wrong
         self.journal.write(now_s, ClockSet(step_s))
         self._tell("clock_stepped", now_s)
 

@@ -199,6 +199,11 @@ class EnergyMeter:
         most_w = rated.current_a * rated.voltage_v * rated.phases
         return self.register_wh + RESOLUTION_WH + most_w * (unseen_s + KEEP_S) / 3600.0
 
+    def save_again(self, now_s: float) -> None:
+        """Store a register that is known with the present instant."""
+        if self.register_wh or self.reading is not None:
+            self.save(now_s)
+
     def rest(self) -> None:
         """The transaction is over: nobody needs a fresh register."""
         self._keep.clear()

@@ -244,12 +244,19 @@ class Appointment:
 class Calendar:
     """UTC of one charger: an offset to charge time, set by ``currentTime`` of the central system (OCPP 1.6 4.2, 4.6)."""
 
-    __slots__ = ("appointments", "is_set", "offset_s", "sets_once", "timers")
+    __slots__ = ("appointments", "earliest_utc_s", "is_set", "offset_s", "sets_once", "timers")
 
-    def __init__(self, timers: Timers, offset_s: float, *, sets_once: bool = False) -> None:
-        """``sets_once``: on a clock that runs ahead of the central system's, only its first word is taken."""
+    def __init__(
+        self, timers: Timers, offset_s: float, *, sets_once: bool = False, earliest_utc_s: float | None = None
+    ) -> None:
+        """``sets_once``: on a clock that runs ahead of the central system's, only its first word is taken.
+
+        ``earliest_utc_s``: on the real clock, the instant before which the true time cannot be, in UTC s. None: any date
+        can be right, as on a clock that is scaled, stepped or replayed.
+        """
         self.offset_s = offset_s
         self.sets_once = sets_once
+        self.earliest_utc_s = earliest_utc_s
         self.is_set = False
         self.timers = timers
         self.appointments: set[Appointment] = set()
@@ -261,6 +268,21 @@ class Calendar:
     def charge_s(self, utc_s: float) -> float:
         """The charge time at which this calendar will show ``utc_s``."""
         return utc_s - self.offset_s
+
+    def begin(self, last_utc_s: float, now_s: float) -> float:
+        """Begin at the latest of the machine's clock, ``last_utc_s`` and `earliest_utc_s`; return the step in s.
+
+        ``last_utc_s`` is the latest instant that was stored. A clock for which any date can be right stays as it is.
+        """
+        if self.earliest_utc_s is None:
+            return 0.0
+        step_s = max(0.0, max(last_utc_s, self.earliest_utc_s) - self.utc_s(now_s))
+        self.offset_s += step_s
+        return step_s
+
+    def is_possible(self, utc_s: float) -> bool:
+        """Whether ``utc_s`` can be the true time."""
+        return self.earliest_utc_s is None or utc_s >= self.earliest_utc_s
 
     def set(self, utc_s: float, now_s: float, tolerance_s: float = 0.0) -> float:
         """Make ``now_s`` mean ``utc_s``, re-arm what waits on the calendar, and return the step in s.

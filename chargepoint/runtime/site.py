@@ -11,7 +11,8 @@ from random import Random
 
 from ocpp.v16.enums import Reason
 
-from chargepoint.model.timebase import Calendar, Timers
+from chargepoint import RELEASE_DATE
+from chargepoint.model.timebase import Calendar, Timers, utc_seconds
 
 from .address import Address
 from .assembly import ChargerPlan, assemble
@@ -53,7 +54,9 @@ class Site:
 
     def calendar(self, timers: Timers) -> Calendar:
         # On a clock that runs ahead of the central system's, only its first word can be followed.
-        return Calendar(timers, self._epoch_utc_s, sets_once=not self.clock.is_real)
+        is_real = self.clock.is_real
+        earliest_utc_s = utc_seconds(f"{RELEASE_DATE}T00:00:00Z") if is_real else None
+        return Calendar(timers, self._epoch_utc_s, sets_once=not is_real, earliest_utc_s=earliest_utc_s)
 
     def add(
         self, plan: ChargerPlan, address: Address | Callable[[Charger], LinkPort], settings: LinkSettings | None = None

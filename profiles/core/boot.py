@@ -198,6 +198,12 @@ class Boot(FeatureProfile):
         if not 0.0 <= utc_s < LATEST_UTC_S:
             self.host.log.warning("the clock stays as it is: the central system says it is %s", current_time)
             return
+        if not self.host.calendar.is_possible(utc_s):
+            self.host.log.warning(
+                "the clock stays as it is: the central system says it is %s, which is before this program was made",
+                current_time,
+            )
+            return
         # Until somebody accepts us nothing stamped has left, so that it can still be put right.
         is_first = not self.host.calendar.is_set and self.host.session.registration is not Registration.ACCEPTED
         step_s = self.host.calendar.set(utc_s, now_s, CLOCK_TOLERANCE_S)
