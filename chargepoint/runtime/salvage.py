@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MAGIC = b"SQLite format 3\0"
-PAGE_BYTES = 4096
-"""What SQLite makes of a new file; for one whose header does not say."""
+PAGE_BYTES = 2048
+"""Of a new store. A commit writes whole pages into the log: with half of SQLite's 4096 an hour of charging writes half as
+much, and most records still fit on a page."""
 _COLUMNS = 5
 _INTERIOR, _LEAF = 0x02, 0x0A
 _LOG_HEADER, _FRAME_HEADER = 32, 24
@@ -45,9 +46,16 @@ class Salvaged:
 def salvage(path: Path, checksum: Checksum, copy_mask: int) -> Salvaged:
     """Return every record that can be read. ``copy_mask`` is what tells a copy's checksum from a record's (xor)."""
     data = path.read_bytes()
+    log_file = path.with_name(f"{path.name}-wal")
+    log = log_file.read_bytes() if log_file.exists() else b""
     size = _page_size(data)
-    log = path.with_name(f"{path.name}-wal")
-    pages, count = _logged(log.read_bytes() if log.exists() else b"", size)
+    # Where the header does not say, the size that yields most is the right one: pages of another begin with no page.
+    tries = [_salvage(data, log, each, checksum, copy_mask) for each in ((size,) if size else (PAGE_BYTES, 4096))]
+    return max(tries, key=lambda found: found.intact + len(found.copies))
+
+
+def _salvage(data: bytes, log: bytes, size: int, checksum: Checksum, copy_mask: int) -> Salvaged:
+    pages, count = _logged(log, size)
     count = count or -(-len(data) // size)
 
     def page(number: int) -> bytes:
@@ -77,12 +85,13 @@ def is_log_damaged(log: Path) -> bool:
 
 
 def _page_size(data: bytes) -> int:
+    """Return the size that the header names, 0 when it names none."""
     if data[: len(MAGIC)] == MAGIC:
         (size,) = struct.unpack_from(">H", data, 16)
         size = 65536 if size == 1 else size
         if 512 <= size <= 65536 and size & (size - 1) == 0:
             return int(size)
-    return PAGE_BYTES
+    return 0
 
 
 def _rows(

@@ -44,7 +44,7 @@ from .record_codec import (
     row,
     text,
 )
-from .salvage import MAGIC, is_log_damaged, salvage
+from .salvage import MAGIC, PAGE_BYTES, is_log_damaged, salvage
 from .store_file import SALVAGED, StoreError, advice, beside, is_writable, prepare, swap_in
 
 __all__ = ["Durability", "Rows", "Store", "StoreError", "Unstorable", "file_stem"]
@@ -58,7 +58,7 @@ NOT_LOADED = HISTORY | {DAMAGED}
 """Kinds that no start of a charger reads."""
 
 CHECKPOINT_PAGES = 100
-"""Pages in the write-ahead log at which SQLite moves them into the database: 400 kB, so that the log fits on a small disk
+"""Pages in the write-ahead log at which SQLite moves them into the database: 200 kB, so that the log fits on a small disk
 beside its database."""
 LOG_LIMIT_BYTES = 512 * 1024
 """A write-ahead log that grew beyond this, in one large commit, is cut to it at the next checkpoint."""
@@ -149,6 +149,7 @@ class Store:
                 # Two processes with one identity would both be the charger: the first keeps the file to itself. Set
                 # before the log is opened, this also keeps the log's index in memory instead of in a third file.
                 self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute(f"PRAGMA page_size={PAGE_BYTES}")  # of a file that is new
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if self.durability is Durability.FULL else 'OFF'}")
             self._db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
@@ -196,6 +197,7 @@ class Store:
         database = sqlite3.connect(new, isolation_level=None)
         try:
             database.create_function("record_crc", 4, checksum, deterministic=True)
+            database.execute(f"PRAGMA page_size={PAGE_BYTES}")
             _migrate(database)
             database.execute("BEGIN")
             rows = [(*place, body, crc) for place, (body, crc) in found.records.items()]

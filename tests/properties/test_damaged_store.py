@@ -29,11 +29,12 @@ from chargepoint.model.records import COPIED
 from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.control import history
 from chargepoint.runtime.record_codec import checksum
+from chargepoint.runtime.salvage import PAGE_BYTES
 from chargepoint.runtime.store_file import beside
 from hw.sim.circuit import Circuit
 from tests.world import EPOCH_UTC_S, World
 
-PAGE, FRAME, LOG_HEADER = 4096, 4096 + 24, 32
+PAGE, FRAME, LOG_HEADER = PAGE_BYTES, PAGE_BYTES + 24, 32
 BOARD, POWER_W = "ac11-sim-socket", 11_040.0
 KEYS = {
     "MeterValueSampleInterval": "20",

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,12 +15,12 @@ import pytest
 
 from chargepoint.model.outbox import Save
 from chargepoint.model.record import UNREADABLE
-from chargepoint.runtime.salvage import MAGIC
+from chargepoint.runtime.salvage import MAGIC, PAGE_BYTES
 from chargepoint.runtime.store import Durability, Store, StoreError
 from chargepoint.runtime.store_file import beside
 from tests.runtime.desk import record
 
-PAGE = 4096
+PAGE = PAGE_BYTES
 Found = dict[str, dict[str, Any]]
 
 BILLED: Found = {
@@ -282,7 +283,7 @@ def test_every_charger_of_a_damaged_store_is_told_once(tmp_path: Path) -> None:
     ("found", "put", "problem"),
     [
         (b"tablerecordrecord", b"tablerecordrecorf", "malformed database schema"),
-        (MAGIC + b"\x10\x00\x02", MAGIC + b"\x10\x00\x0a", "attempt to write a readonly database"),
+        (MAGIC + b"\x08\x00\x02", MAGIC + b"\x08\x00\x0a", "attempt to write a readonly database"),
         (b"CP1listedcard0050", b"CQ1listedcard0050", "row not in PRIMARY KEY order for record"),
     ],
 )
@@ -332,6 +333,21 @@ def test_copy_that_is_damaged_or_missing_is_made_anew(tmp_path: Path) -> None:
     assert UNREADABLE not in store.load("CP1")
     store._db.execute("DELETE FROM record WHERE kind IN ('queue', 'transaction')")
     store.close()
+    store = Store(path)
+    assert billed(store.load("CP1")) == BILLED
+    store.close()
+
+
+def test_header_that_is_lost_does_not_hide_the_size_of_pages(tmp_path: Path) -> None:
+    """Stores of earlier versions have the pages of 4096 bytes that SQLite makes by itself."""
+    path = tmp_path / "cp.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA page_size=4096")
+        database.execute("CREATE TABLE x (y)")
+    filled(path).close()
+    data = path.read_bytes()
+    assert data[16:18] == b"\x10\x00"
+    path.write_bytes(bytes(4096) + data[4096:])
     store = Store(path)
     assert billed(store.load("CP1")) == BILLED
     store.close()
