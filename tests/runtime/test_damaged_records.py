@@ -50,6 +50,14 @@ def test_bad_record_is_put_aside_and_the_box_comes_up(
     assert world.model.losses == []
 
 
+def test_new_store_has_lost_nothing() -> None:
+    """A store without records is no damage, with a simulated board that is kept or without."""
+    for keeps_board in (True, False):
+        world = World(keeps_board=keeps_board).run(5)
+        assert world.charger.store_losses == []
+        assert world.tells(0) == [("Available", "NoError", "")]
+
+
 def test_simulated_board_that_cannot_be_restored_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
     """What is deep inside a snapshot of a board is for its parts to read; one that fails costs the simulated scene only."""
     world = World().charge()
@@ -85,6 +93,7 @@ def test_message_whose_transaction_is_lost_never_leaves(caplog: pytest.LogCaptur
     with caplog.at_level(logging.ERROR):
         world.forget().cut_power().network(True).run(30)
     assert "has lost its transaction" in caplog.text
+    assert "could not be delivered" not in caplog.text, "before anything is sent"
     assert world.calls("StopTransaction", "MeterValues") == []
     assert [message.action for message in world.model.queue.undelivered.values()] == ["MeterValues", "StopTransaction"]
     assert len(world.model.losses) == 2

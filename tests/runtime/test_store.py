@@ -248,9 +248,11 @@ def test_log_stays_small_beside_its_database(tmp_path: Path) -> None:
     written, and at most half a megabyte is kept after one large commit."""
     store = Store(tmp_path / "cp.sqlite3", Durability.RELAXED)
     log_file = tmp_path / "cp.sqlite3-wal"
+    sizes = []
     for number in range(600):
         store.commit([record("meter", "1", {"wh": number}), record("queue", f"{number % 50:012d}", {"text": "x" * 200})])
-    assert log_file.stat().st_size < 600_000
+        sizes.append(log_file.stat().st_size)
+    assert 100_000 < max(sizes) < 300_000
     store.commit([record("queue", f"{number:012d}", {"text": "x" * 4000}) for number in range(400)])
     for number in range(150):
         store.commit([record("meter", "1", {"wh": number})])
