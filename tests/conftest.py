@@ -1,10 +1,11 @@
 """What all tests share: hypothesis draws the same examples in every run, so that a red suite stays red.
 
 `./run test --hypothesis-profile=explore` draws other ones each time, and many more. `--rewrite-transcripts` writes the
-golden transcripts anew instead of comparing with them: review what changed before you keep it. `--frames` says how many
+golden transcripts anew instead of comparing with them: review what changed before you keep it. `--frames N` says how many
 frames `tests/properties/test_frames.py` sends; `--chaos-seeds N` and `--chaos-seed S` choose what
 `tests/properties/test_network_chaos.py` lives through; `--damages N` how often `tests/properties/test_damaged_store.py`
-damages a store.
+damages a store. `--thorough` raises what none of them names, see `THOROUGH`: it is for the last run before a change is
+kept, the suite without it for every one in between.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +21,14 @@ settings.load_profile("ci")
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 REWRITE = "--rewrite-transcripts"
+FRAMES = "--frames"
+DAMAGES = "--damages"
 CHAOS_SEEDS = "--chaos-seeds"
 CHAOS_SEED = "--chaos-seed"
+
+USUAL = {FRAMES: 5_000, DAMAGES: 60, CHAOS_SEEDS: 300}
+THOROUGH = {FRAMES: 10_000, DAMAGES: 200, CHAOS_SEEDS: 1_000}
+"""How much of what is drawn from seeds is tried."""
 
 CheckTranscript = Callable[[str, Sequence[str]], None]
 """Compares the lines of a run with those kept under a name."""
@@ -29,10 +36,19 @@ CheckTranscript = Callable[[str, Sequence[str]], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(REWRITE, action="store_true", help="write tests/transcripts anew instead of comparing with them")
-    parser.addoption("--frames", type=int, default=10_000, help="random and broken frames to send to chargers")
-    parser.addoption("--damages", type=int, default=60, metavar="N", help="damaged stores: random damages of each sort")
-    parser.addoption(CHAOS_SEEDS, type=int, default=1000, metavar="N", help="network chaos: live the first N seeds")
+    parser.addoption("--thorough", action="store_true", help="more seeds, frames and damages; takes some minutes more")
+    parser.addoption(FRAMES, type=int, metavar="N", help="random and broken frames to send to chargers")
+    parser.addoption(DAMAGES, type=int, metavar="N", help="damaged stores: random damages of each sort")
+    parser.addoption(CHAOS_SEEDS, type=int, metavar="N", help="network chaos: live the first N seeds")
     parser.addoption(CHAOS_SEED, type=int, default=None, metavar="S", help="network chaos: live this seed only")
+
+
+def count(config: pytest.Config, option: str) -> int:
+    """Return how many are asked for of what an option counts."""
+    asked: int | None = config.getoption(option)
+    if asked is not None:
+        return asked
+    return (THOROUGH if config.getoption("--thorough") else USUAL)[option]
 
 
 @pytest.fixture

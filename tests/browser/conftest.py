@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -53,44 +52,77 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def show(browser: Browser) -> AsyncIterator[Open]:
-    """Open pages, and see to it that none complained and none asked anybody but its own server."""
-    complaints: list[str] = []
+class Pages:
+    """Pages of one browser, used by one test after the other.
 
-    def complain(text: str) -> None:
+    A page has no memory of the last test: every hall has a port of its own, so another origin, with its own storage.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self.complaints: list[str] = []
+        """What the pages of this test have to say."""
+        self._browser = browser
+        self._idle: list[Page] = []
+        self._used: list[tuple[Page, str]] = []
+
+    async def open(
+        self,
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        scheme: Literal["light", "dark"] = "light",
+        answers: Mapping[str, Any] = NO_ANSWERS,
+    ) -> Page:
+        page = self._idle.pop() if self._idle else await self._make()
+        self._used.append((page, urlsplit(url).netloc))
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.emulate_media(color_scheme=scheme)
+        for pattern, body in answers.items():
+            await page.route(pattern, partial(_fulfil, body))
+        await page.goto(url)
+        return page
+
+    async def leave(self) -> list[str]:
+        """Leave all pages blank for the next test and return what they complained of."""
+        complaints, self.complaints = self.complaints, []
+        used, self._used = self._used, []
+        for page, _origin in used:
+            await page.unroute_all(behavior="ignoreErrors")
+            await page.goto("about:blank")
+        self._idle += [page for page, _origin in used]
+        self.complaints.clear()  # what a page says that is left is not of the next test
+        return complaints
+
+    async def _make(self) -> Page:
+        context = await self._browser.new_context()
+        context.set_default_timeout(SLOW_MS)
+        page = await context.new_page()
+        page.on("console", lambda told: self._complain(f"console {told.type}: {told.text}"))
+        page.on("pageerror", lambda error: self._complain(f"error: {error}"))
+        page.on("request", lambda asked: self._see(page, asked))
+        return page
+
+    def _complain(self, text: str) -> None:
         # A browser writes every refusal to its console, however well the page takes it; and a server may close before
         # the last page that looks at it.
         if not any(refusal in text for refusal in ("status of 409", "status of 502", "ERR_CONNECTION_REFUSED")):
-            complaints.append(text)
+            self.complaints.append(text)
 
-    async with AsyncExitStack() as stack:
+    def _see(self, page: Page, asked: Request) -> None:
+        """None asks anybody but its own server."""
+        origins = [origin for used, origin in self._used if used is page]
+        if origins and urlsplit(asked.url).netloc not in origins:
+            self._complain(f"asked a stranger: {asked.url}")
 
-        async def open_page(
-            url: str,
-            *,
-            width: int = 1280,
-            height: int = 900,
-            scheme: Literal["light", "dark"] = "light",
-            answers: Mapping[str, Any] = NO_ANSWERS,
-        ) -> Page:
-            context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-            stack.push_async_callback(context.close)
-            context.set_default_timeout(SLOW_MS)
-            page = await context.new_page()
-            page.on("console", lambda told: complain(f"console {told.type}: {told.text}"))
-            page.on("pageerror", lambda error: complain(f"error: {error}"))
-            origin = urlsplit(url).netloc
 
-            def see(asked: Request) -> None:
-                if urlsplit(asked.url).netloc != origin:
-                    complain(f"asked a stranger: {asked.url}")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pages(browser: Browser) -> Pages:
+    return Pages(browser)
 
-            page.on("request", see)
-            for pattern, body in answers.items():
-                await page.route(pattern, partial(_fulfil, body))
-            await page.goto(url)
-            return page
 
-        yield open_page
-        assert complaints == []
+@pytest_asyncio.fixture(loop_scope="session")
+async def show(pages: Pages) -> AsyncIterator[Open]:
+    """Open pages, and see to it that none complained and none asked anybody but its own server."""
+    yield pages.open
+    assert await pages.leave() == []

@@ -32,6 +32,7 @@ from chargepoint.runtime.record_codec import checksum
 from chargepoint.runtime.salvage import PAGE_BYTES
 from chargepoint.runtime.store_file import beside
 from hw.sim.circuit import Circuit
+from tests.conftest import DAMAGES, count
 from tests.world import EPOCH_UTC_S, World
 
 PAGE, FRAME, LOG_HEADER = PAGE_BYTES, PAGE_BYTES + 24, 32
@@ -319,7 +320,7 @@ def test_record_of_any_kind_may_be_damaged(tmp_path: Path, request: pytest.Fixtu
     rng = Random(1)
     # Each kind and sort at least once, then by chance.
     first = {(kind, sort): case for case in rng.sample(everything, len(everything)) for kind, sort in [(case[1], case[3])]}
-    most = request.config.getoption("--damages")
+    most = count(request.config, DAMAGES)
     chosen = [*first.values(), *rng.sample(everything, min(most, len(everything)))]
     for case in chosen:
         moment, kind, key, sort, is_sealed = case
@@ -370,19 +371,19 @@ def try_pages(seed: int, directory: Path, pages: int) -> None:
 def test_page_of_the_file_may_be_damaged(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """[D] "a store damaged in random pages: at most a minute of energy unbilled, everything lost is reported, the box comes
     up"."""
-    for seed in range(request.config.getoption("--damages")):
+    for seed in range(count(request.config, DAMAGES)):
         try_pages(seed, tmp_path / "box", 1)
 
 
 def test_several_pages_may_be_damaged(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Record and copy may both be gone then: the box comes up and says so."""
-    for seed in range(request.config.getoption("--damages") // 3):
+    for seed in range(count(request.config, DAMAGES) // 3):
         try_pages(seed, tmp_path / "box", 3)
 
 
 def test_log_may_be_damaged(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """SQLite drops a changed frame and all commits behind it: here they are read past it."""
-    for seed in range(request.config.getoption("--damages") // 3):
+    for seed in range(count(request.config, DAMAGES) // 3):
         rng = Random(f"log {seed}")
         moment = rng.choice([each for each in moments() if len(each.files["-wal"]) > 3 * FRAME])
         log = bytearray(moment.files["-wal"])

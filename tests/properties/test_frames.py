@@ -23,6 +23,7 @@ from chargepoint.model.journal import Restarting
 from chargepoint.runtime.charger import Phase
 from chargepoint.runtime.store import Store
 from profiles.reservation import Reservation
+from tests.conftest import FRAMES, count
 from tests.properties.frame_oracle import ACTING, SERVED, Expected, Surroundings, call_problems, expected, judge
 from tests.properties.frame_source import MOMENTS, FrameSource
 from tests.watch import no_exception_logged
@@ -44,7 +45,7 @@ MOST_TIMERS = 100
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(-(-metafunc.config.getoption("--frames") // A_TRIAL)))
+        metafunc.parametrize("seed", range(-(-count(metafunc.config, FRAMES) // A_TRIAL)))
 
 
 @dataclass

@@ -23,7 +23,7 @@ from chargepoint.model.session import Session
 from chargepoint.model.transaction import Message, TransactionQueue
 from chargepoint.runtime.charger import Charger
 from tests.chaos import Storm
-from tests.conftest import CHAOS_SEED, CHAOS_SEEDS
+from tests.conftest import CHAOS_SEED, CHAOS_SEEDS, count
 from tests.fate import Saves
 
 HERE = "tests/properties/test_network_chaos.py"
@@ -35,7 +35,7 @@ FEW = 100
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seeds" in metafunc.fixturenames:
-        one, many = metafunc.config.getoption(CHAOS_SEED), metafunc.config.getoption(CHAOS_SEEDS)
+        one, many = metafunc.config.getoption(CHAOS_SEED), count(metafunc.config, CHAOS_SEEDS)
         blocks = [range(first, min(first + BLOCK, many)) for first in range(0, many, BLOCK)]
         if one is not None:
             blocks = [range(one, one + 1)]
