@@ -116,6 +116,8 @@ class CentralSystem:
     def __init__(self, chance: Random, outlets: int) -> None:
         self.ledger = Ledger()
         self.behaves = False
+        self.is_silent = False
+        """Answers nothing, so that messages pile up in the store of the charger."""
         self.status: dict[int, str] = {}
         self.frames = 0
         self._chance = chance
@@ -136,6 +138,8 @@ class CentralSystem:
             pass
 
     async def _answer(self, connection: ServerConnection, message_id: str, action: str, payload: Any) -> None:
+        if self.is_silent:
+            return
         chance = self._chance
         is_odd = not self.behaves and chance.random() < MISBEHAVIOUR
         oddity = chance.choice(("close", "abort", "forget", "error", "twice", "late", "last")) if is_odd else ""
