@@ -2,10 +2,10 @@
 
     python -m benchmarks.full_disk --folder /mnt/small              # a mounted file system of its own, such as tmpfs
 
-The file system is filled up by a file beside the store while a simulated car takes 22 kW, and the central system falls silent,
-so that the messages of the charger pile up in the store. The charger is killed with SIGKILL
-twelve minutes of its time later, the file is removed, and the charger starts again. Energy that the meter counted and that
-no StopTransaction bills must not exceed one minute at the power of the car. Exit code 0 if so, 1 if not.
+The file system is filled up by a file beside the store while a simulated car takes 22 kW, and the central system falls
+silent, so that the messages of the charger pile up in the store. The charger is killed with SIGKILL twelve minutes of its
+time later, the file is removed, and the charger starts again. Energy that the meter counted and that no StopTransaction
+bills must not exceed one minute at the power of the car. Exit code 0 if so, 1 if not.
 
     mount -t tmpfs -o size=8m none /mnt/small
 """
@@ -108,8 +108,9 @@ async def run(folder: Path, durability: str, control_port: int) -> bool:
     bound_wh = 22_000 / 60
     is_right = unbilled_wh <= bound_wh
     print(
-        f"{durability}: {filled / 1e6:.2f} MB filled; then {seen['status']} ({seen.get('error_code')}); the session billed "
-        f"{end_wh - begin_wh} Wh, {unbilled_wh:.0f} Wh are unbilled, at most {bound_wh:.0f}: {'ok' if is_right else 'WRONG'}"
+        f"{durability}: {filled / 1e6:.2f} MB filled; then {seen['status']} ({seen['error_code']}); "
+        f"{end_wh - begin_wh} Wh are billed, {unbilled_wh:.0f} Wh are not, at most {bound_wh:.0f} Wh: "
+        + ("ok" if is_right else "WRONG")
     )
     return is_right
 

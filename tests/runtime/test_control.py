@@ -28,6 +28,7 @@ from chargepoint.runtime.stepped import SteppedSite
 from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
 from hw.loader import plan_board
+from tests.failing_store import FailingPump, StoreWorld
 from tests.world import EPOCH_UTC_S, ERROR, World
 
 SOCKET = "ac11-sim-socket"
@@ -64,6 +65,37 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench(World())
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"), [("key-set", {"key": "HeartbeatInterval", "value": "77"}), ("limit", {"amps": 10.0})]
+)
+def test_what_outlasts_a_restart_is_confirmed_when_it_is_stored(command: str, arguments: dict[str, Any]) -> None:
+    """ "Accepted" before the commit would be a promise that a loss of power breaks."""
+    world = StoreWorld()
+    desk = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
+    assert isinstance(world.pump, FailingPump)
+    world.pump.fails = True  # the commit hangs
+    waiting = desk.do(COMMANDS[command], world.charger, arguments)
+    assert isinstance(waiting, Waiting)
+    world.run(4)
+    assert not waiting.is_done
+    world.mend_store()
+    assert waiting.is_done
+    assert waiting.result()
+
+
+def test_a_change_that_cannot_be_stored_is_not_confirmed() -> None:
+    """A key stays as it is; a limit, which may be one of safety, is in force, and the answer says that it is not stored."""
+    world = StoreWorld()
+    bench = Bench(world)
+    world.break_store()
+    with pytest.raises(CommandError, match="the store cannot be written: nothing was changed"):
+        bench.do("key-set", key="HeartbeatInterval", value="77")
+    assert bench.do("keys", key=["HeartbeatInterval"])["keys"][0]["value"] == "300"
+    with pytest.raises(CommandError, match=r"limited to 10 A .*but the store cannot be written"):
+        bench.do("limit", amps=10.0)
+    assert bench.outlet()["local_limit_a"] == 10.0
 
 
 def test_a_whole_charge_by_verbs(bench: Bench) -> None:

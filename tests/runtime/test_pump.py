@@ -166,7 +166,6 @@ async def test_store_that_fails_holds_back_what_depends_on_it_until_it_works(
 
 async def test_a_store_that_hangs_counts_as_one_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A worn SD card neither takes a write nor refuses it: the energy at risk is bounded all the same."""
-    monkeypatch.setattr(pump_module, "SLOW_COMMIT_S", 0.02)
     store = Slow(tmp_path / "cp.sqlite3", "test")
     async with site_with(store) as site:
         charger, desk = seat(site)
@@ -176,9 +175,11 @@ async def test_a_store_that_hangs_counts_as_one_that_fails(monkeypatch: pytest.M
         await until(lambda: status(charger) == "Preparing", "Preparing")
         swipe(charger)
         await until(lambda: status(charger) == "Charging", "the charge")
+        monkeypatch.setattr(pump_module, "SLOW_COMMIT_S", 0.02)
         store.gate.clear()
         save(charger, "1")
         await until(lambda: site.is_store_failing, "the failure to be seen")
+        monkeypatch.undo()
         await until(lambda: status(charger) == "SuspendedEVSE", "the pause")
         told = ("SuspendedEVSE", "InternalError")
         await until(

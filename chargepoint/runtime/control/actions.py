@@ -206,7 +206,7 @@ def power_loss(charger: Charger, seconds: float = 10.0) -> CommandResult:
 
 
 @action
-def limit(charger: Charger, amps: float | None, connector: int = 1) -> CommandResult:
+def limit(charger: Charger, amps: float | None, connector: int = 1) -> Waiting:
     check_running(charger)
     check_connector(charger.board, connector)
     try:
@@ -217,27 +217,28 @@ def limit(charger: Charger, amps: float | None, connector: int = 1) -> CommandRe
         said = "no local limit"
     else:
         said = f"limited to {amps:g} A by local control" if amps >= MINIMUM_A else "held at 0 A by local control"
-    return CommandResult(done=f"connector {connector}: {said}")
+    return _when_stored(charger, CommandResult(done=f"connector {connector}: {said}"))
 
 
 @action
-def pause(charger: Charger, connector: int = 1) -> CommandResult:
+def pause(charger: Charger, connector: int = 1) -> Waiting:
     return limit(charger, 0.0, connector)
 
 
 @action
-def unpause(charger: Charger, connector: int = 1) -> CommandResult:
+def unpause(charger: Charger, connector: int = 1) -> Waiting:
     check_running(charger)
     check_connector(charger.board, connector)
     charger.resume(connector)
-    return CommandResult(done=f"connector {connector}: no longer held at 0 A by local control")
+    done = CommandResult(done=f"connector {connector}: no longer held at 0 A by local control")
+    return _when_stored(charger, done)
 
 
 @action
-def key_set(charger: Charger, key: str, value: str) -> KeyChanged:
-    check_running(charger)
+def key_set(charger: Charger, key: str, value: str) -> Waiting:
+    _check_storing(charger)
     status, reason = charger.change_setting(key, value)
-    return KeyChanged(status=status.value, reason=reason)
+    return _when_stored(charger, KeyChanged(status=status.value, reason=reason))
 
 
 @action
@@ -292,19 +293,41 @@ def _answer(entry: CallAnswered) -> SendResult:
 
 
 @action
-def requeue(charger: Charger, key: str) -> CommandResult:
+def requeue(charger: Charger, key: str) -> Waiting:
     _settle(charger, key, charger.requeue)
-    return CommandResult(done=f"message {key} is queued again")
+    return _when_stored(charger, CommandResult(done=f"message {key} is queued again"))
 
 
 @action
-def dismiss(charger: Charger, key: str) -> CommandResult:
+def dismiss(charger: Charger, key: str) -> Waiting:
     _settle(charger, key, charger.model.queue.dismiss)
-    return CommandResult(done=f"message {key} is discarded")
+    return _when_stored(charger, CommandResult(done=f"message {key} is discarded"))
+
+
+def _check_storing(charger: Charger) -> None:
+    """Raise CommandError unless the charger runs and its store can be written."""
+    check_running(charger)
+    if charger.model.is_store_failing:
+        raise CommandError("the store cannot be written: nothing was changed")
+
+
+def _when_stored(charger: Charger, result: CommandResult | KeyChanged) -> Waiting:
+    """Return the result of something that must outlast a restart, not before it is on the disk."""
+    waiting = Waiting(charger)
+
+    def report(is_stored: bool) -> None:
+        if is_stored:
+            waiting.finish(result)
+        else:
+            said = result.done if isinstance(result, CommandResult) else result.status
+            waiting.fail(CommandError(f"{said}; but the store cannot be written, so a restart may undo it"))
+
+    charger.when_stored(report)
+    return waiting
 
 
 def _settle(charger: Charger, key: str, settle: Callable[[str], None]) -> None:
-    check_running(charger)
+    _check_storing(charger)
     try:
         settle(key)
     except KeyError as error:

@@ -18,7 +18,8 @@ from chargepoint.runtime.address import Tls
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control import views
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
-from chargepoint.runtime.control.responses import CommandResult
+from chargepoint.runtime.control.responses import CommandResult, Document
+from chargepoint.runtime.control.waiting import Waiting
 from hw.errors import ChargePointError
 
 from .broker import Broker
@@ -207,5 +208,18 @@ class Bridge:
         except (ChargePointError, UnknownOrder) as error:
             log.warning("refused over MQTT: %s", error, extra={"charger": self._charger.identity})
         else:
-            done = result.done if isinstance(result, CommandResult) else name
-            log.info("over MQTT: %s", done, extra={"charger": self._charger.identity})
+            if isinstance(result, Waiting):
+                waiting = result
+                waiting.when_done(lambda: self._log_end(name, waiting))
+            else:
+                self._log_done(name, result)
+
+    def _log_end(self, name: str, waiting: Waiting) -> None:
+        try:
+            self._log_done(name, waiting.result())
+        except ChargePointError as error:
+            log.warning("failed over MQTT: %s", error, extra={"charger": self._charger.identity})
+
+    def _log_done(self, name: str, result: Document) -> None:
+        done = result.done if isinstance(result, CommandResult) else name
+        log.info("over MQTT: %s", done, extra={"charger": self._charger.identity})
