@@ -212,7 +212,7 @@ class Reservation(FeatureProfile):
             for connector in self.host.connectors
             if connector.number not in bound
             and connector.is_operative
-            and not connector.inoperative_is_scheduled
+            and not connector.availability.is_scheduled
             and connector.state == SessionState.IDLE
             and (connector.status == ChargePointStatus.available or connector.is_reserved)
         ]

@@ -455,7 +455,7 @@ class SmartCharging(FeatureProfile):
         if connector.is_charging and not connector.may_offer:
             return 0.0
         others = (each.amps for each in self.host.limits(connector, now_s, besides=self))
-        return min((connector.own_limit().amps, *others))
+        return min((connector.offering.own_limit().amps, *others))
 
     def _in_amps(self, connectors: Iterable[Connector], at_s: int, now_s: float) -> tuple[list[Stack], Maximum]:
         amps = ChargingRateUnitType.amps

@@ -171,7 +171,7 @@ class ChargePoint:
         self._tell("restored", snapshot, now_s)
         self.queue.begin_life()
         for connector in self.connectors:
-            connector.settle_availability(now_s)
+            connector.availability.settle(now_s)
         if self.losses:
             self.warn(Trouble.STORE_DAMAGED, True, now_s, f"Store damaged, losses: {len(self.losses)}")
 
@@ -532,7 +532,7 @@ class ChargePoint:
         self.save(METER.name, str(connector), body)
 
     def save_availability(self, connector: Connector) -> None:
-        body = {"operative": connector.is_operative, "scheduled": connector.inoperative_is_scheduled}
+        body = {"operative": connector.is_operative, "scheduled": connector.availability.is_scheduled}
         self.save(AVAILABILITY.name, str(connector.number), body)
 
     # --- what the session tells ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ with the event that ends it, and is complete with one more reading after the con
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,13 @@ from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason
 
 from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
+from .connector_availability import ConnectorAvailability
 from .connector_faults import ConnectorFaults
+from .connector_offer import ConnectorOffer
 from .connector_state import SESSION_TABLE, Authorisation, Limit, RestartEnd, SessionState
 from .energy import KEEP, EnergyMeter
 from .faults import MEANINGS, Trouble
-from .journal import Journal, OfferChanged, PilotChanged
+from .journal import Journal
 from .lock import CableLock
 from .outbox import Effect, ReadMeter, Ref
 from .pilot import MINIMUM_A, cable_rating_for_ohms
@@ -54,24 +56,21 @@ class Connector:
 
     __slots__ = (
         "_deadline",
-        "_granted",
         "_is_left_by_car",
         "_restart",
-        "_seen_pilot",
         "_until_stopped",
         "_was_connected",
         "authorisation",
+        "availability",
         "cable_rating_a",
         "faults",
         "has_cable",
         "host",
-        "inoperative_is_scheduled",
-        "is_operative",
         "is_reserved",
-        "is_withdrawn",
         "lock",
         "meter",
         "number",
+        "offering",
         "outlet",
         "state",
         "supply",
@@ -92,18 +91,14 @@ class Connector:
         self.authorisation: Authorisation | None = None
         self.transaction: Transaction | None = None
         self.faults = ConnectorFaults(self)
-        self.is_operative = True
-        self.inoperative_is_scheduled = False
-        self.is_withdrawn = False
-        """Taken out of use for a while by the box itself; what a central system said of availability stays (A8)."""
+        self.availability = ConnectorAvailability(self)
         self.is_reserved = False
         self.has_cable = outlet.cable is CableKind.TETHERED
         self.cable_rating_a = outlet.cable_rating_a
         self.unlocks_when_dead = False
         self._was_connected = False
         self._is_left_by_car = False
-        self._granted = Limit(0.0, "")
-        self._seen_pilot: tuple[str, float, bool] | None = None
+        self.offering = ConnectorOffer(self)
         self._until_stopped: ChargePointStatus | None = None
         self._deadline = Alarm(host.timers, self._too_late)
         self._restart: RestartEnd | None = None
@@ -167,14 +162,20 @@ class Connector:
     @property
     def is_free(self) -> bool:
         """Somebody could be authorised here now."""
-        is_open = self.is_operative and not self.inoperative_is_scheduled and not self.has_fault
-        is_open = is_open and not self.is_withdrawn
+        availability = self.availability
+        is_open = availability.is_operative and not availability.is_scheduled and not availability.is_withdrawn
+        is_open = is_open and not self.has_fault
         return self.is_at_rest and is_open and not self.host.is_going_down and not self.host.is_store_failing
 
     @property
     def troubles(self) -> Mapping[Trouble, str]:
         """The active faults and what the board says of each; oldest first."""
         return self.faults.active
+
+    @property
+    def is_operative(self) -> bool:
+        """What the central system has set by ChangeAvailability (OCPP 1.6 5.2)."""
+        return self.availability.is_operative
 
     @property
     def has_fault(self) -> bool:
@@ -199,12 +200,12 @@ class Connector:
     @property
     def offer(self) -> Limit:
         """What the car is offered per phase, and why not more. 0 A when nothing may flow."""
-        return self._granted
+        return self.offering.limit
 
     @property
     def offered_a(self) -> float:
         """The `offer` in A."""
-        return self._granted.amps
+        return self.offering.limit.amps
 
     @property
     def situation(self) -> Situation:
@@ -212,9 +213,9 @@ class Connector:
             has_fault=self.has_fault,
             until_stopped=self._until_stopped,
             in_transaction=self.is_charging,
-            is_offering=self._granted.amps >= MINIMUM_A,
+            is_offering=self.offering.limit.amps >= MINIMUM_A,
             car_asks=self.supply.car_asks,
-            is_operative=self.is_operative and not (self.is_withdrawn and self.is_at_rest),
+            is_operative=self.is_operative and not (self.availability.is_withdrawn and self.is_at_rest),
             is_authorised=self.state in (SessionState.AUTHORISED, SessionState.LOCKING, SessionState.STARTING),
             is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED)
             and not (self._lost_power and self.is_plugged),
@@ -311,7 +312,7 @@ class Connector:
         if SESSION_TABLE.fire(self, "clear"):
             self._is_left_by_car = False
             self.unlock(now_s)
-        self.settle_availability(now_s)
+        self.availability.settle(now_s)
 
     # --- faults -------------------------------------------------------------------------------------------------------
 
@@ -326,7 +327,7 @@ class Connector:
     def fault_appeared(self, what: Trouble, now_s: float) -> None:
         """Take the energy away, and end what cannot go on under this fault."""
         if MEANINGS[what].ends_transaction and self.is_charging:
-            self.regrant(now_s)  # energy first
+            self.offering.update(now_s)  # energy first
             emergency = what is Trouble.EMERGENCY_STOP
             self.end("EmergencyStop" if emergency else "Other", None, now_s)
         if self.state in (SessionState.LOCKING, SessionState.STARTING) and (self.has_fault or self.is_withheld):
@@ -355,7 +356,7 @@ class Connector:
         self.authorisation = None
         self._deadline.clear()
         self.unlock(now_s)
-        self.settle_availability(now_s)
+        self.availability.settle(now_s)
         self._proceed(now_s)
         return True
 
@@ -376,7 +377,7 @@ class Connector:
             else:
                 self.lock_settled(True, True, now_s)
             return  # the settling told the rest
-        self.regrant(now_s)
+        self.offering.update(now_s)
         self.host.connector_changed(self, now_s)
 
     def lock_settled(self, locked: bool, succeeded: bool, now_s: float) -> None:
@@ -427,41 +428,14 @@ class Connector:
 
     # --- energy -------------------------------------------------------------------------------------------------------
 
-    def own_limit(self) -> Limit:
-        """The least of what outlet, board and cable can bear, per phase."""
-        limit = Limit(self.outlet.rated.current_a, "rated current of the outlet")
-        if self.outlet.limits.max_a < limit.amps:
-            limit = Limit(self.outlet.limits.max_a, "limit of the board file")
-        if self.cable_rating_a is not None and self.cable_rating_a < limit.amps:
-            limit = Limit(self.cable_rating_a, "rating of the cable")
-        return limit
+    @property
+    def is_energy_blocked(self) -> bool:
+        """The central system refused the tag of the transaction."""
+        return self.host.is_energy_blocked(self)
 
-    def regrant(self, now_s: float) -> None:
-        """Offer what may be offered now."""
-        limit = Limit(0.0, "no transaction")
-        if self.is_charging and self.transaction is not None:
-            if self.is_withheld:
-                limit = Limit(0.0, "fault")
-            elif not self.is_secured:
-                limit = Limit(0.0, "cable not locked")
-            elif self.host.is_energy_blocked(self):
-                limit = Limit(0.0, "the central system refused the card")
-            else:
-                limit = min((self.own_limit(), *self.host.limits(self, now_s)), key=lambda each: each.amps)
-                if not self._was_connected:
-                    # The offer stands while the car is away (StopTransactionOnEVSideDisconnect=false): SuspendedEV. It
-                    # is never more than the limits allow, because a car that comes back meets it at once.
-                    limit = Limit(limit.amps, "EV side disconnected")
-        if limit != self._granted:
-            self._granted = limit
-            if self.host.journal:
-                self.host.journal.write(now_s, OfferChanged(self.number, limit.amps, limit.reason))
-        self.supply.grant(limit.amps, self.is_withheld or not self.is_secured, now_s)
-        if self.host.journal:
-            pilot = (str(self.supply.state), self.supply.duty_percent, self.supply.is_closed)
-            if pilot != self._seen_pilot:
-                self._seen_pilot = pilot
-                self.host.journal.write(now_s, PilotChanged(self.number, *pilot))
+    def limits(self, now_s: float) -> Iterable[Limit]:
+        """The bounds that the features set on the offer."""
+        return self.host.limits(self, now_s)
 
     def on_reading(self, kind: str, reading: Reading | None, now_s: float) -> None:
         """Take an answer of the meter to one of our own questions."""
@@ -617,29 +591,5 @@ class Connector:
         waits_for_card = self.is_plugged and self.is_operative and not self.has_fault and not self.is_reserved
         return self.state != SessionState.IDLE or waits_for_card
 
-    def set_operative(self, operative: bool, now_s: float) -> bool:
-        """Change availability now, or schedule it; return False when it was scheduled."""
-        if operative:
-            self.inoperative_is_scheduled = False
-            self.is_operative = True
-        elif self.is_operative and self.is_busy:
-            self.inoperative_is_scheduled = True
-            self.host.save_availability(self)
-            return False
-        else:
-            self.is_operative = False
-            self.inoperative_is_scheduled = False
+    def save_availability(self) -> None:
         self.host.save_availability(self)
-        self._proceed(now_s)
-        return True
-
-    def withdraw(self, withdrawn: bool, now_s: float) -> None:
-        """Take the connector out of use as soon as it is at rest, or give it back."""
-        if withdrawn != self.is_withdrawn:
-            self.is_withdrawn = withdrawn
-            self._proceed(now_s)
-
-    def settle_availability(self, now_s: float) -> None:
-        """Become inoperative if that was waiting for the connector to be free."""
-        if self.inoperative_is_scheduled and not self.is_busy:
-            self.set_operative(False, now_s)

@@ -59,5 +59,4 @@ def restore(host: RestoredHost, snapshot: Snapshot, now_s: float) -> None:
             numbers[number].meter.restore(register.energy_wh, register.offset_wh)
     for number, availability in snapshot.of(AVAILABILITY).items():
         if number in numbers:
-            numbers[number].is_operative = availability.is_operative
-            numbers[number].inoperative_is_scheduled = availability.is_scheduled
+            numbers[number].availability.restore(availability.is_operative, availability.is_scheduled)

@@ -26,6 +26,6 @@ class Availability(FeatureProfile):
         concerned = host.connectors if number == 0 else (host.connector(number),)
         if number == 0:
             host.feature(Status).set_operative(operative, now_s)
-        done = [connector.set_operative(operative, now_s) for connector in concerned]
+        done = [connector.availability.set(operative, now_s) for connector in concerned]
         status = AvailabilityStatus.accepted if all(done) else AvailabilityStatus.scheduled
         return call_result.ChangeAvailability(status=status)

@@ -161,7 +161,7 @@ class Update(FeatureProfile):
 
     def _is_idle(self) -> bool:
         """Nothing has been set going for the job in this life."""
-        is_waiting = any(connector.is_withdrawn for connector in self.host.connectors)
+        is_waiting = any(connector.availability.is_withdrawn for connector in self.host.connectors)
         return self._appointment is None and self._delivery.parcel is None and not is_waiting
 
     def link_opened(self, now_s: float) -> None:
@@ -230,16 +230,16 @@ class Update(FeatureProfile):
     def _wait(self, now_s: float) -> None:
         """5.19: while transactions run, connectors that are not in use become Unavailable until the installation."""
         for connector in self.host.connectors:
-            connector.withdraw(True, now_s)
+            connector.availability.withdraw(True, now_s)
         self._install_if_free(now_s)
 
     def connector_changed(self, connector: Connector, now_s: float) -> None:
-        if self.job is not None and self.stage is Stage.WAITING and connector.is_withdrawn:
+        if self.job is not None and self.stage is Stage.WAITING and connector.availability.is_withdrawn:
             self._install_if_free(now_s)
 
     def _install_if_free(self, now_s: float) -> None:
         host = self.host
-        is_free = all(each.is_withdrawn and each.is_at_rest for each in host.connectors)
+        is_free = all(each.availability.is_withdrawn and each.is_at_rest for each in host.connectors)
         if self.job is None or self.stage is not Stage.WAITING or not is_free or host.is_going_down:
             return
         self.stage = Stage.INSTALLING
@@ -311,7 +311,7 @@ class Update(FeatureProfile):
     def _give_back(self, now_s: float) -> None:
         """Connectors go back to what they were."""
         for connector in self.host.connectors:
-            connector.withdraw(False, now_s)
+            connector.availability.withdraw(False, now_s)
 
     # --- what is told -------------------------------------------------------------------------------------------------
 
