@@ -267,7 +267,7 @@ async def test_what_became_of_a_card_is_said(show: Open) -> None:
         await expect(notice).not_to_have_class(re.compile("is-bad"))
         await shows(page, "Charging")
         swipe(place.charger, TAG)
-        await expect(notice).to_have_text(f"Card {TAG}: stops connector 1")
+        await expect(notice).to_have_text("Card 04…C3: stops connector 1")
         await page.reload()
         await shows(page, "Finishing")
         await expect(notice.locator("p")).to_have_count(0)
