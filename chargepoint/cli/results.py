@@ -38,6 +38,8 @@ def _send(identity: str, body: Mapping[str, Any]) -> None:
 
 def _state(identity: str, body: Mapping[str, Any]) -> None:
     online = f"connected, {body['registration']}" if body["is_connected"] else "not connected"
+    if body["is_connected"] and body["registration"] == "Accepted" and not body["is_answering"]:
+        online += ", calls are not answered"
     speed = "" if body["speed"] == 1 else f"  x{body['speed']:g}"
     waiting = f"  {body['waiting_messages']} waiting" if body["waiting_messages"] else ""
     down = "" if body["phase"] == "running" else f"  {body['phase']}"

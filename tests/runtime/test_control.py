@@ -29,7 +29,7 @@ from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
 from hw.loader import plan_board
 from tests.failing_store import FailingPump, StoreWorld
-from tests.world import EPOCH_UTC_S, ERROR, World
+from tests.world import EPOCH_UTC_S, ERROR, SILENCE, World
 
 SOCKET = "ac11-sim-socket"
 
@@ -296,6 +296,18 @@ def test_network_down_drops_the_socket(bench: Bench) -> None:
     bench.do("plug-in", 5)
     bench.do("network", 120, state="up")
     assert bench.do("state")["is_connected"] is True
+
+
+def test_the_state_shows_whether_calls_are_answered(bench: Bench) -> None:
+    """A central system that keeps the socket and answers nothing is not called connected and nothing else."""
+    assert bench.do("state")["is_answering"] is True
+    world = bench.world.configure(HeartbeatInterval=10)
+    world.peer.answers["Heartbeat"] = lambda _: SILENCE
+    world.run(180)
+    told = bench.do("state")
+    assert (told["is_connected"], told["is_answering"]) == (True, False)
+    bench.do("network", state="down")
+    assert bench.do("state")["is_answering"] is False
 
 
 def test_a_power_cut_ends_the_transaction_with_its_reason(bench: Bench) -> None:

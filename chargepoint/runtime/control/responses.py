@@ -131,6 +131,9 @@ class Charger(Document):
     model: str
     firmware_version: str | None
     is_connected: bool
+    is_answering: bool = Field(
+        description="accepted, and not known to leave calls unanswered; else the offline rules judge cards"
+    )
     is_network_up: bool = Field(description="False: `network` took it away")
     registration: str
     time: str

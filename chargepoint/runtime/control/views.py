@@ -97,6 +97,7 @@ def charger(of: Charger, clock: RunningClock) -> responses.Charger:
         model=host.station.model,
         firmware_version=host.station.firmware_version,
         is_connected=is_connected(of),
+        is_answering=of.phase is Phase.RUNNING and host.session.is_answering,
         is_network_up=not of.link.is_held,
         registration=host.session.registration.value,
         time=utc_text(host.calendar.utc_s(now_s)),

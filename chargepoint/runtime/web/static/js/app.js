@@ -185,7 +185,9 @@ function Connection({ state, live }) {
           ? ["Not connected", "bad"]
           : state.registration !== "Accepted"
             ? [`Connected, ${state.registration}`, "warn"]
-            : ["Connected", "good"];
+            : !state.is_answering
+              ? ["Connected, calls are not answered", "warn"]
+              : ["Connected", "good"];
   return html`<span class=${`chip chip-${kind}`} role="status"><i class="dot" aria-hidden="true"></i>${text}</span>`;
 }
 
