@@ -130,6 +130,11 @@ def is_near(address: Address) -> bool:
 
 def _is_own(address: Address) -> bool:
     """Return whether an interface of this machine has an address: only such a one can be bound. Nothing is sent."""
+    # Where any address can be bound (ip_nonlocal_bind of Linux), binding tells nothing.
+    return _can_bind(address) and not _can_bind(_DOCUMENTATION[address.version])
+
+
+def _can_bind(address: Address) -> bool:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -137,6 +142,10 @@ def _is_own(address: Address) -> bool:
     except OSError:
         return False
     return True
+
+
+_DOCUMENTATION: dict[int, Address] = {4: ip_address("198.51.100.254"), 6: ip_address("2001:db8:ffff::fffe")}
+"""Addresses that no machine has (RFC 5737, RFC 3849)."""
 
 
 def _is_meant(network: Network) -> bool:

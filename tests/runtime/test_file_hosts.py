@@ -149,6 +149,16 @@ def test_an_address_of_this_machine_is_this_machine() -> None:
         FileHosts((own,)).connect(own, server.getsockname()[1], 1.0).close()
 
 
+def test_where_every_address_can_be_bound_hosts_may_still_be_used(
+    dialled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ip_nonlocal_bind of Linux no address can be told from one of this machine's own."""
+    monkeypatch.setattr(socket.socket, "bind", lambda _socket, _address: None)
+    with pytest.raises(ConnectionRefusedError):
+        FileHosts().connect("192.168.1.20", 80, 1.0)
+    assert dialled == ["192.168.1.20"]
+
+
 def test_a_name_that_changes_its_mind_leads_nowhere(names: dict[str, str], dialled: list[str]) -> None:
     """The connection goes to the address that was judged: a second look-up could find another one."""
     real, looks = socket.getaddrinfo, []
