@@ -169,9 +169,10 @@ class Serving:
         )
         self._send(known.text)
         if self._host.journal:
-            request = wire.payload_text(frame.payload)
-            answer = f"repeated message ID, not carried out again: {known.text}"
-            self._host.journal.write(now_s, CallServed(frame.id, frame.action, request, False, answer))
+            request, before = wire.payload_text(frame.payload), wire.read_frame(known.text)
+            is_result = isinstance(before, wire.CallResult)
+            answer = wire.payload_text(before.payload) if isinstance(before, wire.CallResult) else known.text
+            self._host.journal.write(now_s, CallServed(frame.id, frame.action, request, is_result, answer))
         return True
 
     def _remember(self, frame: wire.Call, text: str, answer: str) -> None:

@@ -447,7 +447,7 @@ def test_a_repeated_call_that_acts_gets_the_stored_answer_and_is_not_executed_ag
     assert len(sent(world, "StartTransaction")) == 1
     assert "RemoteStartTransaction came again after 30 s with message ID same" in caplog.text
     served = [entry for _, entry in world.journal if isinstance(entry, CallServed) and entry.message_id == "same"]
-    assert [entry.is_result for entry in served] == [True, False]
+    assert [(entry.is_result, entry.answer) for entry in served] == [(True, '{"status":"Accepted"}')] * 2
 
 
 @pytest.mark.parametrize(
