@@ -132,6 +132,11 @@ class RecordKind(Generic[T]):
     """Of the body. A later one writes its number under ``v``; a body of a later version than this is put aside."""
 
 
+def printable(text: str) -> str:
+    """Return a text with escapes for its bytes that are no UTF-8: a log or a terminal may refuse them."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @dataclass(frozen=True, slots=True)
 class Damaged:
     """A record that cannot be used. ``body``: as stored, or the text that was found where its bytes have changed."""
@@ -147,13 +152,13 @@ class Damaged:
     @property
     def place(self) -> str:
         """Kind and key, printable whatever bytes they have become."""
-        return f"{self.kind}/{self.key}".encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return printable(f"{self.kind}/{self.key}")
 
     @property
     def report(self) -> str:
         """Say what is damaged and what is lost with it."""
         what = self.loss if self.copy is None else "its second copy, up to a minute older, is used"
-        return f"record {self.place} is damaged ({self.problem}): {what}"
+        return printable(f"record {self.place} is damaged ({self.problem}): {what}")
 
     def put_aside(self) -> tuple[Save, ...]:
         """Return what keeps the record where nothing reads it, and takes it away from its own place."""

@@ -81,11 +81,6 @@ def text(found: bytes) -> str:
     return found.decode("utf-8", "surrogateescape")
 
 
-def printable(found: str) -> str:
-    """Return what `text` made of bytes, without surrogates."""
-    return found.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def parameters(charger: str, kind: str, key: str) -> Parameters:
     """Return a place for SQL. Raises ValueError for surrogates that `text` has not made."""
     return _parameter(charger), _parameter(kind), _parameter(key)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint.model.outbox import Save
-from chargepoint.model.record import DAMAGED, UNREADABLE, RecordKind, Snapshot
+from chargepoint.model.record import DAMAGED, UNREADABLE, RecordKind, Snapshot, printable
 from chargepoint.model.records import COPIED
 from chargepoint.model.usage import HISTORY, SESSION
 from hw.errors import ChargePointError
@@ -40,7 +40,6 @@ from .record_codec import (
     instant,
     last,
     parameters,
-    printable,
     row,
     text,
 )

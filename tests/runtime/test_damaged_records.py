@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from chargepoint.model.record import Damaged
 from chargepoint.runtime.record_codec import checksum
 from tests.world import World
 
@@ -152,3 +153,10 @@ def test_values_of_a_lost_transaction_are_dropped_and_named() -> None:
     world.cut_power().run(5)
     assert [each for each in world.model.losses if "transactionData" in each]
     assert "sample" not in world.store.load("CP1")
+
+
+def test_a_report_can_be_printed_whatever_the_bytes_have_become() -> None:
+    """A terminal, a log file and JSON take UTF-8 only."""
+    broken = b"sess\xff".decode("utf-8", "surrogateescape")
+    damaged = Damaged(broken, broken, {}, f"no number: {broken!s}", f"what {broken} held")
+    assert damaged.report.encode() == rb"record sess\xff/sess\xff is damaged (no number: sess\xff): what sess\xff held"
