@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -37,6 +43,10 @@ EXIT_TIMEOUT = 6
 EXIT_BUG = 70
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads the result any more, as behind ``| head``."""
+
+
 class Lazy(click.Group):
     """A group whose commands are imported when they are called."""
 
@@ -60,6 +70,12 @@ class Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error  # click would end the program here, with a code of its own
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -120,6 +136,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 ok, 1 a check failed, 2 usage or configuration, 3 central system unreachable or refused us, 4 hardware, 6 a time limit
     ran out, 70 our own bug, 130 and 143 for SIGINT and SIGTERM.
     """
+    with _ended_by_the_system():
+        _leave(_code(arguments))
+
+
+@contextmanager
+def _ended_by_the_system() -> Iterator[None]:
+    """Let SIGINT end the process without an exception, which could only be reported on an output that nobody reads.
+
+    What has to end in order takes the signal itself. A shell shows the code 130 for both.
+    """
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _code(arguments: Sequence[str] | None) -> int:
     from hw.errors import ChargePointError, HardwareError, InputFileError
 
     try:
@@ -130,26 +168,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
             standalone_mode=False,
         )
     except click.ClickException as error:
-        _suggested(error).show()
-        code = error.exit_code
+        with suppress(OSError):
+            _suggested(error).show()
+        return error.exit_code
     except click.Abort:
-        code = 130
+        return 130
     except HardwareError as error:
-        click.echo(f"Error: {error}", err=True)
-        code = EXIT_HARDWARE
-    except InputFileError as error:
-        for line in str(error).splitlines():
-            click.echo(f"Error: {line}", err=True)
-        code = EXIT_USAGE
-    except ChargePointError as error:
-        click.echo(f"Error: {error}", err=True)
-        code = EXIT_USAGE
-    except BrokenPipeError:
-        code = 0
+        return _failed(str(error), EXIT_HARDWARE)
+    except (InputFileError, ChargePointError) as error:
+        return _failed(str(error), EXIT_USAGE)
+    except _ReaderGoneError:
+        return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE:
+            return _failed(f"the result cannot be written: {error.strerror}", EXIT_FAILED)
         import logging
 
         logging.getLogger(__name__).critical("a bug of chargepoint", exc_info=error)
-        click.echo(f"Error: this is our bug: {type(error).__name__}: {error}", err=True)
-        code = EXIT_BUG
-    sys.exit(code if isinstance(code, int) else 0)
+        return _failed(f"this is our bug: {type(error).__name__}: {error}", EXIT_BUG)
+    return code if isinstance(code, int) else 0
+
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _failed(problem: str, code: int) -> int:
+    """Print what went wrong, each line of it as an error, and return the exit code."""
+    with suppress(OSError):  # whoever redirected standard error to a full disk reads the exit code
+        for line in problem.splitlines():
+            click.echo(f"Error: {line}", err=True)
+    return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process when all output is written, or cannot be: its reader is gone, or the disk is full."""
+    from chargepoint.cli import output
+
+    output.finish()
+    if sys.stdout is None:
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            code = code or _failed(f"the result cannot be written: {error.strerror}", EXIT_FAILED)
+        # What is left in the buffer would fail again when the interpreter ends, with a message and a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

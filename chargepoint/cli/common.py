@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from chargepoint.cli import output
 from chargepoint.model.timebase import utc_text
 from chargepoint.runtime.secrecy import masked_text
 
@@ -82,7 +83,8 @@ class _TextFormatter(_Formatter):
 
 
 def set_up_logging(verbose: int, quiet: bool, log_format: str) -> None:
-    """Send logs to stderr: stdout is for the result."""
+    """Send logs to stderr, for stdout is for the result. From now on writing to either never waits, see `output`."""
+    output.never_wait()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger()

@@ -11,7 +11,7 @@ from random import Random
 import click
 
 from chargepoint.cli.common import logging_options, set_up_logging
-from chargepoint.cli.ending import Ending
+from chargepoint.cli.ending import Ending, run_program
 from chargepoint.cli.orders import listen
 from chargepoint.cli.story import exchange_text
 from chargepoint.runtime.central_records import Card, Cards
@@ -78,10 +78,15 @@ def command(
     What is answered to an order is printed in full.
     """
     set_up_logging(verbose, quiet, log_format)
-    return asyncio.run(_serve(host, port, path, password, certificate, cards, heartbeat, max_message, duration))
+    return run_program(
+        lambda ending: _serve(
+            ending, host, port, path, password, certificate, cards, heartbeat, max_message, duration
+        )
+    )
 
 
 async def _serve(
+    ending: Ending,
     host: str,
     port: int,
     path: str,
@@ -92,8 +97,6 @@ async def _serve(
     max_message: int,
     duration: float | None,
 ) -> int:
-    ending = Ending()
-
     def tell(exchange: Exchange) -> None:
         log.info("%s", exchange_text(exchange), extra={"charger": exchange.identity})
 

@@ -13,7 +13,7 @@ import click
 
 from chargepoint.cli import EXIT_FAILED
 from chargepoint.cli.common import admission_of, logging_options, set_up_logging, token_option
-from chargepoint.cli.ending import Ending
+from chargepoint.cli.ending import Ending, run_program
 from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry, TransactionEnded
 from chargepoint.runtime.address import Address
@@ -25,6 +25,7 @@ from chargepoint.runtime.control.admission import Admission
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.script import parse, play
 from chargepoint.runtime.frontdesk import FrontDesk, NoWeb
+from chargepoint.runtime.shutdown import end
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.errors import ChargePointError
@@ -91,16 +92,18 @@ def command(
         derives_defaults=True,
     )
     admission = None if control is None else admission_of(control, token)
-    return asyncio.run(_demo(plan, speed, duration, quiet, admission))
+    return run_program(lambda ending: _demo(ending, plan, speed, duration, quiet, admission))
 
 
 _SAMPLED = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage"
 
 
-async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: bool, control: Admission | None) -> int:
-    ending = Ending()
+async def _demo(
+    ending: Ending, plan: ChargerPlan, speed: float, duration: float | None, quiet: bool, control: Admission | None
+) -> int:
     store = Store(None, Durability.RELAXED)
     site = Site(store, speed, plan.seed)
+    ending.has_chargers = True
     ended: list[TransactionEnded] = []
     async with serve(CentralSystem(Random(plan.seed)), path_prefix="/ocpp", utc_s=site.utc_s) as centre:
         charger = site.add(plan, Address(url=centre.url, identity=IDENTITY))
@@ -128,19 +131,16 @@ async def _demo(plan: ChargerPlan, speed: float, duration: float | None, quiet: 
         charger.start()
         driver = asyncio.create_task(_visits(charger, desk.desk, duration))
         show = asyncio.create_task(_show(charger, site, lines, quiet))
-        end = asyncio.create_task(ending.wait(duration))
-        await asyncio.wait({driver, end}, return_when=asyncio.FIRST_COMPLETED)
+        over = asyncio.create_task(ending.wait(duration))
+        await asyncio.wait({driver, over}, return_when=asyncio.FIRST_COMPLETED)
         if driver.done():
             driver.result()
-            await asyncio.wait({end}, timeout=1.0)
-        for task in (driver, end):
+            await asyncio.wait({over}, timeout=1.0)
+        for task in (driver, over):
             task.cancel()
-        await site.wind_down()
-        await asyncio.sleep(0.3)  # one more look at the panel
-        show.cancel()
+        await end(site, ending.shutdown, (desk.close,))
+        show.cancel()  # draws once more
         await asyncio.gather(show, return_exceptions=True)
-        await desk.close()
-        await site.close()
     store.close()
     if ended and not quiet:
         energy_wh = sum(each.energy_wh for each in ended)

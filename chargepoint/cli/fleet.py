@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 import tempfile
@@ -15,7 +14,7 @@ import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
 from chargepoint.cli.common import admission_of, control_options, logging_options, set_up_logging
-from chargepoint.cli.ending import Ending
+from chargepoint.cli.ending import Ending, run_program
 from chargepoint.cli.settings import chosen, configuration_options, dialled
 from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError
@@ -23,6 +22,7 @@ from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.configuration import Configuration, settle
 from chargepoint.runtime.porter import FilePlan
+from chargepoint.runtime.shutdown import end
 from chargepoint.runtime.site import Site
 from chargepoint.runtime.store import Durability, Store
 from hw.ports import Board
@@ -94,10 +94,12 @@ def command(
     except AddressError as error:
         raise click.UsageError(str(error)) from error
     data = settings.data if root.has("data") else None
-    return asyncio.run(_run(fleet, settings, meter_interval / settings.speed, plugged, swipe, data, duration))
+    interval_s = meter_interval / settings.speed
+    return run_program(lambda ending: _run(ending, fleet, settings, interval_s, plugged, swipe, data, duration))
 
 
 async def _run(
+    ending: Ending,
     fleet: list[tuple[ChargerPlan, Address]],
     settings: Configuration,
     meter_interval: float,
@@ -106,10 +108,10 @@ async def _run(
     data: Path | None,
     duration: float | None,
 ) -> int:
-    ending = Ending()
     place = Path(tempfile.mkdtemp(prefix="chargepoint-fleet-")) if data is None else data
     store = Store(place / "fleet.sqlite3", Durability.RELAXED)
     site = Site(store, settings.speed, settings.seed, patience_s=patience_s(len(fleet), meter_interval))
+    ending.has_chargers = True
     desk = None
     try:
         chargers = [site.add(plan, address, settings.link) for plan, address in fleet]
@@ -130,11 +132,11 @@ async def _run(
         accepted = _accepted(chargers)
         states = Counter(connector.status.value for c in chargers for connector in c.model.connectors)
         log.info("at the end: %s", ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
-        if desk is not None:
-            await desk.close()
-        await site.close()
     finally:
-        store.close()
+        if await end(site, ending.shutdown, () if desk is None else (desk.close,)):
+            store.close()
+        else:
+            ending.leave_thread()
         if losses := sum(len(charger.store_losses) for charger in site.chargers.values()):
             log.error("the store had lost %d records or pages at the start; they stand in the log above", losses)
         if data is None:

@@ -13,7 +13,7 @@ import click
 
 from chargepoint.cli import EXIT_FAILED, EXIT_TIMEOUT, EXIT_UNREACHABLE
 from chargepoint.cli.common import admission_of, control_options, logging_options, set_up_logging
-from chargepoint.cli.ending import Ending
+from chargepoint.cli.ending import Ending, run_program
 from chargepoint.cli.settings import configuration_options, configured, dialled
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
@@ -26,6 +26,7 @@ from chargepoint.runtime.control.errors import CommandError, TimeLimitError
 from chargepoint.runtime.control.script import Play, Step, StepError, parse
 from chargepoint.runtime.diagnostics import Recollection
 from chargepoint.runtime.secrecy import masked_text
+from chargepoint.runtime.shutdown import end
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.store import file_stem
 from chargepoint.runtime.trace import Trace, TracedLink
@@ -124,10 +125,13 @@ def command(
     clock = "" if settings.speed == 1.0 else f"; speed x{settings.speed:g}: the {own_time} is the charger's own clock"
     script_ = Script(steps, stay) if steps else None
     tells = click.echo if log_format == "text" and not stdio else None
-    return asyncio.run(_run(settings, address, script_, trace, duration, clock, tells, takes_lines=stdio))
+    return run_program(
+        lambda ending: _run(ending, settings, address, script_, trace, duration, clock, tells, takes_lines=stdio)
+    )
 
 
 async def _run(
+    ending: Ending,
     settings: Configuration,
     address: Address,
     script: Script | None,
@@ -141,7 +145,6 @@ async def _run(
     is_open = settings.control is not None or settings.mqtt is not None or takes_lines
     if is_open:
         from chargepoint.runtime.frontdesk import FrontDesk
-    ending = Ending()
     trace = None if trace_file is None else Trace(trace_file)
     file = settings.data / f"{file_stem(settings.identity)}.sqlite3"
     if file.exists():
@@ -154,6 +157,7 @@ async def _run(
     # Else processes with one seed would dial at the same moments after an outage.
     seed = None if settings.seed is None else f"{settings.seed}:{settings.identity}"
     site = Site(store, settings.speed, seed)
+    ending.has_chargers = True
     recollection = Recollection()
     logging.getLogger().addHandler(recollection)
     plan = replace(settings.plan(), recollection=recollection)
@@ -203,12 +207,11 @@ async def _run(
         else:
             verdict = await _until_the_end(ending, script, play, charger, accepted, duration)
     finally:
-        if desk is not None:
-            await desk.close()
         # Also when the script could not be done: whatever charges is stopped in order.
-        await site.wind_down()
-        await site.close()
-        store.close()
+        if await end(site, ending.shutdown, () if desk is None else (desk.close,)):
+            store.close()
+        else:
+            ending.leave_thread()
         for loss in charger.store_losses:
             log.error("the store had lost at the start: %s", loss, extra={"charger": settings.identity})
         if trace is not None:

@@ -462,6 +462,16 @@ class ChargePoint:
             connector.cancel(now_s)
             connector.end(reason, None, now_s)
 
+    def end_ramp_down(self, now_s: float) -> None:
+        """The time that cars have to ramp down is over: open every contactor and read the meters."""
+        for connector in self.connectors:
+            connector.end_ramp_down(now_s)
+
+    def settle(self, now_s: float) -> None:
+        """The time that meters have to answer is over: complete every ended transaction with its last register."""
+        for connector in self.connectors:
+            connector.settle(now_s)
+
     @property
     def is_wound_down(self) -> bool:
         """No transaction waits for its end, and the central system has been told as far as it listens."""

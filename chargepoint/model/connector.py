@@ -499,6 +499,18 @@ class Connector:
             else:
                 self._complete(None, now_s)
 
+    def end_ramp_down(self, now_s: float) -> None:
+        """Open the contactor of a transaction that has ended, even if the car still draws current, and read the meter."""
+        if self.state == SessionState.ENDING and self.supply.is_ordered_closed:
+            self.supply.open_under_load(now_s)
+            # Should the contactor not open, this reading is the last one.
+            self.emit(ReadMeter(self.number, Ref(KEEP)))
+
+    def settle(self, now_s: float) -> None:
+        """Complete a transaction that has ended with the last register, without waiting for the meter any more."""
+        if self.state == SessionState.ENDING:
+            self._complete(None, now_s)
+
     def recover(self, transaction: Transaction, ending: Ending, seen_utc_s: float, now_s: float) -> None:
         """Take up a transaction that a restart ended. Its stop is complete when the meter has been read.
 

@@ -85,7 +85,7 @@ class Supply:
         timers = owner.timers
         self._undefined = Alarm(timers, self._lost)
         self._debounce = Alarm(timers, self._settle)
-        self._ramp_down = Alarm(timers, self._open_under_load)
+        self._ramp_down = Alarm(timers, self.open_under_load)
         self._feedback = Alarm(timers, self._judge_feedback)
         self._reclose = Alarm(timers, self._apply)
         self._raise = Alarm(timers, self._apply)
@@ -252,7 +252,8 @@ class Supply:
             self.is_closed = closed
             self.owner.supply_changed(now_s)
 
-    def _open_under_load(self, now_s: float) -> None:
+    def open_under_load(self, now_s: float) -> None:
+        """Open the contactor without waiting for the car to ramp down, unless current is granted."""
         if self.is_ordered_closed and not self._may_close():
             self._order(False, now_s)
 

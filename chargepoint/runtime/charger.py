@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ocpp.v16.enums import ConfigurationStatus
 
 from chargepoint.model.chargepoint import ChargePoint
+from chargepoint.model.journal import LinkChanged
 from chargepoint.model.outbox import (
     CancelTransfer,
     CloseLink,
@@ -442,7 +443,11 @@ class Charger:
         self._shore.has_stepped()
 
     def on_closed(self, closed: Closed) -> None:
-        self._input(lambda now_s: self.model.on_link(False, str(closed), now_s, closed.peer_code))
+        if self.phase is Phase.RUNNING:
+            self._input(lambda now_s: self.model.on_link(False, str(closed), now_s, closed.peer_code))
+        elif self.phase is not Phase.BUILT and self.model.session.is_open:
+            # The model has ended and takes no input any more. Its listeners still learn that the link is down.
+            self.model.journal.write(self._shore.tell_time(), LinkChanged(False, str(closed)))
 
     def on_transfer(self, ref: Ref, ended: Transferred) -> None:
         """The porter has done what it was told, or could not."""
@@ -453,6 +458,10 @@ class Charger:
 
     def on_dial_failed(self, failure: object) -> None:
         """The link has said so in the log and goes on trying."""
+
+    def tell(self, what: Callable[[ChargePoint, float], None]) -> None:
+        """Give the model an input of the runtime, with the charge time. What fails in it is a failure of this charger."""
+        self._input(lambda now_s: what(self.model, now_s))
 
     def _input(self, give: Callable[[float], None]) -> None:
         if self.phase is Phase.RUNNING:

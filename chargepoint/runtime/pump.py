@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -35,6 +36,8 @@ FAILURE_LOG_S = 3600.0
 """How often a store that goes on failing is logged."""
 
 
+CLOSE_S = 30.0
+"""How long the store may take for the last commits of the process."""
 LAZY_COMMIT_S = 0.05
 """How long a relaxed store may wait with rows that nothing waits for, such as that a message was answered. A process
 killed meanwhile sends that message once more, the same; a full store never waits."""
@@ -271,6 +274,7 @@ class RunningPump(Pump):
         self._tick_is_due = False
         self._commit_by_s = inf
         self._is_closed = False
+        self._closing = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, "store") if store.durability is Durability.FULL else None
         self._commit: asyncio.Task[None] | None = None
         self._commit_began_s = 0.0
@@ -405,7 +409,7 @@ class RunningPump(Pump):
                         f"{error}; messages wait until they are stored, trying again every {STORE_RETRY_S:.0f} s"
                     )
                     self._tick_soon()
-                    await asyncio.sleep(STORE_RETRY_S)
+                    await self._pause(STORE_RETRY_S)
                 try:
                     await self._loop.run_in_executor(self._writer, self._write, batch)
                     break
@@ -428,21 +432,48 @@ class RunningPump(Pump):
             self._store_recovered()
         self._tick_soon()
 
-    async def close(self) -> None:
-        """Write what is left, and let go of loop and thread. The chargers must have been stopped.
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until `close` is called."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
 
-        A store that fails is tried once more, not for ever: a program that cannot be ended is killed, and loses as much.
+    async def close(self, patience_s: float = CLOSE_S) -> bool:
+        """Write what is left, and release loop and thread. The chargers must have been stopped.
+
+        Return whether the store has answered within ``patience_s``; after False its thread still runs, and the store must
+        not be closed. A store that fails is tried once more, not for ever: a program that cannot be ended is killed, and
+        loses as much.
         """
         self._is_closed = True
-        if self._commit is not None:
-            await self._commit
+        self._closing.set()
         if self._alarm is not None:
             self._alarm.cancel()
-        while self._has_rows:
+        deadline_s = self.clock.wire_s() + patience_s
+        is_done = self._commit is None or await _ends(self._commit, patience_s)
+        while is_done and self._has_rows:
             batch = self._take_batch()
-            try:
-                self._store(batch)
-            except StoreError as error:
-                log.error("%s; %d records are lost with this process", error, len(batch.rows))
+            is_done = await _ends(asyncio.ensure_future(self._write_last(batch)), deadline_s - self.clock.wire_s())
+        if not is_done:
+            log.error("the store does not answer: what is not in it is lost with this process")
         if self._writer is not None:
-            self._writer.shutdown()
+            self._writer.shutdown(wait=is_done)
+        return is_done
+
+    async def _write_last(self, batch: Batch) -> None:
+        try:
+            if self._writer is None:
+                self._write(batch)
+            else:
+                await self._loop.run_in_executor(self._writer, self._write, batch)
+        except Unstorable as refused:
+            self._fail_chargers(refused)
+        except StoreError as error:
+            log.error("%s; %d records are lost with this process", error, len(batch.rows))
+
+
+async def _ends(work: asyncio.Future[None], patience_s: float) -> bool:
+    """Wait for the end of some work, but not longer; return whether it has ended. Raises what the work raises."""
+    done, _ = await asyncio.wait({work}, timeout=max(0.0, patience_s))
+    for each in done:
+        each.result()
+    return bool(done)

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from ocpp.v16.enums import Reason
-
 from chargepoint import RELEASE_DATE
 from chargepoint.model.timebase import Calendar, Timers, utc_seconds
 
 from .address import Address
 from .assembly import ChargerPlan, assemble
-from .charger import Charger, LinkPort, Phase
+from .charger import Charger, LinkPort
 from .clock import RunningClock, wall_utc_s
 from .connection import LinkSettings
 from .link import Link
@@ -86,19 +84,8 @@ class Site:
         gc.collect()
         gc.freeze()
 
-    async def wind_down(self, patience_s: float = 10.0) -> None:
-        """End the transactions, because the process ends (reason Reboot), and let the central system know if it listens."""
-        now_s = self.pump.tell_time()
-        running = [c for c in self.chargers.values() if c.phase is Phase.RUNNING]
-        for charger in running:
-            charger.model.wind_down(Reason.reboot.value, now_s)
-        deadline_s = self.clock.wire_s() + patience_s
-        while self.clock.wire_s() < deadline_s and not all(c.model.is_wound_down for c in running):
-            self.pump.tell_time()
-            await asyncio.sleep(0.02)
-
     async def close(self, patience_s: float = 5.0) -> None:
-        """Stop every charger in order: outlets dead, sockets closed, everything stored."""
+        """Stop every charger: outlets dead, sockets closed in order, everything stored. `shutdown.end` does so in time."""
         for charger in self.chargers.values():
             charger.stop()
         deadline_s = self.clock.wire_s() + patience_s

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chargepoint.runtime.charger import Phase
+from chargepoint.runtime.shutdown import Shutdown, end
 from chargepoint.runtime.site import Site, open_store
 from chargepoint.runtime.store import Durability, Store
 from tests.runtime.desk import plug_in, seat, status, swipe, until
@@ -53,7 +54,7 @@ async def test_calendar_of_a_fast_site_runs_ahead() -> None:
         await until(lambda: site.utc_s() > begin_s + 10.0, "ten seconds")
 
 
-async def test_wind_down_ends_the_transaction_and_tells_it_before_the_end(tmp_path: Path) -> None:
+async def test_the_end_ends_the_transaction_and_tells_it_before_the_end(tmp_path: Path) -> None:
     """6.49 Reason: Reboot: a locally initiated reset or reboot occurred."""
     store = Store(tmp_path / "cp.sqlite3")
     site = Site(store, 300.0)
@@ -63,16 +64,15 @@ async def test_wind_down_ends_the_transaction_and_tells_it_before_the_end(tmp_pa
     await until(lambda: status(charger) == "Preparing", "Preparing")
     swipe(charger)
     await until(lambda: status(charger) == "Charging", "Charging")
-    await site.wind_down()
+    assert await end(site, Shutdown())
     assert [stop["reason"] for stop in desk.heard("StopTransaction")] == ["Reboot"]
-    await site.close()
     assert charger.phase is Phase.STOPPED
     assert desk.stops == [(1001, "stopping")]
     assert store.load("CP1").get("queue", {}) == {}
     store.close()
 
 
-async def test_wind_down_without_a_central_system_keeps_the_stop_for_the_next_life(tmp_path: Path) -> None:
+async def test_the_end_without_a_central_system_keeps_the_stop_for_the_next_life(tmp_path: Path) -> None:
     """3.7.1: what cannot be told is queued, over the end of the process too."""
     store = Store(tmp_path / "cp.sqlite3")
     site = Site(store, 300.0)
@@ -83,8 +83,7 @@ async def test_wind_down_without_a_central_system_keeps_the_stop_for_the_next_li
     swipe(charger)
     await until(lambda: status(charger) == "Charging", "Charging")
     desk.drop()
-    await site.wind_down()
-    await site.close()
+    assert await end(site, Shutdown())
     store.close()
     async with site_with(Store(tmp_path / "cp.sqlite3")) as again:
         charger, desk = seat(again)
