@@ -27,7 +27,9 @@ def request(action: str, content: str | Mapping[str, Any]) -> str:
         return ""
     if action in ("StartTransaction", "StopTransaction"):
         meter = payload.get("meterStart", payload.get("meterStop"))
-        parts = [_outlet(payload) if "connectorId" in payload else f"tx={shown(payload.get('transactionId'))}"]
+        parts = [_outlet(payload)] if "connectorId" in payload else []
+        if "transactionId" in payload:  # a queued StopTransaction gets it when it is sent
+            parts.append(f"tx={shown(payload['transactionId'])}")
         if "idTag" in payload:
             parts.append(f"tag={_short(payload['idTag'], 'idTag')}")
         parts += [f"meter={shown(meter)}", shown(payload.get("reason", ""))]

@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from chargepoint.cli import main, program
+from chargepoint.runtime.control.causes import CAUSES
 from chargepoint.runtime.control.commands import COMMANDS
+from chargepoint.runtime.control.waiting import Waiting
 from tests.cli.shell import ROOT, Process, chargepoint
 from tests.cli.test_run import configuration
+from tests.runtime.desk import Desk
 from tests.runtime.web import office
 from tests.wire.independent import Csms, until
 
@@ -250,3 +253,146 @@ async def test_every_verb_has_its_command_and_help() -> None:
     code, text = await ctl("http://127.0.0.1:9", "-h")
     assert code == 0
     assert all(name in text for name in COMMANDS)
+
+
+# --- what a newcomer tried --------------------------------------------------------------------------------------------
+
+
+async def test_options_stand_before_a_command_or_after_it() -> None:
+    """-o, --id and --all; what stands after the command goes before."""
+    async with office(count=2) as desk:
+        code, text = await ctl(desk.url, "state", "--id", "CP2", "-o", "json")
+        assert (code, json.loads(text)["id"]) == (0, "CP2")
+        code, text = await ctl(desk.url, "--id", "CP1", "-o", "jsonl", "state", "--id", "CP2", "-o", "json")
+        assert (code, json.loads(text)["id"]) == (0, "CP2")
+        code, text = await ctl(desk.url, "plug-in", "--all")
+        assert (code, text.count("plugged in at connector 1")) == (0, 2)
+        code, text = await ctl(desk.url, "chargers", "-o", "json")
+        assert (code, [each["id"] for each in json.loads(text)]) == (0, ["CP1", "CP2"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("ctl", "plug"), "unknown command 'plug': did you mean plug-in?"),
+        (("ctl", "xyzzy"), "unknown command 'xyzzy': available: plug-in, unplug, "),
+        (("run", "--contrl", "1"), "No such option '--contrl'. Did you mean '--control'?"),
+        (("run", "--mqtt", "broker"), "No such option '--mqtt'.\n"),
+        (("ctl", "swipe", "A1", "--conector", "1"), "Did you mean '--connector'?"),
+    ],
+)
+def test_a_typo_suggests_the_likely_word_or_none(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert (ended.value.code, said in capsys.readouterr().err) == (2, True)
+
+
+async def test_an_earlier_name_is_taken_with_a_warning() -> None:
+    async with office() as desk:
+        code, text = await ctl(desk.url, "resume")
+        assert (code, "Warning: resume is called unpause now" in text) == (0, True)
+        assert "no longer held at 0 A" in text
+
+
+async def test_the_outcome_of_a_swipe_is_the_exit_code() -> None:
+    """Refused at once is exit code 1 without waiting; with --wait the central system's decision is."""
+    async with office() as desk:
+        await ctl(desk.url, "plug-in")
+        assert await ctl(desk.url, "swipe", "A1") == (0, "CP1: card A1 presented; the central system is asked\n")
+        await desk.comes_to("Charging")
+        assert (await ctl(desk.url, "swipe", "A1", "--wait"))[0] == 0
+        await ctl(desk.url, "unplug")
+        await desk.comes_to("Available")
+        await ctl(desk.url, "fault", "over_temperature")
+        await desk.comes_to("Faulted")
+        for wait in ((), ("--wait",)):
+            code, text = await ctl(desk.url, "swipe", "A1", *wait)
+            assert (code, "card A1 refused: no connector is free (connector 1 is Faulted)" in text) == (1, True)
+        code, text = await ctl(desk.url, "fault", "reader_silent")
+        code, text = await ctl(desk.url, "swipe", "A1", "--wait", "--within", "200 ms")
+        assert (code, "no decision about card A1 within 0.2 s" in text) == (6, True)
+
+
+async def test_the_answer_to_a_call_sent_by_hand_is_the_result() -> None:
+    """`send --wait`: the answer; exit code 1 for a CALLERROR or a status that refuses, 6 without an answer in time."""
+    async with office() as desk:
+        code, text = await ctl(desk.url, "send", "DataTransfer", "-p", '{"vendorId": "X"}', "--wait")
+        assert (code, text) == (0, 'CP1: DataTransfer: Accepted {"status": "Accepted"}\n')
+        link = desk.chargers[0].link
+        assert isinstance(link, Desk)
+
+        def answers(text: str, kind: int, *rest: Any) -> bool:
+            asyncio.get_running_loop().call_soon(link._answer, json.dumps([kind, json.loads(text)[1], *rest]))
+            return True
+
+        link.send_text = lambda text: answers(text, 4, "NotImplemented", "", {})  # type: ignore[method-assign]
+        code, text = await ctl(desk.url, "send", "Heartbeet", "--wait")
+        assert (code, "Heartbeet failed: NotImplemented" in text) == (1, True)
+        link.send_text = lambda text: answers(text, 3, {"status": "UnknownVendorId"})  # type: ignore[method-assign]
+        code, text = await ctl(desk.url, "send", "DataTransfer", "-p", '{"vendorId": "X"}', "--wait")
+        assert (code, "DataTransfer: UnknownVendorId" in text) == (1, True)
+        link.send_text = lambda text: bool(text)  # type: ignore[method-assign]
+        code, text = await ctl(desk.url, "send", "Heartbeat", "--wait", "--within", "0.2")
+        assert (code, "no answer to Heartbeat within 0.2 s" in text) == (6, True)
+
+
+async def test_a_wait_ends_with_its_condition_or_its_limit() -> None:
+    async with office(speed=600.0) as desk:
+        code, text = await ctl(desk.url, "wait-until", "1 kWh")
+        assert (code, "no vehicle is connected" in text) == (1, True)
+        await ctl(desk.url, "plug-in")
+        await ctl(desk.url, "swipe", "A1", "--wait")
+        code, text = await ctl(desk.url, "wait-until", "100 Wh")
+        assert (code, "kWh at connector 1" in text) == (0, True)
+        code, text = await ctl(desk.url, "wait-until", "60 kWh", "--within", "1 min")
+        assert (code, "less than 60 kWh at connector 1 within 60 s" in text) == (6, True)
+
+
+async def test_a_wait_is_over_when_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that waits does not keep the program from its end; it is answered."""
+    begun: list[float] = []
+    monkeypatch.setattr(Waiting, "finish_after", lambda _waiting, delay_s, _document: begun.append(delay_s))
+    async with office() as desk:
+        waiting = asyncio.create_task(ctl(desk.url, "wait", "1 h"))
+        await until(lambda: begun, "the request")
+        await desk.front.close()
+        code, text = await waiting
+        assert (code, "the program ends" in text) == (2, True)
+
+
+def test_help_lists_the_causes_of_faults_and_how_they_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(("ctl", "fault", "-h"))
+    text = capsys.readouterr().out
+    assert all(f"  {cause.name}" in text for cause in CAUSES)
+    assert "Contactor, lock and pilot:" in text
+    assert "* The fault is latched: it stays until the cable is unplugged, also after clear-fault." in text
+    assert "a latched fault stays until the cable is unplugged" in " ".join(text.split())  # at --clear-after
+
+
+async def test_a_fault_that_is_latched_says_so_when_it_is_caused() -> None:
+    """`--clear-after` removes the cause; the fault stays until the cable is unplugged."""
+    async with office() as desk:
+        await ctl(desk.url, "plug-in")
+        code, text = await ctl(desk.url, "fault", "ground_fault", "--clear-after", "30")
+        said = "the cause is removed after 30 s; the fault is latched until the cable is unplugged"
+        assert (code, said in text) == (0, True)
+
+
+async def test_the_queue_is_a_digest() -> None:
+    """A line a message, as the log has it; an empty queue says so."""
+    async with office() as desk:
+        assert await ctl(desk.url, "queue") == (0, "CP1: nothing queued\n")
+        await ctl(desk.url, "plug-in")
+        await ctl(desk.url, "swipe", "A1", "--wait")
+        await desk.comes_to("Charging")
+        await ctl(desk.url, "network", "down")
+        await ctl(desk.url, "swipe", "A1")
+        await until(lambda: len(desk.chargers[0].model.queue) > 0, "a message in the queue")
+        code, text = await ctl(desk.url, "queue")
+        (head, row) = text.splitlines()
+        assert (code, head.split()) == (0, ["key", "action", "content", "attempts", "state"])
+        assert row.split()[1:3] == ["StopTransaction", "tag=A1"]
+        assert len(row) < 100

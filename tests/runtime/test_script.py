@@ -20,7 +20,7 @@ from chargepoint.runtime.control.script import ScriptError, Step, StepError, hel
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
 from hw.sim.faults import NAMES
-from tests.runtime.desk import Desk, status, until
+from tests.runtime.desk import Desk, Moody, status, until
 from tests.runtime.test_pump import site_with
 
 
@@ -132,8 +132,10 @@ def test_the_help_lists_every_command_of_scripts_and_every_cause() -> None:
 
 
 @asynccontextmanager
-async def box(board: str = "ac11-sim", speed: float = 600.0) -> AsyncIterator[tuple[Charger, Desk, object]]:
-    async with site_with(Store(None, Durability.RELAXED), speed) as site:
+async def box(
+    board: str = "ac11-sim", speed: float = 600.0, store: Store | None = None
+) -> AsyncIterator[tuple[Charger, Desk, object]]:
+    async with site_with(store or Store(None, Durability.RELAXED), speed) as site:
         charger = site.add(ChargerPlan(identity="CP1", board=plan_board(board)), Desk)
         assert isinstance(charger.link, Desk)
         charger.start()
@@ -259,3 +261,15 @@ async def test_a_card_may_be_expected_to_be_refused() -> None:
         await do("fault over_temperature; swipe A1 expect=refused; clear_fault over_temperature", charger, clock)
         with pytest.raises(StepError, match=r"card A1 .*, but it was to be refused"):
             await do("plug_in; swipe A1 expect=refused", charger, clock)
+
+
+@pytest.mark.parametrize("line", ["key_set HeartbeatInterval 77", "limit 8", "pause"])
+async def test_a_change_that_cannot_be_stored_is_not_reported_as_done(line: str) -> None:
+    """What is kept over restarts is answered when it is on the disk; ChangeConfiguration is persistent, OCPP 1.6 5.3."""
+    store = Moody(None, Durability.RELAXED)
+    async with box(store=store) as (charger, _desk, clock):
+        await do(line, charger, clock)
+        store.problem = "the disk is full"
+        with pytest.raises(CommandError, match="the store cannot be written"):
+            await do(line.replace("77", "78").replace("limit 8", "limit 9").replace("pause", "unpause"), charger, clock)
+        store.problem = None

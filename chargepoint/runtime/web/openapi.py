@@ -146,7 +146,7 @@ def _result(command: Command) -> list[type[Document]]:
     function = QUERIES[command.name] if command.is_query else ACTIONS[command.name]
     hint = get_type_hints(function)["return"]
     documents = [each for each in (get_args(hint) or (hint,)) if issubclass(each, Document)] or [responses.CommandResult]
-    return [*documents, responses.SendResult] if command.name == "send" else documents
+    return [responses.SendResult, *documents] if command.name == "send" else documents
 
 
 def _operation(name: str, what: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
