@@ -16,6 +16,8 @@ under `TYPE_CHECKING`. Single calls that would let time or chance in are ruff's 
 """
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -361,3 +363,25 @@ def test_right_import_is_let_through(path: str, source: str) -> None:
 )
 def test_use_of_chance_is_found(source: str, lines: list[int]) -> None:
     assert [line for line, _ in uses_of_chance("chargepoint/model/x.py", ast.parse(source))] == lines
+
+
+# --- what a command line imports --------------------------------------------------------------------------------------
+
+HEAVY = ("asyncio", "ocpp", "pydantic", "websockets", "chargepoint.model.chargepoint", "chargepoint.runtime.charger")
+"""A call of `ctl`, and a page of help, costs little more than `import click, http.client, json`: none of these."""
+
+LIGHT_CALLS = """
+import sys
+import chargepoint.cli as cli
+import chargepoint.cli.ctl, chargepoint.cli.client, chargepoint.cli.results
+for name in (*cli.COMMANDS, None):
+    command = cli.group if name is None else cli.group.get_command(cli.click.Context(cli.group), name)
+    command.get_help(cli.click.Context(command))
+print(*sorted(each for each in sys.modules if each in set(sys.argv[1:])))
+"""
+
+
+def test_help_and_the_client_import_nothing_that_runs_a_charger() -> None:
+    """`chargepoint ctl` speaks HTTP with the standard library; what a command needs is imported when it runs."""
+    done = subprocess.run([sys.executable, "-c", LIGHT_CALLS, *HEAVY], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []

@@ -20,10 +20,10 @@ from chargepoint.cli import program
 from hw.words import hint, nearest
 
 COMMANDS = {
-    "demo": ("chargepoint.cli.demo", "A car charges at a virtual wallbox, right here."),
-    "run": ("chargepoint.cli.run", "Run one charger: firmware of a wallbox, or simulated."),
-    "fleet": ("chargepoint.cli.fleet", "Run many identical simulated chargers in one process."),
-    "csms": ("chargepoint.cli.csms", "Run the embedded central system on a socket."),
+    "demo": ("chargepoint.cli.programs.demo", "A car charges at a virtual wallbox, right here."),
+    "run": ("chargepoint.cli.programs.run", "Run one charger: firmware of a wallbox, or simulated."),
+    "fleet": ("chargepoint.cli.programs.fleet", "Run many identical simulated chargers in one process."),
+    "csms": ("chargepoint.cli.programs.csms", "Run the embedded central system on a socket."),
     "ctl": ("chargepoint.cli.ctl", "Control a running charger: state, plug-in, swipe, fault, network, events…"),
     "stats": ("chargepoint.cli.stats", "Show sessions, energy and hours of a charger's data directory."),
     "doctor": ("chargepoint.cli.doctor", "Find out why a central system cannot be reached, and what to try."),

@@ -16,7 +16,6 @@ import click
 from chargepoint.cli import EXIT_FAILED, EXIT_TIMEOUT, EXIT_UNREACHABLE, EXIT_USAGE, program
 from chargepoint.runtime.control.commands import Command
 
-DEFAULT_URL = "http://127.0.0.1:8080"
 ANSWER_S = 10.0
 """A command that does not wait is answered at once; an answer that takes longer does not come."""
 SILENCE_S = 60.0
@@ -60,7 +59,7 @@ class Client:
         except ValueError:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise click.UsageError(f"--url is something like {DEFAULT_URL}, not {url!r}")
+            raise click.UsageError(f"--url is something like http://127.0.0.1:8080, not {url!r}")
         self._url = url.rstrip("/")
         self._path = parts.path.rstrip("/")
         self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}

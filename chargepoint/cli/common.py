@@ -1,13 +1,12 @@
-"""What commands that run something share: options and logging."""
+"""What commands that run something share: logging, and where they take commands."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,30 +17,6 @@ from chargepoint.runtime.secrecy import masked_text
 if TYPE_CHECKING:
     from chargepoint.runtime.control.admission import Admission
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def logging_options(command: F) -> F:
-    """Add -q, -v and --log-format; `set_up_logging` obeys them."""
-    for option in (
-        click.option(
-            "--log-format",
-            envvar="CHARGEPOINT_LOG_FORMAT",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            help="Logs on stderr.",
-        ),
-        click.option(
-            "-v",
-            "--verbose",
-            envvar="CHARGEPOINT_VERBOSE",
-            count=True,
-            help="More: -v shows frames, -vv everything.",
-        ),
-        click.option("-q", "--quiet", envvar="CHARGEPOINT_QUIET", is_flag=True, help="Only warnings and errors."),
-    ):
-        command = option(command)
-    return command
 
 
 class _Formatter(logging.Formatter):
@@ -92,21 +67,6 @@ def set_up_logging(verbose: int, quiet: bool, log_format: str) -> None:
     root.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
     if verbose < 2:
         logging.getLogger("asyncio").setLevel(logging.WARNING)
-
-
-token_option = click.option(
-    "--token",
-    envvar="CHARGEPOINT_CONTROL_TOKEN",
-    help="Bearer token for --control, required for non-loopback addresses; better in the environment.",
-)
-
-
-def control_options(command: F) -> F:
-    """Add --control and --token; `admission_of` reads them."""
-    control = click.option(
-        "--control", help="Take commands over HTTP on [HOST:]PORT, such as 8080; the page is there too."
-    )
-    return control(token_option(command))
 
 
 def admission_of(place: str, token: str | None) -> Admission:

@@ -10,13 +10,13 @@ from random import Random
 
 import click
 
-from chargepoint.cli.common import logging_options, set_up_logging
+from chargepoint.cli.common import set_up_logging
 from chargepoint.cli.ending import Ending, run_program
 from chargepoint.cli.orders import listen
 from chargepoint.cli.story import exchange_text
 from chargepoint.runtime.central_records import Card, Cards
 from chargepoint.runtime.central_system import CentralSystem, Exchange
-from chargepoint.runtime.centre import LARGEST_MESSAGE, serve
+from chargepoint.runtime.centre import serve
 from hw.errors import ChargePointError
 
 log = logging.getLogger(__name__)
@@ -26,25 +26,7 @@ class CannotServe(ChargePointError):
     """The socket cannot be had, or the certificate not be read."""
 
 
-@click.command(name="csms")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0 takes a free one.")
-@click.option("--path", default="/ocpp", show_default=True, help="Path before the identity.")
-@click.option("--password", envvar="CHARGEPOINT_PASSWORD", help="HTTP Basic password that every charger must send.")
-@click.option("--certificate", type=click.Path(path_type=Path), help="Server certificate and key (PEM): wss://.")
-@click.option("--card", "cards", multiple=True, metavar="TAG", help="Accept only these cards (repeatable).")
-@click.option("--heartbeat", type=click.IntRange(1), default=300, show_default=True, help="Heartbeat interval in s.")
-@click.option(
-    "--max-message",
-    type=click.IntRange(1024),
-    default=LARGEST_MESSAGE,
-    show_default=True,
-    metavar="BYTES",
-    help="Close the connection with 1009 on a larger message.",
-)
-@click.option("--duration", type=click.FloatRange(0), help="Stop after so many seconds.")
-@logging_options
-def command(
+def main(
     host: str,
     port: int,
     path: str,
@@ -58,25 +40,7 @@ def command(
     quiet: bool,
     log_format: str,
 ) -> int:
-    """Run the embedded central system: accepts every charger and, unless --card is given, every card.
-
-    Orders are typed, one a line: an action, its fields, and the charger when there are several.
-
-    \b
-        RemoteStartTransaction idTag=04A1B2C3 connectorId=1
-        GetConfiguration key=HeartbeatInterval,MeterValueSampleInterval
-        ChangeAvailability connectorId=0 type=Inoperative @CP001
-
-    A value may be a JSON object or array, blanks in it too, and so may the whole payload; quote a text with blanks.
-
-    \b
-        SetChargingProfile connectorId=1 csChargingProfiles={"chargingProfileId": 1, …} @CP001
-        SetChargingProfile {"connectorId": 1, "csChargingProfiles": {…}} @CP001
-        SetChargingProfile @CP001 {"connectorId": 1, "csChargingProfiles": {…}}
-        DataTransfer vendorId=ACME data="two words"
-
-    What is answered to an order is printed in full.
-    """
+    """See `chargepoint.cli.programs.csms`."""
     set_up_logging(verbose, quiet, log_format)
     return run_program(
         lambda ending: _serve(

@@ -9,26 +9,26 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from chargepoint.cli import EXIT_FAILED, name_variables
-from chargepoint.cli.client import DEFAULT_URL, Client, Refused, TimedOut, Wrong
 from chargepoint.cli.tables import OUTPUTS, output_option
 from chargepoint.runtime.control import arguments, causes, commands
 from chargepoint.runtime.control.commands import COMMANDS, Argument, Command, Kind
 from chargepoint.runtime.control.errors import BadArgumentsError
 from hw.words import hint
 
+if TYPE_CHECKING:
+    from chargepoint.cli.client import Client
+
+DEFAULT_URL = "http://127.0.0.1:8080"
 REFUSALS = ("Rejected", "NotSupported")
 """A configuration key that was not changed, OCPP 1.6 section 7.19."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What the options say that every command takes, before its name or after it."""
 
     client: Client
@@ -89,6 +89,8 @@ def command(
     -o, --id and --all may stand before the command or after it. Exits with 0 when it was done, 1 when it was refused, 2
     when it was not understood, 3 without a response, 6 when a time limit ran out.
     """
+    from chargepoint.cli.client import Client  # help needs no HTTP
+
     client = Client(url, token)
     context.call_on_close(client.close)
     context.obj = Asked(client, prefix, is_for_all, output)
@@ -108,8 +110,7 @@ def _shared() -> list[click.Parameter]:
 def _merged(asked: Asked, given: dict[str, Any]) -> Asked:
     """Return what the options before and after a command say; the latter win. They are taken out of ``given``."""
     prefix, is_for_all, output = given.pop("prefix"), given.pop("is_for_all"), given.pop("output")
-    return replace(
-        asked,
+    return asked._replace(
         prefix=asked.prefix if prefix is None else prefix,
         is_for_all=asked.is_for_all or is_for_all,
         output=asked.output if output is None else output,
@@ -208,6 +209,8 @@ def _read_object(context: click.Context, parameter: click.Parameter, value: str 
     """Read a JSON object: written out, in a file (``@FILE``), or on standard input (``-``)."""
     if value is None:
         return None
+    from pathlib import Path
+
     try:
         text = sys.stdin.read() if value == "-" else Path(value[1:]).read_text("utf-8") if value[:1] == "@" else value
         found = json.loads(text)
@@ -219,6 +222,8 @@ def _read_object(context: click.Context, parameter: click.Parameter, value: str 
 
 
 def _do(told: Command, asked: Asked, given: Mapping[str, Any]) -> int:
+    from chargepoint.cli.client import Refused, TimedOut, Wrong
+
     values = {
         name: None if value is _NONE else list(value) if isinstance(value, tuple) else value
         for name, value in given.items()

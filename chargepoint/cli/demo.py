@@ -12,7 +12,7 @@ from random import Random
 import click
 
 from chargepoint.cli import EXIT_FAILED
-from chargepoint.cli.common import admission_of, logging_options, set_up_logging, token_option
+from chargepoint.cli.common import admission_of, set_up_logging
 from chargepoint.cli.ending import Ending, run_program
 from chargepoint.cli.story import Story, line_text
 from chargepoint.model.journal import Entry, TransactionEnded
@@ -39,35 +39,11 @@ ARRIVES_S = 2.0
 """Wall seconds before the car comes; it leaves as long before the end."""
 VISIT_S = 60.0
 """Wall seconds of one visit when the demo goes on for ever."""
-LEAST_S = 10.0
 PORTS = 10
 """Ports that are tried for the page where none was asked for."""
 
 
-@click.command(name="demo")
-@click.option(
-    "--speed",
-    envvar="CHARGEPOINT_SPEED",
-    type=click.FloatRange(1, 3600),
-    default=60.0,
-    show_default=True,
-    help="Charger time is faster.",
-)
-@click.option("--duration", type=click.FloatRange(LEAST_S), help="Stop after so many seconds; else with Ctrl-C.")
-@click.option(
-    "--board",
-    envvar="CHARGEPOINT_BOARD",
-    default="ac11-sim",
-    show_default=True,
-    help="A name of `chargepoint board list`.",
-)
-@click.option(
-    "--seed", envvar="CHARGEPOINT_SEED", type=int, default=1, show_default=True, help="The same seed, the same car."
-)
-@click.option("--control", help="Address of the page: [HOST:]PORT.  [default: 8080, or the next free port]")
-@token_option
-@logging_options
-def command(
+def main(
     speed: float,
     duration: float | None,
     board: str,
@@ -78,10 +54,7 @@ def command(
     quiet: bool,
     log_format: str,
 ) -> int:
-    """Show a car charging.
-
-    On a terminal a panel shows the box as it lives; elsewhere every step is a line. Nothing is kept.
-    """
+    """See `chargepoint.cli.programs.demo`."""
     set_up_logging(verbose, quiet or not verbose, log_format)
     plan = ChargerPlan(
         identity=IDENTITY,

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from chargepoint.cli import EXIT_UNREACHABLE
-from chargepoint.cli.common import admission_of, control_options, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, set_up_logging
 from chargepoint.cli.ending import Ending, run_program
-from chargepoint.cli.settings import chosen, configuration_options, dialled
+from chargepoint.cli.settings import chosen, dialled
 from chargepoint.model.session import Registration
 from chargepoint.runtime.address import Address, AddressError
 from chargepoint.runtime.assembly import ChargerPlan
@@ -42,17 +42,7 @@ def patience_s(count: int, meter_interval_s: float) -> float:
     return min(LONGEST_PATIENCE_S, WAKE_TOGETHER * meter_interval_s / count)
 
 
-@click.command(name="fleet")
-@configuration_options(without=("id", "durability"))
-@click.option("--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Number of chargers.")
-@click.option("--prefix", default="CP", show_default=True, help="Identities are this and a number from 0.")
-@click.option("--meter-interval", type=click.IntRange(0), show_default="60", help="Seconds between meter values.")
-@click.option("--plugged/--unplugged", default=True, show_default=True, help="A car is connected from the start.")
-@click.option("--swipe", metavar="TAG", help="Start all of them with this card once they are accepted.")
-@click.option("--duration", type=click.FloatRange(0), help="End after so many seconds of wall time.")
-@control_options
-@logging_options
-def command(
+def main(
     count: int,
     prefix: str,
     meter_interval: int | None,
@@ -65,12 +55,7 @@ def command(
     quiet: bool,
     log_format: str,
 ) -> int:
-    """Run a fleet.
-
-    All chargers are alike, as configuration files, environment and options describe one: a simulated box with a car on
-    every outlet, which charges when the central system starts it. Firmware and diagnostics are pretended. The store
-    survives the process only when --data or the configuration says where it lies.
-    """
+    """See `chargepoint.cli.programs.fleet`."""
     set_up_logging(verbose, quiet, log_format)
     logging.getLogger("chargepoint.runtime.link").setLevel(logging.WARNING if not verbose else logging.DEBUG)
     root = chosen().gather()

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from chargepoint.cli import EXIT_FAILED, EXIT_TIMEOUT, EXIT_UNREACHABLE
-from chargepoint.cli.common import admission_of, control_options, logging_options, set_up_logging
+from chargepoint.cli.common import admission_of, set_up_logging
 from chargepoint.cli.ending import Ending, run_program
-from chargepoint.cli.settings import configuration_options, configured, dialled
+from chargepoint.cli.settings import configured, dialled
 from chargepoint.cli.story import Story
 from chargepoint.model.journal import CallSent, CallServed, Entry, Registered
 from chargepoint.model.session import Registration
@@ -69,29 +69,7 @@ class Verdict:
         return f"script {'timed out' if self.exit_code == EXIT_TIMEOUT else 'failed'} at {self.error}"
 
 
-@click.command(name="run")
-@configuration_options()
-@click.option(
-    "--do",
-    "script",
-    metavar="SCRIPT",
-    help='Commands at the charger, after which the program ends: "plug_in; swipe 04A1B2C3; wait 10 min; unplug".',
-)
-@click.option("--stay", is_flag=True, help="Keep running after the script of --do.")
-@click.option(
-    "--duration",
-    type=click.FloatRange(0),
-    help="End after so many seconds of wall time, whatever --speed is (`wait` in a script is charger time).",
-)
-@click.option(
-    "--trace",
-    type=click.Path(path_type=Path),
-    help="Write every frame to this file, a JSON object a line; at 50 MB it becomes FILE.1.",
-)
-@control_options
-@click.option("--stdio", is_flag=True, help="Take commands as JSON lines on standard input; ends when it ends.")
-@logging_options
-def command(
+def main(
     script: str | None,
     stay: bool,
     duration: float | None,
@@ -103,16 +81,7 @@ def command(
     quiet: bool,
     log_format: str,
 ) -> int:
-    """Run one charger.
-
-    Settings are read from /etc/chargepoint/config.yaml, ~/.config/chargepoint/config.yaml, ./chargepoint.yaml and -c
-    FILE, later files overriding earlier ones; the environment and options override all of them. Without a file a
-    simulated 11 kW wallbox is run.
-
-    The script of --do ends the program. Exits with 0 when it was done, 1 when a step could not be done, a card was
-    refused or a wait can no longer come true, 3 when the central system never accepted the charger, 6 when a time limit
-    ran out.
-    """
+    """See `chargepoint.cli.programs.run`."""
     set_up_logging(verbose, quiet, log_format)
     settings = configured()
     if control is not None:

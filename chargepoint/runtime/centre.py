@@ -28,6 +28,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chargepoint.runtime.central_system import CentralSystem
+from chargepoint.runtime.options import LARGEST_MESSAGE
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,8 +43,6 @@ class _Quiet(logging.LoggerAdapter[logging.Logger]):
 _LIBRARY_LOG = _Quiet(_LOG, {})
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
-LARGEST_MESSAGE = 2**24
-"""Bytes of one message. A StopTransaction of other charge points may have a day of samples every 10 s: some 12 MB."""
 LARGEST_BACKLOG = 2**20
 """Bytes that may wait for a charge point that does not read."""
 

@@ -42,6 +42,10 @@ class Option(NamedTuple):
 DEFAULT_DATA = "chargepoint-data"
 """Directory of the store, beside the configuration file."""
 
+LARGEST_MESSAGE = 2**24
+"""Bytes of a message that the embedded central system takes. A StopTransaction of other charge points may have a day of
+samples every 10 s: some 12 MB."""
+
 DURABILITIES = ("full", "relaxed")
 
 IDENTITY = Option("id", OptionKind.TEXT, "Charge point identity, as the central system knows it.", "CP001")

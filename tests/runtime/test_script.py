@@ -13,10 +13,10 @@ from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control import causes
 from chargepoint.runtime.control.causes import CAUSES_OF_ERROR_CODE
-from chargepoint.runtime.control.commands import COMMANDS
+from chargepoint.runtime.control.commands import COMMANDS, script_lines, usage
 from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.control.errors import CommandError
-from chargepoint.runtime.control.script import ScriptError, Step, StepError, help_lines, parse, play, usage
+from chargepoint.runtime.control.script import ScriptError, Step, StepError, parse, play
 from chargepoint.runtime.store import Durability, Store
 from hw.loader import plan_board
 from hw.sim.faults import NAMES
@@ -124,7 +124,7 @@ def test_earlier_names_are_taken_with_a_warning(old: str, new: str, caplog: pyte
 
 
 def test_the_help_lists_every_command_of_scripts_and_every_cause() -> None:
-    text = "\n".join(help_lines())
+    text = "\n".join(script_lines())
     assert all(f"  {usage(each)} " in text for each in COMMANDS.values() if not each.is_query)
     assert "unpause" in text
     causes_text = "\n".join(causes.help_lines())

@@ -314,3 +314,24 @@ def in_groups() -> Iterator[tuple[Group, list[Command]]]:
     """Yield the groups with their commands, in the order of help."""
     for group in Group:
         yield group, [command for command in _ALL if command.group is group]
+
+
+def script_lines() -> list[str]:
+    """Return the words of scripts, in groups."""
+    lines = []
+    for group, members in in_groups():
+        if group is Group.QUERIES:
+            continue
+        lines.append(f"{group.value}:")
+        lines += [f"  {usage(command):<40} {command.what}" for command in members]
+    return lines
+
+
+def usage(command: Command) -> str:
+    """Return how a command is written in a script: its name and its required arguments."""
+    words = [
+        "|".join(each.words) if each.kind is Kind.WORD else each.name.upper()
+        for each in command.arguments
+        if each.is_required or each.is_positional
+    ]
+    return " ".join([command.script_name, *words])

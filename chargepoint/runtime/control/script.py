@@ -22,7 +22,7 @@ from chargepoint.runtime.charger import Charger, Phase
 from hw.words import hint
 
 from . import arguments, causes, commands
-from .commands import COMMANDS, Argument, Command, Group, Kind
+from .commands import COMMANDS, Argument, Command, Group
 from .dispatcher import CommandDispatcher
 from .errors import BadArgumentsError, CommandError, NotFoundError, TimeLimitError
 from .responses import CommandResult, KeyChanged, SendResult
@@ -159,27 +159,6 @@ def _assigned(command: Command, words: Sequence[str]) -> Iterator[tuple[Argument
         if argument.kind in arguments.UNITS and rest and rest[0] in arguments.UNITS[argument.kind]:
             value = f"{value} {rest.pop(0)}"
         yield argument, value
-
-
-def help_lines() -> list[str]:
-    """Return the words of scripts, in groups."""
-    lines = []
-    for group, members in commands.in_groups():
-        if group is Group.QUERIES:
-            continue
-        lines.append(f"{group.value}:")
-        lines += [f"  {usage(command):<40} {command.what}" for command in members]
-    return lines
-
-
-def usage(command: Command) -> str:
-    """Return how a command is written in a script: its name and its required arguments."""
-    words = [
-        "|".join(each.words) if each.kind is Kind.WORD else each.name.upper()
-        for each in command.arguments
-        if each.is_required or each.is_positional
-    ]
-    return " ".join([command.script_name, *words])
 
 
 # --- playing ----------------------------------------------------------------------------------------------------------

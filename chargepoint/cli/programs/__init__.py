@@ -1,0 +1,1 @@
+"""Commands that run until they are ended: their options. What they do is imported when they run, so that help is quick."""
