@@ -229,11 +229,13 @@ class World:
     identity: str = "CP1"
     store_path: Path | None = None
     """The file of the store; None keeps it in memory."""
+    durability: Durability = Durability.RELAXED
+    """With FULL the register is stored every 10 s."""
     begins_s: float = 0.0
     """Charge time of the start."""
 
     def __post_init__(self) -> None:
-        self.store = Store(self.store_path, Durability.RELAXED)
+        self.store = Store(self.store_path, self.durability)
         self.rng = Random(self.seed)
         self.journal: list[tuple[float, Entry]] = []
         self.watchers: list[Callable[[], None]] = []

@@ -35,7 +35,7 @@ from .calls import Lane, Outcome
 from .composite import Profile
 from .connector import BEGIN, END, Connector
 from .connector_state import Limit
-from .energy import KEEP, METER
+from .energy import KEEP, KEEP_S, METER
 from .errors import ErrorCode, PeerError
 from .faults import MEANINGS, Trouble
 from .feature import FeatureProfile, Roster
@@ -93,6 +93,7 @@ class ChargePoint:
         "losses",
         "options",
         "queue",
+        "register_period_s",
         "rng",
         "roster",
         "saves",
@@ -114,6 +115,7 @@ class ChargePoint:
         rng: Random,
         station: Station | None = None,
         boot_retry_s: float = 60.0,
+        register_period_s: float = KEEP_S,
         options: Options | None = None,
         wake: Callable[[], None] = lambda: None,
         configuration: Mapping[str, str] | None = None,
@@ -130,6 +132,8 @@ class ChargePoint:
         self.timers = timers
         self.calendar = calendar
         self.boot_retry_s = boot_retry_s
+        self.register_period_s = register_period_s
+        """How old the stored register of a charging session may be."""
         self.options = options or Options()
         self.rng = rng
         self.journal = Journal(identity)

@@ -86,7 +86,7 @@ class Connector:
         self.number = outlet.connector
         self.state: str = SessionState.IDLE.value
         self.supply = Supply(self, outlet)
-        self.meter = EnergyMeter(self, outlet)
+        self.meter = EnergyMeter(self, outlet, host.register_period_s)
         self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
         self.authorisation: Authorisation | None = None
         self.transaction: Transaction | None = None

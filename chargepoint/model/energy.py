@@ -22,9 +22,11 @@ from .timebase import Alarm, Timers
 KEEP = "keep"
 """Kind of the question that only keeps the register fresh."""
 KEEP_S = 10.0
-"""A register that moves is stored at least this often in a transaction, so that a power loss costs so much at most."""
-KEEP_IDLE_S = 60.0
-"""A register that stands still is stored this often, for the instant at which it was seen: each write wears an SD card."""
+"""A register that moves is stored at least this often in a transaction, so that a power loss costs so much at most. The
+period is a setting of the charger: each write of thousands of simulated chargers costs more than it saves."""
+KEEP_IDLE_S = 61.0
+"""A register that stands still is stored this often, for the instant at which it was seen: each write wears an SD card. The
+second on top lets samples that are taken each minute do it alone."""
 RESOLUTION_WH = 100.0
 """Coarsest step of the registers of common meters, which count in tenths of a kWh at least."""
 METER_RETRY_S = 10.0
@@ -109,6 +111,7 @@ class EnergyMeter:
         "_fallen_times",
         "_fallen_wh",
         "_keep",
+        "_keep_s",
         "_kept_s",
         "_kept_wh",
         "_offset_wh",
@@ -120,7 +123,8 @@ class EnergyMeter:
         "register_wh",
     )
 
-    def __init__(self, owner: MeterOwner, outlet: Outlet) -> None:
+    def __init__(self, owner: MeterOwner, outlet: Outlet, keep_s: float = KEEP_S) -> None:
+        """``keep_s``: how old a stored register may be, in a transaction and while energy flows."""
         self.reading: Reading | None = None
         """The last one that was believed."""
         self.register_wh = 0.0
@@ -134,6 +138,7 @@ class EnergyMeter:
         self._fallen_wh = 0.0
         self._kept_s = -math.inf
         self._kept_wh = -1
+        self._keep_s = keep_s
         self._over_since_s: float | None = None
         self._keep = Alarm(owner.timers, self._keep_fresh, is_patient=True)
 
@@ -188,16 +193,16 @@ class EnergyMeter:
         self._kept_wh = self.energy_wh
         self._owner.save_register(self.energy_wh, self._offset_wh, now_s)
         if self._owner.is_in_transaction and not self._keep.is_set:
-            self._keep.set(now_s + KEEP_S)
+            self._keep.set(now_s + self._keep_s)
 
     def most_after(self, unseen_s: float) -> float:
         """Return the greatest register in Wh that the outlet can have reached in ``unseen_s`` since the stored one.
 
-        The store may lack the register of the last `KEEP_S` before that.
+        The store may lack the register of one period before that.
         """
         rated = self._outlet.rated
         most_w = rated.current_a * rated.voltage_v * rated.phases
-        return self.register_wh + RESOLUTION_WH + most_w * (unseen_s + KEEP_S) / 3600.0
+        return self.register_wh + RESOLUTION_WH + most_w * (unseen_s + self._keep_s) / 3600.0
 
     def save_again(self, now_s: float) -> None:
         """Store a register that is known with the present instant."""
@@ -288,9 +293,9 @@ class EnergyMeter:
         is_silent = Trouble.METER_SILENT in self._owner.troubles
         if not self._owner.is_in_transaction and not is_silent:
             return
-        fresh_until_s = self._kept_s + KEEP_S
+        fresh_until_s = self._kept_s + self._keep_s
         if now_s < fresh_until_s and self._over_since_s is None and not self._owner.troubles:
             self._keep.set(fresh_until_s)
             return
-        self._keep.set(now_s + (METER_RETRY_S if is_silent else KEEP_S))
+        self._keep.set(now_s + (METER_RETRY_S if is_silent else self._keep_s))
         self._owner.emit(ReadMeter(self._outlet.connector, Ref(KEEP)))

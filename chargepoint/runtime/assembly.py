@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import profiles
 from chargepoint import __version__
 from chargepoint.model.chargepoint import ChargePoint, Station
+from chargepoint.model.energy import KEEP_IDLE_S, KEEP_S
 from chargepoint.model.feature import Roster
 from chargepoint.model.keys import Access
 from chargepoint.model.options import Options
@@ -24,6 +25,7 @@ from profiles.core.light import Light
 from .charger import Charger, LinkPort
 from .porter import FilePlan, RealPorter, SimulatedPorter, Slots, protocols
 from .pump import Pump, SteppedPump
+from .store import Durability
 
 if TYPE_CHECKING:
     from .diagnostics import Recollection
@@ -162,6 +164,7 @@ def assemble(
             rng=rng,
             station=station,
             boot_retry_s=plan.boot_retry_s,
+            register_period_s=KEEP_S if pump.store.durability is Durability.FULL else KEEP_IDLE_S,
             options=plan.options,
             wake=charger.wake,
             configuration=plan.keys,

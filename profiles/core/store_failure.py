@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.connector_state import Limit
-from chargepoint.model.energy import KEEP_S
 from chargepoint.model.faults import Trouble
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.keys import Access, integer
@@ -46,8 +45,9 @@ class StoreFailure(FeatureProfile):
         self._pause = Alarm(host.timers, self._suspend)
 
     def store_failed(self, since_s: float, now_s: float) -> None:
-        # The last register in the store may be `KEEP_S` older than the first write that failed.
-        self._pause.set(max(now_s, since_s + self.host.setting(STORE_FAILURE_LIMIT) - KEEP_S))
+        # The last register in the store may be a period older than the first write that failed.
+        host = self.host
+        self._pause.set(max(now_s, since_s + host.setting(STORE_FAILURE_LIMIT) - host.register_period_s))
         for connector in self.host.connectors:
             connector.cancel(now_s)
 

@@ -156,7 +156,7 @@ def test_statistics_count_the_time_that_passed_before_a_restart(world: World) ->
     """[D] The duration is stored with the register, so that a restart does not lose it."""
     world.charge().run(100)
     set_clock(world, WEEK_S).run(100).cut_power().run(30)
-    assert in_use_s(world) == pytest.approx((221, 221), abs=15)
+    assert in_use_s(world) == pytest.approx((221, 221), abs=62), "up to the last stored register"
 
 
 @STEPS

@@ -6,6 +6,7 @@ import pytest
 
 from chargepoint.model.outbox import Save
 from chargepoint.model.timebase import utc_seconds
+from chargepoint.runtime.store import Durability
 from tests.world import EPOCH_UTC_S, World
 
 KEYS = {"MeterValueSampleInterval": "0"}
@@ -13,7 +14,7 @@ KEYS = {"MeterValueSampleInterval": "0"}
 
 @pytest.fixture
 def world() -> World:
-    return World(keys=KEYS)
+    return World(keys=KEYS, durability=Durability.FULL)
 
 
 def counted_meanwhile(world: World, energy_wh: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chargepoint.runtime.store import Durability
 from tests.failing_store import StoreWorld
 
 KEYS = {"MeterValueSampleInterval": "30", "TransactionMessageRetryInterval": "1", "LocalPreAuthorize": "true"}
@@ -13,7 +14,7 @@ RAMP_S = 6.0
 
 @pytest.fixture
 def world() -> StoreWorld:
-    return StoreWorld(board="ac22-sim", keys=KEYS)
+    return StoreWorld(board="ac22-sim", keys=KEYS, durability=Durability.FULL)
 
 
 def test_charging_pauses_before_a_minute_is_at_risk(world: StoreWorld) -> None:
