@@ -205,8 +205,8 @@ class Message:
     def restored(cls, key: str, fields: Fields) -> Message:
         """Build it again from `body`. Raises RecordError."""
         payload = fields.text("payload")
-        if not isinstance(json.loads(payload), dict):
-            raise RecordError("payload is no JSON object")
+        if not isinstance(json.loads(payload), dict) or not wire.is_known_action(fields.text("action")):
+            raise RecordError("it is no message of OCPP 1.6")
         return cls(
             number=numbered(key),
             action=fields.text("action"),
@@ -225,8 +225,9 @@ def _sample(key: str, fields: Fields) -> str:
     """A MeterValue element (OCPP 1.6 7.33), encoded."""
     if not key.rpartition("/")[2].isdecimal():
         raise RecordError("its key has no number")
-    if not isinstance(json.loads(fields.text("value")), dict):
-        raise RecordError("it is no JSON object")
+    value = json.loads(fields.text("value"))
+    if not isinstance(value["timestamp"], str) or not isinstance(value["sampledValue"], list):
+        raise RecordError("it is no MeterValue")
     return fields.text("value")
 
 

@@ -21,7 +21,12 @@ Parameters = tuple[str | bytes, str | bytes, str | bytes]
 Bodies = dict[Place, Mapping[str, Any] | None]
 """None: the record is dropped."""
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def checksum(charger: str, kind: str, key: str, body: str) -> int:
@@ -68,7 +73,7 @@ def decoded(charger: str, kind: str, key: str, body: str, crc: int) -> tuple[dic
     try:
         if crc != checksum(charger, kind, key, body):
             return {}, "its checksum is wrong"
-        value = json.loads(body)
+        value = _decode(body)
     except UnicodeError:
         return {}, "its checksum is wrong"  # bytes that are no UTF-8 were never written
     except (ValueError, RecursionError):

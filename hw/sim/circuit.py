@@ -29,7 +29,7 @@ from hw.ports import (
     RelaySeen,
     Report,
 )
-from hw.sim.cable import Cable
+from hw.sim.cable import PROXIMITY_OHM, Cable
 from hw.sim.car import Car
 from hw.sim.cars import Quirk
 from hw.sim.chance import Chance
@@ -136,7 +136,10 @@ class Circuit:
         self._now_s = max(self._now_s, now_s)
         self._duty_percent = PILOT_STEADY
         self._coil = False
-        self.cable.rating_a = float(str(saved.get("cable_a", self.cable.rating_a)))
+        rating_a = float(str(saved.get("cable_a", self.cable.rating_a)))
+        if rating_a != self.cable.rating_a and rating_a not in PROXIMITY_OHM:
+            raise ValueError(f"no cable is rated {rating_a:g} A")
+        self.cable.rating_a = rating_a
         self.cable.is_in_box = bool(saved["in_box"])
         self.cable.is_in_car = bool(saved["in_car"])
         self.cable.is_locked = self.cable.wants_locked = bool(saved["locked"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ocpp.v16.enums import DiagnosticsStatus, FirmwareStatus
+
 from chargepoint.model.calls import Failure, Outcome
 from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.outbox import Ref
-from chargepoint.model.record import RecordKind, Snapshot
+from chargepoint.model.record import Fields, RecordKind, Snapshot
 from chargepoint.model.timebase import Alarm, Clock
 
 ATTEMPTS = 3
@@ -18,10 +20,15 @@ LONGEST = 20
 """Statuses kept while nobody listens; the newest tell more."""
 
 
-NOTICES = RecordKind(
-    "notices", __name__, lambda _key, fields: fields.texts("waiting"), "the {key} statuses that were still to be sent"
-)
-"""Keyed by what they are about."""
+_STATUSES = {"diagnostics": DiagnosticsStatus, "firmware": FirmwareStatus}
+
+
+def _waiting(key: str, fields: Fields) -> list[str]:
+    return [_STATUSES[key](status).value for status in fields.texts("waiting")]
+
+
+NOTICES = RecordKind("notices", __name__, _waiting, "the {key} statuses that were still to be sent")
+"""Keyed by what they are about: ``diagnostics`` or ``firmware``."""
 
 
 class Notices:

@@ -56,6 +56,11 @@ def begun(queue: TransactionQueue, connector: int = 1) -> Transaction:
     return transaction
 
 
+def sample(wh: int) -> str:
+    """A MeterValue element, encoded."""
+    return json.dumps({"timestamp": "2026-01-01T00:00:00Z", "sampledValue": [{"value": str(wh)}]})
+
+
 def told(queue: TransactionQueue) -> list[str]:
     return [message.action for message in queue]
 
@@ -78,27 +83,27 @@ def test_a_transaction_survives_with_everything_that_is_known_of_it(owner: Owner
     transaction.ending = Ending("Remote", 2000.0, "A2")
     transaction.is_deauthorized, transaction.energy_cap_wh = True, 5050
     queue.save(transaction)
-    queue.add_sample(transaction, '{"a":1}')
+    queue.add_sample(transaction, sample(1))
     assert owner.reborn().transactions == {transaction.key: transaction}
 
 
 def test_more_than_nine_samples_keep_their_order(owner: Owner, queue: TransactionQueue) -> None:
     """transactionData order: chronological."""
     transaction = begun(queue)
-    samples = [f'{{"number":{number}}}' for number in range(120)]
-    for sample in samples:
-        queue.add_sample(transaction, sample)
+    samples = [sample(number) for number in range(120)]
+    for each in samples:
+        queue.add_sample(transaction, each)
     assert owner.reborn().transactions[transaction.key].samples == samples
 
 
 def test_samples_of_one_transaction_do_not_reach_another(owner: Owner, queue: TransactionQueue) -> None:
     """Samples are keyed by their transaction."""
     one, other = begun(queue), begun(queue, 2)
-    queue.add_sample(one, '{"of":1}')
-    queue.add_sample(other, '{"of":2}')
+    queue.add_sample(one, sample(1))
+    queue.add_sample(other, sample(2))
     queue.drop_samples(one)
     reborn = owner.reborn()
-    assert (reborn.transactions[one.key].samples, reborn.transactions[other.key].samples) == ([], ['{"of":2}'])
+    assert (reborn.transactions[one.key].samples, reborn.transactions[other.key].samples) == ([], [sample(2)])
 
 
 def test_no_key_comes_twice_even_when_everything_was_forgotten(owner: Owner, queue: TransactionQueue) -> None:

@@ -187,6 +187,7 @@ def test_a_life_begins_without_the_history() -> None:
         ("UPDATE record SET body = CAST(x'7b22ff227d' AS TEXT)", "its checksum is wrong"),
         ("UPDATE record SET body = 'no', crc = record_crc(charger, kind, key, 'no')", "it is no JSON"),
         ("UPDATE record SET body = '[1]', crc = record_crc(charger, kind, key, '[1]')", "it is no JSON object"),
+        ("UPDATE record SET body = '{\"wh\":NaN}', crc = record_crc(charger, kind, key, '{\"wh\":NaN}')", "it is no JSON"),
         (f"UPDATE record SET body = '{'[' * 9}', crc = record_crc(charger, kind, key, '{'[' * 9}')", "it is no JSON"),
     ],
 )
