@@ -1,12 +1,13 @@
 """What a car draws over time: one line segment of current, integrated exactly, until the next decision is due.
 
 Between events the phase current is linear in time: constant, a ramp, or one step of the taper at the end. Power is then
-at most quadratic in time, and Simpson's rule integrates it exactly (but for the kink where a power factor reaches its
-lower bound, below 4 A of one class: some 0.01 %); hours of steady charging are one segment.
+at most quadratic in time on either side of the current at which the power factor reaches its lower bound, and Simpson's
+rule integrates it exactly; hours of steady charging are one segment.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -19,6 +20,7 @@ from hw.sim.onboard import (
     full_power_w,
     phase_power_w,
     phases_used,
+    power_factor_kink_a,
     soc_accepting,
     stored_power_w,
 )
@@ -30,6 +32,11 @@ SOC_STEP = 1e-9
 TAPER_STEPS = 40
 """Power steps of a whole taper; 40 keep the energy within 0.05 % of the curve."""
 SHORTEST_S = 1e-6
+
+
+def _simpson(power_w: Callable[[float], float], start_a: float, end_a: float) -> float:
+    """Return the mean of a power by Simpson's rule, which is exact up to the third order."""
+    return (power_w(start_a) + 4.0 * power_w((start_a + end_a) / 2.0) + power_w(end_a)) / 6.0
 
 
 class Draw:
@@ -101,15 +108,8 @@ class Draw:
         if stores:
             stored_w = self._mean_stored_w(start_a, end_a)
             self.soc = min(1.0, self.soc + self._soc_per_s(stored_w) * duration_s)
-        if start_a == end_a:
-            power_w = phase_power_w(self.kind, self.supply, start_a)
-        else:
-            middle_a = (start_a + end_a) / 2.0
-            power_w = (
-                phase_power_w(self.kind, self.supply, start_a)
-                + 4.0 * phase_power_w(self.kind, self.supply, middle_a)
-                + phase_power_w(self.kind, self.supply, end_a)
-            ) / 6.0
+        kind, supply = self.kind, self.supply
+        power_w = self._mean(lambda current_a: phase_power_w(kind, supply, current_a), start_a, end_a)
         return power_w * duration_s / 3600.0
 
     def least_s_to(self, goal_soc: float, factor: float) -> float:
@@ -187,15 +187,22 @@ class Draw:
         self.due_s = due_s
 
     def _mean_stored_w(self, start_a: float, end_a: float) -> float:
-        """Return the mean power into the battery over a segment in W, by Simpson's rule."""
+        """Return the mean power into the battery over a segment in W."""
         assert self.supply is not None
         phases, kind, supply = self.phases, self.kind, self.supply
-        start_w = stored_power_w(kind, phases * phase_power_w(kind, supply, start_a))
+        return self._mean(
+            lambda current_a: stored_power_w(kind, phases * phase_power_w(kind, supply, current_a)), start_a, end_a
+        )
+
+    def _mean(self, power_w: Callable[[float], float], start_a: float, end_a: float) -> float:
+        """Return the mean in W of a power that depends on the current, while that goes from one value to another."""
         if start_a == end_a:
-            return start_w
-        middle_w = stored_power_w(kind, phases * phase_power_w(kind, supply, (start_a + end_a) / 2.0))
-        end_w = stored_power_w(kind, phases * phase_power_w(kind, supply, end_a))
-        return (start_w + 4.0 * middle_w + end_w) / 6.0
+            return power_w(start_a)
+        kink_a = power_factor_kink_a(self.kind)
+        if not min(start_a, end_a) < kink_a < max(start_a, end_a):
+            return _simpson(power_w, start_a, end_a)
+        share = (kink_a - start_a) / (end_a - start_a)
+        return share * _simpson(power_w, start_a, kink_a) + (1.0 - share) * _simpson(power_w, kink_a, end_a)
 
     def _soc_per_s(self, stored_w: float) -> float:
         return self.battery_efficiency * stored_w / (WS_PER_KWH * self.kind.capacity_kwh)

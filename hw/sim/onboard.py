@@ -46,6 +46,12 @@ def power_factor(kind: CarClass, current_a: float) -> float:
     return min(1.0, max(LEAST_POWER_FACTOR, factor))
 
 
+def power_factor_kink_a(kind: CarClass) -> float:
+    """Return the phase current in A below which the power factor stays at its least; 0.0 if it falls nowhere so far."""
+    slope = kind.power_factor_slope
+    return slope * kind.max_a / (1.0 - LEAST_POWER_FACTOR + slope)
+
+
 def phase_power_w(kind: CarClass, supply: Supply, current_a: float) -> float:
     """Return the active power in W of one phase."""
     return supply.voltage_at(current_a) * current_a * power_factor(kind, current_a)

@@ -191,8 +191,9 @@ async def test_a_store_that_hangs_counts_as_one_that_fails(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("durability", list(Durability))
-async def test_what_is_stored_is_reported_when_it_is(durability: Durability) -> None:
+async def test_what_is_stored_is_reported_when_it_is(monkeypatch: pytest.MonkeyPatch, durability: Durability) -> None:
     """True means that a power loss does not undo it, False that it may."""
+    monkeypatch.setattr(pump_module, "STORE_RETRY_S", 0.01)
     store = Moody(None, durability)
     async with site_with(store) as site:
         charger, desk = seat(site)

@@ -235,7 +235,7 @@ def unpause(charger: Charger, connector: int = 1) -> Waiting:
 
 
 @action
-def key_set(charger: Charger, key: str, value: str) -> Waiting:
+def key_set(charger: Charger, key: str, value: str) -> KeyChanged | Waiting:
     _check_storing(charger)
     status, reason = charger.change_setting(key, value)
     return _when_stored(charger, KeyChanged(status=status.value, reason=reason))
