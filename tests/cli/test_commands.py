@@ -88,6 +88,8 @@ def test_version_is_told() -> None:
         (("run", "--url", "ws://localhost", "--id", ""), "is empty; give the identity that the central system knows"),
         (("run", "--url", "ws://localhost", "--data", "/proc/foo"), "the data directory /proc/foo cannot be made"),
         (("run", "--url", "ws://localhost", "--do", "fault grond_fault"), "did you mean ground_fault?"),
+        (("run", "--url", "ws://localhost", "--control", "0.0.0.0:8080"), "CHARGEPOINT_CONTROL_TOKEN in the environment"),
+        (("run", "--url", "ws://localhost", "--control", "0.0.0.0:8080"), "--token with --control"),
         (("stats", "--data", "nowhere"), "Error: --data: there is no directory nowhere"),
         (("completion", "tcsh"), "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
         (("demo", "--duration", "1"), "is not in the range x>=10"),

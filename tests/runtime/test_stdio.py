@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from select import select
 from typing import Any
@@ -138,3 +139,49 @@ async def test_files_do_as_well_as_pipes(tmp_path: Path) -> None:
     assert [line["id"] for line in told] == [1, None, "\ud800", None]
     assert told[1]["error"]["reason"].startswith("a line of more than")
     assert told[3]["result"] == {"messages": []}
+
+
+async def test_what_waits_is_answered_late_and_before_the_end(requests: Pipe, answers: Pipe) -> None:
+    """The input has ended: what waits is still answered, others were answered meanwhile."""
+    async with office(speed=600.0) as desk:
+        serving = begin(desk, requests.read_end.fileno(), answers.write_end.fileno())
+        requests.write_end.write(b'{"id": 1, "command": "wait", "arguments": {"seconds": "1 min"}}\n')
+        requests.write_end.write(b'{"id": 2, "command": "plug_in"}\n')
+        requests.write_end.close()
+        await asyncio.wait_for(serving, PATIENCE_S)
+    answers.write_end.close()
+    assert [(line["id"], line["result"]["done"]) for line in answers.lines()] == [
+        (2, "plugged in at connector 1"),
+        (1, "waited 60 s"),
+    ]
+
+
+async def test_events_are_nested_json_with_a_time(requests: Pipe, answers: Pipe) -> None:
+    """No JSON inside a string: payload and answer are values; seconds are rounded, and UTC stands beside them."""
+    world, ring = World(), Events()
+    ring.watch(world.charger)
+    world.charger.cut_power(5)
+    world.run(60)
+    lines = JsonLines(CommandDispatcher({"CP1": world.charger}, RunningClock()))
+    requests.write_end.write(b'{"command": "events"}\n')
+    requests.write_end.close()
+    await asyncio.wait_for(serve(lines, ring, requests.read_end.fileno(), answers.write_end.fileno()), PATIENCE_S)
+    answers.write_end.close()
+    told = [line["event"] for line in answers.lines() if "event" in line]
+    boot = next(each for each in told if each["kind"] == "CallSent" and each["action"] == "BootNotification")
+    assert boot["payload"]["chargePointModel"] == "AC11"
+    answered = next(each for each in told if each["kind"] == "CallAnswered" and each["action"] == "BootNotification")
+    assert answered["outcome"]["status"] == "Accepted"
+    assert all(each["at_s"] == round(each["at_s"], 3) for each in told)
+    assert all(datetime.fromisoformat(each["time"]).tzinfo is not None for each in told)
+    assert answered["took_s"] == round(answered["took_s"], 3)
+
+
+async def test_a_card_before_the_boot_is_refused_and_not_reported_as_done() -> None:
+    """OCPP 1.6 section 4.2: a charger that was never accepted should not let anybody charge."""
+    world = World(starts_online=False)
+    answered: list[str] = []
+    lines = JsonLines(CommandDispatcher({"CP1": world.charger}, RunningClock()))
+    lines.answer('{"id": 1, "command": "swipe", "arguments": {"tag": "A1"}}', answered.append)
+    error = json.loads(answered[0])["error"]
+    assert (error["kind"], "the central system has never accepted this charger" in error["reason"]) == ("conflict", True)

@@ -15,6 +15,7 @@ from chargepoint.runtime import pump
 from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.control import commands, events
 from chargepoint.runtime.control.live import Follower
+from chargepoint.runtime.control.waiting import Waiting
 from chargepoint.runtime.store import Durability
 from chargepoint.runtime.web import app, guard, server
 from hw.loader import plan_board
@@ -670,3 +671,45 @@ async def test_everything_is_described() -> None:
         assert deprecated == {f"/api/v1/chargers/{{charger}}/{name}" for name in commands.ALIASES}
         names = [operation["operationId"] for each in told["paths"].values() for operation in each.values()]
         assert len(set(names)) == len(names)
+
+
+# --- a newcomer's first hour ------------------------------------------------------------------------------------------
+
+
+async def test_a_charger_that_dials_the_control_port_is_answered_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    """A WebSocket handshake at the page's port: the answer says what listens here, and no library advises in the log."""
+    handshake = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: ocpp1.6",
+    )
+    async with office() as desk:
+        status, answer = await desk.raw(request("GET /ocpp/CP001", *handshake, "Content-Length: 0"))
+        assert (status, b"this is the control port of a chargepoint" in answer) == (400, True)
+    assert "uvicorn" not in caplog.text
+    assert "Unsupported upgrade" not in caplog.text
+
+
+async def test_who_leaves_waits_for_nothing_any_more() -> None:
+    """A client that closes its connection ends its wait: nothing of it stays."""
+    body = b'{"seconds": 3600}'
+    async with office() as desk:
+        reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+        writer.write(request("POST /api/v1/chargers/CP1/wait", JSON, f"Content-Length: {len(body)}", body=body))
+        scheduler = desk.site.pump.scheduler
+        await until(lambda: any(each.due_s > scheduler.charge_s + 3000 for each in armed(scheduler)), "the wait")
+        writer.close()
+        await until(lambda: not waits(scheduler), "nobody to wait")
+        del reader
+
+
+def armed(scheduler: Any) -> list[Any]:
+    return [each for each in scheduler._charge if each.is_armed]
+
+
+def waits(scheduler: Any) -> bool:
+    owners = [getattr(each.action, "__self__", None) for each in armed(scheduler)]
+    actions = [getattr(owner, "_action", None) for owner in owners if getattr(owner, "is_set", False)]
+    return any(isinstance(getattr(action, "__self__", None), Waiting) for action in actions)

@@ -42,7 +42,7 @@ CAUSES = (
     Cause(POWER, "welded_contactor", "the contactor does not open", SERVICE),
     Cause(POWER, "contactor_stuck", "the contactor does not close", UNPLUGGED),
     Cause(POWER, "lock_jammed", "the cable lock does not move", UNPLUGGED),
-    Cause(POWER, "half_plugged", "plug not fully inserted"),
+    Cause(POWER, "half_plugged", "plug not fully inserted: the lock does not close", UNPLUGGED),
     Cause(POWER, "diode_short", "the diode of the vehicle is shorted", UNPLUGGED),
     Cause(POWER, "cp_short", "control pilot shorted to earth"),
     Cause(VEHICLE, "holds_c", "stays in state C when the PWM stops", NO_FAULT),
