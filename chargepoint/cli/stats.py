@@ -24,7 +24,7 @@ class Unusable(ChargePointError):
 
 
 Told = list[tuple[str, dict[str, Any]]]
-"""Charger, and what the verb `statistics` tells of it."""
+"""Charger, and what the command `statistics` tells of it."""
 
 
 @click.command(name="stats")

@@ -87,9 +87,9 @@ class Configuration:
     reset_down_s: float = 5.0
     files: FilePlan = REAL_FILES
     control: Admission | None = None
-    """Where verbs are taken over HTTP; None: nowhere."""
+    """Where commands are taken over HTTP; None: nowhere."""
     mqtt: Broker | None = None
-    """Where the state is published and a few verbs are taken; None: nowhere."""
+    """Where the state is published and a few commands are taken; None: nowhere."""
 
     @property
     def durability_in_force(self) -> Durability:
@@ -338,7 +338,7 @@ def _content(path: Path, section: Section, key: str) -> bytes:
 
 
 def _control(told: ControlSection, root: Section) -> Admission | None:
-    """Return where verbs are taken over HTTP; None where nobody named a host or a port."""
+    """Return where commands are taken over HTTP; None where nobody named a host or a port."""
     if told.start_link is not None:
         try:
             check_link(told.start_link)

@@ -1,4 +1,4 @@
-"""The front desk of a process: verbs and live events for its chargers, over HTTP, JSON lines and MQTT.
+"""The front desk of a process: commands and live events for its chargers, over HTTP, JSON lines and MQTT.
 
 Opened only where somebody asks for it: a charger without one costs nothing for it, not even the imports.
 """
@@ -34,7 +34,7 @@ class NoMqtt(ChargePointError):
 
 
 class FrontDesk:
-    """Everything that brings verbs to the chargers of a site."""
+    """Everything that brings commands to the chargers of a site."""
 
     def __init__(self, site: Site) -> None:
         self.events = Events()
@@ -48,7 +48,7 @@ class FrontDesk:
         self.events.watch(charger)
 
     async def listen(self, admission: Admission) -> str:
-        """Take verbs over HTTP; return the URL. Raises NoWeb, `web.server.CannotListen`."""
+        """Take commands over HTTP; return the URL. Raises NoWeb, `web.server.CannotListen`."""
         try:
             from .web.app import Web
             from .web.server import listen

@@ -18,7 +18,9 @@ from click.testing import CliRunner
 
 from chargepoint.cli import COMMANDS, group, main, program
 from chargepoint.cli.starting import SCHEMA_FILE, starting_file
+from chargepoint.runtime.options import DURABILITIES, OPTIONS
 from chargepoint.runtime.sections import settings
+from chargepoint.runtime.store import Durability
 
 ROOT = Path(__file__).parents[2]
 
@@ -267,6 +269,16 @@ def test_what_the_configuration_knows_has_one_name_everywhere() -> None:
     }
     assert all(variable == names[name] for (_command, name), variable in found.items())
     assert {("run", "--url"), ("fleet", "--url"), ("csms", "--password"), ("demo", "--seed")} <= set(found)
+
+
+def test_options_of_the_command_line_are_keys_of_the_file() -> None:
+    """`runtime.options` is what help shows without the file's sections: every one is a key, with the default it shows."""
+    found = {each.option.name: each for each in settings()}
+    assert [each.name for each in OPTIONS] == list(found)
+    for option in OPTIONS:
+        default = found[option.name].default
+        assert option.default == (None if default is None else str(default)), option.name
+    assert [str(each) for each in Durability] == list(DURABILITIES)
 
 
 def test_names_that_are_kept() -> None:

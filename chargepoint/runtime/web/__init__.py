@@ -1,1 +1,1 @@
-"""The verbs over HTTP, live events, metrics and the page. Needs the extra ``[web]``."""
+"""The commands over HTTP, live events, metrics and the page. Needs the extra ``[web]``."""
