@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import trustme
 
 from chargepoint.runtime.charger import Charger
 from chargepoint.runtime.control import views
+from chargepoint.runtime.control.dispatcher import CommandDispatcher
 from chargepoint.runtime.frontdesk import FrontDesk, NoMqtt
 from chargepoint.runtime.mqtt import bridge
 from chargepoint.runtime.mqtt.broker import Broker, is_topic, node_of
@@ -141,6 +143,17 @@ def test_an_order_is_a_verb(topic: str, payload: bytes, verb: str, arguments: di
 def test_what_is_no_order_is_refused(topic: str, payload: bytes) -> None:
     with pytest.raises(UnknownOrder):
         TOPICS.command(topic, payload)
+
+
+def test_what_a_message_brought_about_is_logged_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    """The line says what holds now, when it is stored; it is no dump of arguments."""
+    world = World()
+    dispatcher = CommandDispatcher({"CP1": world.charger}, WorldClock(world))
+    joined = bridge.Bridge(dispatcher, world.charger, Broker("127.0.0.1"), Random(1))
+    with caplog.at_level(logging.INFO):
+        joined._obey("chargepoint/CP1/1/limit/set", b"10")
+        world.run(1)
+    assert "over MQTT: connector 1: limited to 10 A by local control" in caplog.messages
 
 
 def test_an_identity_becomes_a_name_that_topics_bear() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from typing import Any
 
 import pytest
@@ -713,3 +714,14 @@ def waits(scheduler: Any) -> bool:
     owners = [getattr(each.action, "__self__", None) for each in armed(scheduler)]
     actions = [getattr(owner, "_action", None) for owner in owners if getattr(owner, "is_set", False)]
     return any(isinstance(getattr(action, "__self__", None), Waiting) for action in actions)
+
+
+async def test_an_answer_does_not_wait_for_an_acknowledgement() -> None:
+    """TCP_NODELAY: else each further request on a connection takes 40 ms, and `ctl --all` of 200 chargers 9 s."""
+    async with office() as desk:
+        await desk.ask("queue")
+        listening = desk.front._listening
+        assert listening is not None
+        (connection,) = listening._server.server_state.connections
+        used = connection.transport.get_extra_info("socket")
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

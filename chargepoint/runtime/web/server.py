@@ -54,6 +54,9 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        # asyncio leaves Nagle's algorithm on for sockets that were bound by us (their proto is 0): an answer has a head and
+        # a body, and the body would wait 40 ms for the acknowledgement of the head.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
