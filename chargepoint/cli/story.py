@@ -79,6 +79,9 @@ def _happened(entry: Entry) -> str:
             error = "" if entry.error_code == "NoError" else f" {entry.error_code}"
             info = f" ({entry.info})" if entry.info else ""
             return f"connector {entry.connector}: {entry.status}{error}{info}"
+        case journal.StatusTooShort():
+            lasted = f"{entry.status} of {entry.lasted_s:.1f} s"
+            return f"connector {entry.connector}: {lasted} not reported: shorter than {entry.minimum_s:g} s"
         case journal.OfferChanged() if entry.limit_a:
             return f"connector {entry.connector}: offers {entry.limit_a:g} A, {entry.reason}"
         case journal.PilotChanged():

@@ -95,6 +95,16 @@ class StatusChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusTooShort:
+    """A status of a connector was over before it was reported: it lasted ``lasted_s``, and had to last ``minimum_s``."""
+
+    connector: int
+    status: str
+    lasted_s: float
+    minimum_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class PilotChanged:
     """The pair of IEC 61851-1 (A, B1, B2 …), the duty that is driven, and whether the contactor is closed."""
 
@@ -197,6 +207,7 @@ Entry = (
     | FrameRefused
     | TagPresented
     | StatusChanged
+    | StatusTooShort
     | PilotChanged
     | OfferChanged
     | FaultChanged

@@ -13,7 +13,7 @@ from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.faults import MEANINGS, VENDOR_ID
 from chargepoint.model.feature import FeatureProfile, answered
-from chargepoint.model.journal import StatusChanged
+from chargepoint.model.journal import StatusChanged, StatusTooShort
 from chargepoint.model.keys import integer
 from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Snapshot
@@ -119,7 +119,7 @@ class Status(FeatureProfile):
         if condition == report.actual:
             return
         if report.alarm.is_set:
-            self._log_skipped(number, report, now_s)
+            self._note_too_short(number, report, now_s)
         report.actual, report.since_s = condition, now_s
         report.since_utc_s = max(self._utc_s(number, now_s), report.stopped_utc_s)
         status = condition[0]
@@ -154,14 +154,14 @@ class Status(FeatureProfile):
             own_s = SETTLE_S
         return own_s + float(self.host.setting(MINIMUM_STATUS_DURATION))
 
-    def _log_skipped(self, number: int, report: _Report, now_s: float) -> None:
+    def _note_too_short(self, number: int, report: _Report, now_s: float) -> None:
         """The actual condition is over before it was reported."""
-        if report.actual is not None and (report.reported is None or report.actual[0] != report.reported[0]):
-            lasted_s = now_s - report.since_s
-            status, least_s = report.actual[0].value, report.wait_s
-            self.host.log.info(
-                "connector %d: %s of %.1f s not reported: shorter than %g s", number, status, lasted_s, least_s
-            )
+        if not self.host.journal or report.actual is None:
+            return
+        status = report.actual[0]
+        if report.reported is None or status != report.reported[0]:
+            entry = StatusTooShort(number, status.value, now_s - report.since_s, report.wait_s)
+            self.host.journal.write(now_s, entry)
 
     def _lasted(self, number: int, now_s: float) -> None:
         self._report(number, now_s)

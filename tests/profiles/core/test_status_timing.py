@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
+from chargepoint.cli.story import Story
 from chargepoint.runtime.porter import FilePlan
 from tests.world import SILENCE, World
 
@@ -197,11 +196,12 @@ def test_the_key_adds_to_the_own_minimum(world: World) -> None:
     assert (before, world.run(0.2).statuses()) == ([], ["SuspendedEV"])
 
 
-def test_a_status_that_was_too_short_stands_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """[D] What the log tells of the model and the wire does not show is explained there."""
-    with caplog.at_level(logging.INFO):
-        world.charge()
-    lines = [record.getMessage() for record in caplog.records if "not reported" in record.getMessage()]
-    assert len(lines) == 1
-    assert lines[0].startswith("connector 1: SuspendedEV of 1.")
-    assert lines[0].endswith("s not reported: shorter than 2 s")
+def test_a_status_that_was_too_short_stands_in_the_log(world: World) -> None:
+    """[D] The log shows every status of the model, so it says which of them were not reported, and why."""
+    lines: list[str] = []
+    story = Story(lambda _identity, _utc_s, text: lines.append(text))
+    world.model.journal.listen(story.listen)
+    world.charge()
+    assert [line for line in lines if "not reported" in line] == [
+        "connector 1: SuspendedEV of 1.2 s not reported: shorter than 2 s"
+    ]
