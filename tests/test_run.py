@@ -248,8 +248,8 @@ def test_start_waits_for_another_that_installs(
         ("", "-P -m chargepoint demo"),
         ("scenario run x.yaml", "-P -m chargepoint scenario run x.yaml"),
         ("--help", "-P -m chargepoint --help"),
-        ("test", "-m pytest -n 2"),
-        ("test -k boot -n 0", "-m pytest -n 2 -k boot -n 0"),
+        ("test", "-m pytest -n 2 --dist worksteal"),
+        ("test -k boot -n 0", "-m pytest -n 2 --dist worksteal -k boot -n 0"),
         ("test --pdb tests/model", "-m pytest --pdb tests/model"),
     ],
 )
