@@ -90,6 +90,7 @@ class Pages:
         for page, _origin in used:
             await page.unroute_all(behavior="ignoreErrors")
             await page.goto("about:blank")
+            await page.mouse.move(0, 0)  # or what the next test looks at is hovered over
         self._idle += [page for page, _origin in used]
         self.complaints.clear()  # what a page says that is left is not of the next test
         return complaints
