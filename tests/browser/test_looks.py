@@ -21,6 +21,8 @@ CHECK = """async () => {
     return bad.map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 120)).slice(0, 3).join(" | ")}`);
 }"""
 Scheme = Literal["light", "dark"]
+SETTLED = """Promise.all(document.getAnimations().filter(each => each instanceof CSSTransition)
+    .map(each => each.finished.catch(() => null))).then(() => null)"""
 LOOKS: list[tuple[int, Scheme, bool]] = [
     (360, "light", True),
     (360, "dark", False),
@@ -35,6 +37,7 @@ async def look(page: Page, where: str, is_thorough: bool) -> None:
     wide = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1], f"{where}: {wide[0]} px are needed, there are {wide[1]}"
     if is_thorough:
+        await page.evaluate(SETTLED)  # a button that is changing its colours has neither the old nor the new contrast
         await page.evaluate(AXE)  # not a script of the page, which its Content-Security-Policy would refuse
         assert await page.evaluate(CHECK) == [], where
 
