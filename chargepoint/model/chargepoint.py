@@ -219,6 +219,12 @@ class ChargePoint:
             self.session.closed(peer_code, now_s)
             self._tell("link_closed", now_s)
 
+    def on_link_after_end(self, detail: str, now_s: float) -> None:
+        """The socket closed when this model had ended: listeners of the journal learn it, and nothing else follows."""
+        if self.session.is_open:
+            self.session.is_open = False
+            self.journal.write(now_s, LinkChanged(False, detail))
+
     def on_observation(self, seen: Observation, now_s: float) -> None:
         """The hardware has something to say."""
         if isinstance(seen, PilotSeen):

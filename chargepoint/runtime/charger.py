@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from ocpp.v16.enums import ConfigurationStatus
 
 from chargepoint.model.chargepoint import ChargePoint
-from chargepoint.model.journal import LinkChanged
 from chargepoint.model.outbox import (
     CancelTransfer,
     CloseLink,
@@ -445,9 +444,8 @@ class Charger:
     def on_closed(self, closed: Closed) -> None:
         if self.phase is Phase.RUNNING:
             self._input(lambda now_s: self.model.on_link(False, str(closed), now_s, closed.peer_code))
-        elif self.phase is not Phase.BUILT and self.model.session.is_open:
-            # The model has ended and takes no input any more. Its listeners still learn that the link is down.
-            self.model.journal.write(self._shore.tell_time(), LinkChanged(False, str(closed)))
+        elif self.phase is not Phase.BUILT:
+            self.model.on_link_after_end(str(closed), self._shore.tell_time())
 
     def on_transfer(self, ref: Ref, ended: Transferred) -> None:
         """The porter has done what it was told, or could not."""

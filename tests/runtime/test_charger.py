@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from chargepoint.model.journal import LinkChanged
 from chargepoint.model.outbox import Effect, Indicate, ReadMeter, Ref, Restart, Save, Send, SetPilot, SetRelay
 from chargepoint.model.timebase import Scheduler, Timers
 from chargepoint.runtime.charger import Charger, Phase
@@ -206,6 +207,23 @@ def test_reset_drops_the_timers_of_the_old_model() -> None:
     assert world.model is not old
     assert not old.timers.is_open
     assert world.told() == "Available"
+
+
+@pytest.mark.parametrize("end", ["hard reset", "power cut", "end of the program"])
+def test_listeners_learn_that_the_link_is_down_when_the_model_has_ended(end: str) -> None:
+    """Each opening of the link is followed by its closing, also where the closing handshake ends after the model [D]."""
+    world = World()
+    if end == "hard reset":
+        world.ask("Reset", type="Hard")
+        world.run(30)
+    elif end == "power cut":
+        world.charger.cut_power(10.0)
+        world.run(30)
+    else:
+        world.charger.stop()
+        world.pump.settle()
+    links = [entry.is_open for _at_s, entry in world.journal if isinstance(entry, LinkChanged)]
+    assert links == ([True, False] if end == "end of the program" else [True, False, True])
 
 
 async def test_charger_that_never_started_can_be_stopped() -> None:

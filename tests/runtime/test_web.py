@@ -17,6 +17,7 @@ from chargepoint.runtime.assembly import ChargerPlan
 from chargepoint.runtime.control import commands, events
 from chargepoint.runtime.control.live import Follower
 from chargepoint.runtime.control.waiting import Waiting
+from chargepoint.runtime.shutdown import Shutdown, end
 from chargepoint.runtime.store import Durability
 from chargepoint.runtime.web import app, guard, server
 from hw.loader import plan_board
@@ -456,6 +457,20 @@ async def test_who_cannot_store_is_not_ready(monkeypatch: pytest.MonkeyPatch) ->
         store.problem = None
         await until(lambda: not desk.site.is_store_failing, "the commit")
         assert (await desk.http.get("/readyz")).status_code == 200
+
+
+async def test_a_stream_tells_that_the_link_goes_down_before_it_ends() -> None:
+    """The last thing that an observer learns of a program that ends is that its charger is offline [D]."""
+    async with office() as desk:
+        async with desk.http.stream("GET", "/api/v1/events", params={"charger": "CP1"}) as stream:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == "retry: 2000"
+            ending = asyncio.create_task(end(desk.site, Shutdown(), (desk.front.close,)))
+            told = [line async for line in lines]
+            assert await ending
+        last = next(line for line in reversed(told) if line.startswith("data: [") and "LinkChanged" in line)
+        links = [event for event in json.loads(last.removeprefix("data: ")) if event["kind"] == "LinkChanged"]
+        assert links[-1]["is_open"] is False
 
 
 async def test_metrics_are_labelled_by_state_and_never_by_charger() -> None:

@@ -157,6 +157,9 @@ class Web:
                 await asyncio.wait_for(self.closing.wait(), BUNDLE_S)
             except TimeoutError:
                 continue
+        for bundle in follower.bundles():  # the last words, such as that the link is down
+            if bundle is not None:
+                yield self._sse(bundle)
 
     def _sse(self, bundle: Bundle) -> str:
         mark = "" if bundle.number is None else f"id: {self._events.mark(bundle.number)}\n"

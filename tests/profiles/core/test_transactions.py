@@ -270,6 +270,18 @@ def test_a_restart_on_purpose_stops_with_the_reason_that_was_stored(world: World
     assert [p["reason"] for p in world.run(10).cut_power().run(5).calls("StopTransaction")] == ["Reboot"]
 
 
+def test_a_kill_on_the_way_down_ends_by_the_stored_reason_and_the_meter(world: World) -> None:
+    """7.36 Reboot: the reason is stored first; killed before the contactor opens, the next start reads the meter [D]."""
+    world.charge("A1").run(100).model.wind_down("Reboot", world.now_s)
+    world.run(0.2)
+    assert world.connector().supply.is_closed
+    (stop,) = world.cut_power().run(10).calls("StopTransaction")
+    meter = world.charger.board.outlet(1).meter.peek(world.now_s)
+    assert meter is not None
+    assert (stop["reason"], stop["meterStop"]) == ("Reboot", int(meter.energy_wh))
+    assert stop["meterStop"] > 200
+
+
 # --- refused late -----------------------------------------------------------------------------------------------------
 
 
