@@ -136,7 +136,9 @@ async def test_a_contactor_opens_under_load_when_the_car_takes_too_long(store: S
         assert is_stored
         assert RAMP_DOWN_S < took_s < END_S + MARGIN_S
         assert not here.circuit.contactor.is_closed
-        (stop,) = here.stops
+        # Sent, or stored for the next start: a busy machine may not send it in the hundredths that are left.
+        queued = [json.loads(body["payload"]) for body in here.kept("queue").values()]
+        stop = [*here.stops, *(each for each in queued if "meterStop" in each)][0]
         assert (stop["reason"], stop["meterStop"]) == ("Reboot", int(here.circuit.register.energy_wh))
 
 
