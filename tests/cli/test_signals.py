@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
@@ -103,9 +104,11 @@ async def ended(process: asyncio.subprocess.Process, *numbers: signal.Signals, e
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """Return a port that no connection going out takes meanwhile: those come from 32768 upwards."""
+    while True:
+        port = SystemRandom().randrange(20_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 async def answers(port: int) -> None:
@@ -173,8 +176,8 @@ async def test_short_commands_are_ended_too(tmp_path: Path) -> None:
         doctor = ("doctor", f"ws://127.0.0.1:{silent.getsockname()[1]}/ocpp")
         follow = ("ctl", "--url", f"http://127.0.0.1:{page}", "-o", "jsonl", "events", "--after", 0)
         async with Csms() as csms, chargepoint("run", "--url", csms.url, "--control", page, cwd=tmp_path) as run:
-            await csms.accepted()
             await run.says("control: ")
+            await csms.accepted()
             async with (
                 started(*follow, cwd=tmp_path, output=full_pipe) as one,
                 started(*follow, cwd=tmp_path, output=full_pipe) as other,
