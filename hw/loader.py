@@ -103,7 +103,7 @@ def _shipped_plan(name: str) -> BoardPlan:
 def _connector(section: Section, number: int) -> ConnectorPlan:
     rated = _rated(section.child("rated"))
     cable_kind, cable_rating_a = _cable(section.child("cable"))
-    limits = _limits(section.child("limits"), rated) if section.has("limits") else Limits(max_a=rated.current_a)
+    limits = _limits(section.child("limits"), rated) if section.has("limits") else _default_limits(rated)
     if cable_kind is CableKind.TETHERED and section.has("lock"):
         raise BoardFileError(section.mark_of("lock"), f"{section.field}.lock: a tethered cable has no lock")
     plan = ConnectorPlan(
@@ -119,16 +119,24 @@ def _connector(section: Section, number: int) -> ConnectorPlan:
             has_light=section.has("indicator"),
             is_ventilated=section.flag("ventilated", False),
             meter_has_phase_energy=section.flag("phase_energy", False),
+            has_pilot_relay=section.flag("pilot_relay", False),
+            drives_state_f=section.flag("state_f", True),
+            has_phase_switch=section.has("phase_switch"),
+            may_raise_phases=section.flag("raise_phases", False),
         ),
         pilot=_device(section.child("pilot"), registry.PILOTS),
         relay=_device(section.child("relay"), registry.RELAYS),
         meter=_device(section.child("meter"), registry.METERS),
         lock=_optional(section, "lock", registry.LOCKS),
         indicator=_optional(section, "indicator", registry.INDICATORS),
+        phase_switch=_optional(section, "phase_switch", registry.PHASE_SWITCHES),
         mains=_optional(section, "mains", registry.MAINS),
         car=_optional(section, "car", registry.CARS),
     )
     section.finish()
+    if plan.phase_switch is not None and rated.phases != 3:
+        why = f"{section.field}.phase_switch: an outlet of {rated.phases} phases has nothing to switch"
+        raise BoardFileError(section.mark_of("phase_switch"), why)
     if plan.car is not None and plan.real_electricity is not None:
         why = f"a simulated car cannot charge here: the {plan.real_electricity} is real; leave it out"
         raise BoardFileError(section.mark_of("car"), f"{section.field}.car: {why}")
@@ -145,11 +153,24 @@ def _rated(section: Section) -> Rated:
     return rated
 
 
+REFERENCE_V = 230.0
+LEAST_V, MOST_V = 196.0, 264.0
+"""Mains voltage to neutral in V at which an outlet rated 230 V pauses; others in proportion."""
+
+
+def _default_limits(rated: Rated) -> Limits:
+    factor = rated.voltage_v / REFERENCE_V
+    return Limits(max_a=rated.current_a, min_v=LEAST_V * factor, max_v=MOST_V * factor)
+
+
 def _limits(section: Section, rated: Rated) -> Limits:
+    default = _default_limits(rated)
     limits = Limits(
         min_a=section.number("min_a", 6.0, minimum=6.0, maximum=rated.current_a),
         max_a=section.number("max_a", rated.current_a, minimum=6.0, maximum=rated.current_a),
         max_board_c=section.number("max_board_c", minimum=0.0) if section.has("max_board_c") else None,
+        min_v=section.number("min_v", default.min_v, minimum=0.0, maximum=rated.voltage_v),
+        max_v=section.number("max_v", default.max_v, minimum=rated.voltage_v),
     )
     section.finish()
     return limits

@@ -14,6 +14,7 @@ from hw.ports import (
     Meter,
     Outlet,
     OutletPorts,
+    PhaseSwitch,
     Pilot,
     Process,
     Relay,
@@ -43,13 +44,14 @@ class ConnectorPlan:
     meter: Driver[Meter]
     lock: Driver[Lock] | None
     indicator: Driver[Indicator] | None
+    phase_switch: Driver[PhaseSwitch] | None
     mains: Driver[None] | None
     car: Driver[Hands] | None
 
     @property
     def is_simulated(self) -> bool:
         """Whether nothing at this connector is real."""
-        fitted = (self.pilot, self.relay, self.meter, self.lock, self.indicator)
+        fitted = (self.pilot, self.relay, self.meter, self.lock, self.indicator, self.phase_switch)
         return all(driver.is_simulated for driver in fitted if driver is not None)
 
     @property
@@ -69,6 +71,7 @@ class ConnectorPlan:
             meter=self.meter.build(place),
             lock=self.lock.build(place) if self.lock is not None else None,
             indicator=self.indicator.build(place) if self.indicator is not None else None,
+            phase_switch=self.phase_switch.build(place) if self.phase_switch is not None else None,
             # The car comes last: one that is plugged in from the start meets a complete circuit.
             hands=self.car.build(place) if self.car is not None else None,
         )

@@ -50,16 +50,25 @@ class Rated:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of an outlet that no command may widen; ``max_board_c`` None: no temperature sensor."""
+    """Bounds of an outlet that no command may widen; ``max_board_c`` None: no temperature sensor.
+
+    ``min_v`` and ``max_v`` bound the mains voltage of each phase to neutral.
+    """
 
     min_a: float = 6.0
     max_a: float = 32.0
     max_board_c: float | None = None
+    min_v: float = 196.0
+    max_v: float = 264.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """What is fitted at one connector. ``cable_rating_a`` is None at a socket: the plug's resistor tells."""
+    """What is fitted at one connector. ``cable_rating_a`` is None at a socket: the plug's resistor tells.
+
+    ``has_pilot_relay``: `Pilot.set_open` works. ``drives_state_f``: the pilot shows state F after a hard fault; some old
+    cars lock up on it. ``may_raise_phases``: a phase switch may go from one phase to three; some cars are destroyed by it.
+    """
 
     connector: int
     rated: Rated
@@ -72,6 +81,10 @@ class Outlet:
     has_light: bool = False
     is_ventilated: bool = False
     meter_has_phase_energy: bool = False
+    has_pilot_relay: bool = False
+    drives_state_f: bool = True
+    has_phase_switch: bool = False
+    may_raise_phases: bool = False
 
     @property
     def most_a(self) -> float:
@@ -192,6 +205,22 @@ class MeterRead:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterSeen:
+    """What a watched meter shows now, see `Meter.watch`; ``reading`` None: it does not answer."""
+
+    connector: int
+    reading: Reading | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhasesSeen:
+    """The phase switch has arrived: the outlet has so many phases, 1 or 3."""
+
+    connector: int
+    phases: int
+
+
+@dataclass(frozen=True, slots=True)
 class TagSeen:
     """A card at a reader that serves ``connectors``; ``tag`` is the card number as text."""
 
@@ -209,7 +238,7 @@ class FaultSeen:
     info: str = ""
 
 
-Observation = PilotSeen | ProximitySeen | RelaySeen | LockSeen | MeterRead | TagSeen | FaultSeen
+Observation = PilotSeen | ProximitySeen | RelaySeen | LockSeen | MeterRead | MeterSeen | PhasesSeen | TagSeen | FaultSeen
 Report = Callable[[Observation], None]
 
 
@@ -221,6 +250,12 @@ class Pilot(Protocol):
 
     def set_duty(self, duty_percent: float, now_s: float) -> None:
         """Drive the pilot: 100 steady +12 V, 0 steady −12 V, anything between is PWM. In %."""
+
+    def set_open(self, is_open: bool, now_s: float) -> None:
+        """Interrupt the pilot between box and car, or join it again; the duty stays as driven.
+
+        While it is open the readings say nothing of the car. Only where `Outlet.has_pilot_relay`.
+        """
 
 
 class Relay(Protocol):
@@ -243,12 +278,26 @@ class Meter(Protocol):
     def read(self, ref: object, now_s: float) -> None:
         """Ask for a reading."""
 
+    def watch(self, is_on: bool, now_s: float) -> None:
+        """Report `MeterSeen` from now on, or no longer.
+
+        A meter on a bus reports each poll, one a second, failed polls included. A device that computes its readings
+        reports when current, voltage, temperature or its silence change: the last report stands until the next one.
+        """
+
     def peek(self, now_s: float) -> Reading | None:
         """Return what a display shows at ``now_s``; None while the meter does not answer.
 
         A query: it changes neither the meter nor the board, and reports nothing. A simulated meter computes the reading
         of that instant; a meter on a bus returns its last poll, with the instant of that poll in ``at_s``.
         """
+
+
+class PhaseSwitch(Protocol):
+    """Relay that joins an outlet to one phase (L1) or to three; reports `PhasesSeen` when it has arrived."""
+
+    def set_phases(self, phases: int, now_s: float) -> None:
+        """Go to 1 or 3 phases. Never under load: the contactor must be open and the pilot interrupted."""
 
 
 class Indicator(Protocol):
@@ -336,6 +385,7 @@ class OutletPorts:
     meter: Meter
     lock: Lock | None = None
     indicator: Indicator | None = None
+    phase_switch: PhaseSwitch | None = None
     hands: Hands | None = None
 
 

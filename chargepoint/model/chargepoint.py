@@ -20,8 +20,10 @@ from hw.ports import (
     FaultSeen,
     LockSeen,
     MeterRead,
+    MeterSeen,
     Observation,
     Outlet,
+    PhasesSeen,
     PilotSeen,
     ProximitySeen,
     Reading,
@@ -231,6 +233,10 @@ class ChargePoint:
             self.connector(seen.connector).supply.on_pilot(seen.reading, now_s)
         elif isinstance(seen, MeterRead):
             self._on_meter(seen, now_s)
+        elif isinstance(seen, MeterSeen):
+            self.connector(seen.connector).on_meter_seen(seen.reading, now_s)
+        elif isinstance(seen, PhasesSeen):
+            self.connector(seen.connector).on_phases(seen.phases, now_s)
         elif isinstance(seen, RelaySeen):
             self.connector(seen.connector).on_relay(seen.closed, now_s)
         elif isinstance(seen, LockSeen):

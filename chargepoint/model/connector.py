@@ -72,6 +72,7 @@ class Connector:
         "number",
         "offering",
         "outlet",
+        "phases",
         "state",
         "supply",
         "timers",
@@ -95,6 +96,8 @@ class Connector:
         self.is_reserved = False
         self.has_cable = outlet.cable is CableKind.TETHERED
         self.cable_rating_a = outlet.cable_rating_a
+        self.phases = outlet.rated.phases
+        """The phases that the outlet has now, by its phase switch."""
         self.unlocks_when_dead = False
         self._was_connected = False
         self._is_left_by_car = False
@@ -186,6 +189,11 @@ class Connector:
     def is_withheld(self) -> bool:
         """A fault takes the energy away."""
         return self.faults.is_withholding
+
+    @property
+    def must_open(self) -> bool:
+        """The contactor opens without time to ramp down: by a fault, or because the cable is not locked."""
+        return self.faults.is_urgent or not self.is_secured
 
     @property
     def may_offer(self) -> bool:
@@ -288,6 +296,16 @@ class Connector:
 
     def on_relay(self, closed: bool, now_s: float) -> None:
         self.supply.on_relay(closed, now_s)
+
+    def on_meter_seen(self, reading: Reading | None, now_s: float) -> None:
+        """Take what a watched meter reports without being asked."""
+        if reading is None or not self.meter.take(reading, now_s):
+            self.meter.is_silent(now_s)
+
+    def on_phases(self, phases: int, now_s: float) -> None:
+        """The phase switch has arrived."""
+        self.phases = phases
+        self._proceed(now_s)
 
     def on_lock(self, locked: bool, jammed: bool, now_s: float) -> None:
         if self.lock is not None:

@@ -59,6 +59,11 @@ class ConnectorFaults:
         return any(MEANINGS[fault].withholds for fault in self.active)
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether a fault opens the contactor without time to ramp down."""
+        return any(MEANINGS[fault].withholds and not MEANINGS[fault].ramps_down for fault in self.active)
+
+    @property
     def has_latched(self) -> bool:
         """Whether a fault stays active until the car is unplugged."""
         return any(MEANINGS[fault].until is Until.UNPLUGGED for fault in self.active)

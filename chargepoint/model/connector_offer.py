@@ -31,6 +31,8 @@ class OfferOwner(Protocol):
     @property
     def is_secured(self) -> bool: ...
     @property
+    def must_open(self) -> bool: ...
+    @property
     def is_energy_blocked(self) -> bool: ...
     def limits(self, now_s: float) -> Iterable[Limit]: ...
 
@@ -62,7 +64,7 @@ class ConnectorOffer:
             self.limit = limit
             if owner.journal:
                 owner.journal.write(now_s, OfferChanged(owner.number, limit.amps, limit.reason))
-        owner.supply.grant(limit.amps, owner.is_withheld or not owner.is_secured, now_s)
+        owner.supply.grant(limit.amps, owner.must_open, now_s)
         if owner.journal:
             pilot = (str(owner.supply.state), owner.supply.duty_percent, owner.supply.is_closed)
             if pilot != self._seen_pilot:

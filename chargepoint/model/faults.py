@@ -57,13 +57,18 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a trouble means. Not blocking: a warning beside another status, though energy may still be withheld."""
+    """What a trouble means. Not blocking: a warning beside another status, though energy may still be withheld.
+
+    ``ramps_down``: the car gets the time of the relay rule to stop drawing before the contactor opens; otherwise the
+    contactor opens at once.
+    """
 
     code: Code
     vendor_code: str = ""
     info: str = ""
     is_blocking: bool = True
     withholds: bool = True
+    ramps_down: bool = False
     ends_transaction: bool = False
     until: Until = Until.GONE
 
@@ -71,14 +76,14 @@ class Meaning:
 MEANINGS: dict[Trouble, Meaning] = {
     Trouble.GROUND_FAULT: Meaning(Code.ground_failure, "CX002", ends_transaction=True, until=Until.UNPLUGGED),
     Trouble.RESIDUAL_CURRENT_TEST: Meaning(Code.ground_failure, info="Residual current self-test"),
-    Trouble.OVER_TEMPERATURE: Meaning(Code.high_temperature, "CX019"),
-    Trouble.OVER_VOLTAGE: Meaning(Code.over_voltage, "CX005"),
-    Trouble.UNDER_VOLTAGE: Meaning(Code.under_voltage, "CX006"),
+    Trouble.OVER_TEMPERATURE: Meaning(Code.high_temperature, "CX019", ramps_down=True),
+    Trouble.OVER_VOLTAGE: Meaning(Code.over_voltage, "CX005", ramps_down=True),
+    Trouble.UNDER_VOLTAGE: Meaning(Code.under_voltage, "CX006", ramps_down=True),
     Trouble.OVER_CURRENT: Meaning(Code.over_current_failure, "CX004", ends_transaction=True, until=Until.UNPLUGGED),
     Trouble.PROTECTIVE_EARTH: Meaning(Code.ground_failure, info="Protective earth lost", ends_transaction=True),
     Trouble.EMERGENCY_STOP: Meaning(Code.other_error, info="Emergency stop", ends_transaction=True),
     # The meter is what money depends on: without it nothing flows, and the transaction waits for it.
-    Trouble.METER_SILENT: Meaning(Code.power_meter_failure),
+    Trouble.METER_SILENT: Meaning(Code.power_meter_failure, ramps_down=True),
     Trouble.READER_SILENT: Meaning(Code.reader_failure, is_blocking=False, withholds=False),
     Trouble.CONTROLLER_SILENT: Meaning(Code.internal_error, info="Controller silent"),
     Trouble.INTERNAL: Meaning(Code.internal_error),

@@ -44,6 +44,22 @@ class SetPilot:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPilot:
+    """Interrupt the control pilot between box and car, or join it again."""
+
+    connector: int
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPhases:
+    """Join the outlet to 1 phase or to 3."""
+
+    connector: int
+    phases: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetRelay:
     connector: int
     closed: bool
@@ -61,6 +77,14 @@ class ReadMeter:
 
     connector: int
     ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class WatchMeter:
+    """Let the meter report what it shows, without being asked, or no longer."""
+
+    connector: int
+    is_on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +182,7 @@ class TrySave:
     saves: tuple[Save, ...]
 
 
-Command = SetPilot | SetRelay | SetLock | ReadMeter | Indicate
+Command = SetPilot | OpenPilot | SetRelay | SwitchPhases | SetLock | ReadMeter | WatchMeter | Indicate
 Errand = StartTransfer | CancelTransfer | Install
 Effect = Save | TrySave | Send | Command | Errand | SetPing | LinkIsGood | CloseLink | Redial | Restart
 

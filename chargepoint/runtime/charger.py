@@ -25,18 +25,20 @@ from chargepoint.model.outbox import (
     Indicate,
     Install,
     LinkIsGood,
+    OpenPilot,
     ReadMeter,
     Redial,
     Ref,
     Restart,
     Save,
     Send,
-    SetLock,
     SetPilot,
     SetPing,
     SetRelay,
     StartTransfer,
+    SwitchPhases,
     TrySave,
+    WatchMeter,
     is_switching_off,
 )
 from chargepoint.model.record import Damaged, RecordKind, Records, Snapshot
@@ -267,6 +269,8 @@ class Charger:
         for ports in self.board.outlets:
             self._attempt(partial(ports.pilot.set_duty, PILOT_STEADY, now_s))
             self._attempt(partial(ports.relay.set_closed, False, now_s))
+            if ports.outlet.has_pilot_relay:
+                self._attempt(partial(ports.pilot.set_open, False, now_s))
         self._duties.clear()
         self._attempt(partial(self._advance_board, now_s))
 
@@ -515,7 +519,7 @@ class Charger:
         for effect in effects:
             if type(effect) is Save:
                 batch = self._saved_in
-            elif type(effect) is ReadMeter:
+            elif type(effect) is ReadMeter or type(effect) is WatchMeter:
                 self._carry_out(effect, now_s)  # a question changes nothing, so it waits for nothing
             elif self._is_store_failing and type(effect) is Send and not effect.waits_for_store:
                 self._carry_out(effect, now_s)
@@ -584,7 +588,7 @@ class Charger:
     def _carry_out(self, effect: Effect, now_s: float) -> None:
         if isinstance(effect, Send):
             self.link.send_text(effect.text)
-        elif isinstance(effect, ReadMeter | SetPilot | SetRelay | SetLock | Indicate):
+        elif isinstance(effect, Command):
             self._command(effect, now_s)
         elif isinstance(effect, StartTransfer | CancelTransfer | Install):
             self.porter.carry(effect)
@@ -625,6 +629,13 @@ class Charger:
             ports.pilot.set_duty(effect.duty_percent, now_s)
         elif isinstance(effect, SetRelay):
             ports.relay.set_closed(effect.closed, now_s)
+        elif isinstance(effect, WatchMeter):
+            ports.meter.watch(effect.is_on, now_s)
+        elif isinstance(effect, OpenPilot):
+            ports.pilot.set_open(effect.is_open, now_s)
+        elif isinstance(effect, SwitchPhases):
+            if ports.phase_switch is not None:
+                ports.phase_switch.set_phases(effect.phases, now_s)
         elif isinstance(effect, Indicate):
             if ports.indicator is not None:
                 ports.indicator.show(effect.colour, effect.intensity_percent, effect.blinks, now_s)

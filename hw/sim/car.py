@@ -108,6 +108,13 @@ class Car:
         return min(heard_s, planned_s)
 
     @property
+    def steps_s(self) -> float:
+        """When a watched meter could next show another current, in s: at the next step other than those of the taper."""
+        if self.state in DRAWING and not self._draw.is_ramp:
+            return min(self._timer_s, self._heard_s, max(self._draw.due_s, self.shows_s))
+        return self.due_s
+
+    @property
     def soc(self) -> float:
         """State of charge, 0..1."""
         return self._draw.soc

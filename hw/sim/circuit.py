@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass, replace
 
 from hw.ports import (
     PILOT_STEADY,
@@ -19,8 +20,10 @@ from hw.ports import (
     FaultSeen,
     LockSeen,
     MeterRead,
+    MeterSeen,
     Observation,
     Outlet,
+    PhasesSeen,
     PilotReading,
     PilotSeen,
     ProximityReading,
@@ -52,6 +55,36 @@ HEATING_C = 15.0
 """Rise of the board at its rated current; it follows the current at once, no decision hangs on the lag."""
 
 
+NEWS_A = 0.5
+NEWS_V = 0.5
+NEWS_C = 1.0
+"""A watched meter reports a current, voltage or temperature that differs by so much from the one reported last."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterNews:
+    """What of a reading a supervisor judges: a watched meter reports only when it changes."""
+
+    current_a: tuple[float, ...]
+    voltage_v: tuple[float, ...]
+    board_c: float
+
+    @classmethod
+    def of(cls, reading: Reading) -> MeterNews:
+        return cls(reading.current_a, reading.voltage_v, reading.board_c or 0.0)
+
+    def is_like(self, other: MeterNews) -> bool:
+        """Whether nothing differs enough to be reported; whether any current flows at all always is."""
+        return (
+            abs(self.board_c - other.board_c) < NEWS_C
+            and all(abs(a - b) < NEWS_V for a, b in zip(self.voltage_v, other.voltage_v, strict=True))
+            and all(
+                abs(a - b) < NEWS_A and (a == 0.0) == (b == 0.0)
+                for a, b in zip(self.current_a, other.current_a, strict=True)
+            )
+        )
+
+
 class Circuit:
     """The simulated electricity of one connector: the `Process` behind all of its simulated drivers."""
 
@@ -63,10 +96,14 @@ class Circuit:
         "_duty_percent",
         "_fresh",
         "_has_started",
+        "_is_pilot_open",
+        "_is_watched",
         "_now_s",
         "_outlet",
+        "_phases_joined",
         "_report",
         "_reported_closed",
+        "_reported_meter",
         "_reported_ohm",
         "_reported_pilot",
         "cable",
@@ -91,6 +128,10 @@ class Circuit:
         self._duty_percent = PILOT_STEADY  # as commanded
         self._driven_percent = PILOT_STEADY  # as driven: a silent controller goes on as it was
         self._coil = False
+        self._is_pilot_open = False
+        self._phases_joined = outlet.rated.phases
+        self._is_watched = False
+        self._reported_meter: MeterNews | None = None
         self._has_started = False
         self._now_s = 0.0
         self._fresh: list[Observation] = []
@@ -117,6 +158,7 @@ class Circuit:
         self._reported_pilot = None
         self._reported_closed = None
         self._reported_ohm = -1.0
+        self._is_watched = False  # whoever is listening now has not asked for it yet
 
     def snapshot(self) -> Mapping[str, object]:
         """Cable, lock, register, causes and car, as plain JSON values."""
@@ -135,7 +177,7 @@ class Circuit:
         """Take up a `snapshot`: the contactor is open and the pilot steady, whatever they were."""
         self._now_s = max(self._now_s, now_s)
         self._duty_percent = PILOT_STEADY
-        self._coil = False
+        self._coil = self._is_pilot_open = False
         rating_a = float(str(saved.get("cable_a", self.cable.rating_a)))
         if rating_a != self.cable.rating_a and rating_a not in PROXIMITY_OHM:
             raise ValueError(f"no cable is rated {rating_a:g} A")
@@ -164,6 +206,19 @@ class Circuit:
         self._duty_percent = duty_percent
         self._drive(now_s)
 
+    def set_pilot_open(self, is_open: bool, now_s: float) -> None:
+        """Interrupt the pilot between box and car, or join it again."""
+        self._bring_to(now_s)
+        self._is_pilot_open = is_open
+        self._drive(now_s)
+
+    def set_phases(self, phases: int, now_s: float) -> None:
+        """Join the outlet to the first ``phases`` phases of the mains."""
+        self._bring_to(now_s)
+        self._phases_joined = phases
+        self._fresh.append(PhasesSeen(self._outlet.connector, phases))
+        self._show_mains(now_s)
+
     def set_coil(self, closed: bool, now_s: float) -> None:
         """Power the contactor's coil or not."""
         self._bring_to(now_s)
@@ -180,6 +235,12 @@ class Circuit:
         self._bring_to(now_s)
         self._fresh.append(MeterRead(self._outlet.connector, ref, self._meter_reading(self._now_s)))
 
+    def watch_meter(self, is_on: bool, now_s: float) -> None:
+        """Report what the meter shows, now and whenever it changes, or no longer."""
+        self._bring_to(now_s)
+        self._is_watched, self._reported_meter = is_on, None
+        self._look(now_s)
+
     def peek_meter(self, now_s: float) -> Reading | None:
         """Return the reading that `read_meter` would answer at ``now_s``, and change nothing."""
         if self._due_s() > now_s:
@@ -188,7 +249,7 @@ class Circuit:
         twin = copy(self)
         twin.contactor, twin.cable, twin.register = copy(self.contactor), copy(self.cable), self.register.plus(0.0, 0)
         twin.car = None if self.car is None else self.car.twin()
-        twin._chance, twin._fresh = copy(self._chance), []
+        twin._chance, twin._fresh, twin._is_watched = copy(self._chance), [], False
         twin._bring_to(now_s)
         return twin._meter_reading(twin._now_s)
 
@@ -282,7 +343,9 @@ class Circuit:
     def _shows_s(self) -> float:
         """When the box may see something next; what happens unseen until then is caught up with."""
         shows_s = min(self.contactor.due_s, self.cable.due_s)
-        return min(shows_s, self.car.shows_s) if self.car is not None else shows_s
+        if self.car is None:
+            return shows_s
+        return min(shows_s, self.car.steps_s if self._is_watched else self.car.shows_s)
 
     def _due_s(self) -> float:
         due_s = min(self.contactor.due_s, self.cable.due_s)
@@ -323,7 +386,8 @@ class Circuit:
     def _show_pilot(self, now_s: float) -> None:
         """Let the car see the pilot; a shorted one is none."""
         if self.car is not None:
-            self.car.see_pilot(None if Cause.CP_SHORT in self._causes else self._driven_percent, now_s)
+            is_cut = self._is_pilot_open or Cause.CP_SHORT in self._causes
+            self.car.see_pilot(None if is_cut else self._driven_percent, now_s)
         self._look(now_s)
 
     def _show_mains(self, now_s: float) -> None:
@@ -333,9 +397,12 @@ class Circuit:
         self._look(now_s)
 
     def _mains(self) -> Supply:
+        supply = self.supply
+        if self._phases_joined < supply.phases:
+            supply = replace(supply, phases=self._phases_joined)
         if Cause.UNDER_VOLTAGE in self._causes:
-            return self.supply.scaled(UNDER_VOLTAGE_FACTOR)
-        return self.supply.scaled(OVER_VOLTAGE_FACTOR) if Cause.OVER_VOLTAGE in self._causes else self.supply
+            return supply.scaled(UNDER_VOLTAGE_FACTOR)
+        return supply.scaled(OVER_VOLTAGE_FACTOR) if Cause.OVER_VOLTAGE in self._causes else supply
 
     def _phases(self) -> int:
         return self.car.phases if self.car is not None else 0
@@ -369,6 +436,8 @@ class Circuit:
             self._reported_ohm = ohm
             self._fresh.append(ProximitySeen(connector, ProximityReading(now_s, ohms=ohm)))
         load, has_diode = (self.car.load, self.car.has_diode) if self.car is not None else (PilotLoad.NONE, True)
+        if self._is_pilot_open:
+            load = PilotLoad.NONE
         if Cause.CP_SHORT in self._causes:
             load = PilotLoad.SHORT
         seen = look(self._driven_percent, load, has_diode)
@@ -379,3 +448,13 @@ class Circuit:
         if self.contactor.is_closed != self._reported_closed:
             self._reported_closed = self.contactor.is_closed
             self._fresh.append(RelaySeen(connector, self.contactor.is_closed))
+        if self._is_watched:
+            self._look_at_meter(now_s)
+
+    def _look_at_meter(self, now_s: float) -> None:
+        """Report the meter if it shows something else than last time; its register alone is no news."""
+        reading = self._meter_reading(now_s)
+        news = None if reading is None else MeterNews.of(reading)
+        if self._reported_meter is None or news is None or not news.is_like(self._reported_meter):
+            self._reported_meter = news
+            self._fresh.append(MeterSeen(self._outlet.connector, reading))

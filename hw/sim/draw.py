@@ -49,6 +49,7 @@ class Draw:
         "_to_a",
         "battery_efficiency",
         "due_s",
+        "is_ramp",
         "kind",
         "most_a",
         "most_phases",
@@ -71,6 +72,8 @@ class Draw:
         self._from_a = 0.0
         self._to_a = 0.0
         self.due_s = inf
+        self.is_ramp = False
+        """The segment goes to another current on purpose: it is neither constant nor a step of the taper."""
 
     @property
     def phases(self) -> int:
@@ -141,6 +144,7 @@ class Draw:
     def ramp_to(self, goal_a: float, now_s: float, duration_s: float) -> None:
         """Go to ``goal_a`` in a straight line."""
         self._segment(now_s, self.current_at(now_s), goal_a, now_s + max(SHORTEST_S, duration_s))
+        self.is_ramp = True
 
     def hold_power(self, power_w: float, now_s: float) -> None:
         """Go to the current that draws ``power_w`` in all, and stay there."""
@@ -185,6 +189,7 @@ class Draw:
         self._from_a = from_a
         self._to_a = to_a
         self.due_s = due_s
+        self.is_ramp = False
 
     def _mean_stored_w(self, start_a: float, end_a: float) -> float:
         """Return the mean power into the battery over a segment in W."""

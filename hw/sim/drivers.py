@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from hw.binding import Bounds, OneOf, Seconds, Share
 from hw.driver import Driver, Place, ReaderDriver
-from hw.ports import Hands, Indicator, Lock, Meter, Pilot, Relay, TagReader
+from hw.ports import Hands, Indicator, Lock, Meter, PhaseSwitch, Pilot, Relay, TagReader
 from hw.sim.cable import PROXIMITY_OHM, Cable
 from hw.sim.car import Car
 from hw.sim.cars import CLASSES, Quirk
@@ -26,6 +26,7 @@ from hw.sim.handling import (
     SimulatedIndicator,
     SimulatedLock,
     SimulatedMeter,
+    SimulatedPhaseSwitch,
     SimulatedPilot,
     SimulatedReader,
     SimulatedRelay,
@@ -72,6 +73,16 @@ class SimRelay(Driver[Relay]):
         circuit = circuit_at(place)
         circuit.contactor = Contactor(self.travel_s)
         return SimulatedRelay(circuit)
+
+
+@dataclass(frozen=True)
+class SimPhaseSwitch(Driver[PhaseSwitch]):
+    """Relay between one phase and three; it begins with all phases of the outlet."""
+
+    is_simulated: ClassVar[bool] = True
+
+    def build(self, place: Place) -> PhaseSwitch:
+        return SimulatedPhaseSwitch(circuit_at(place))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ class SimulatedPilot(_View):
     def set_duty(self, duty_percent: float, now_s: float) -> None:
         self._circuit.set_duty(duty_percent, now_s)
 
+    def set_open(self, is_open: bool, now_s: float) -> None:
+        self._circuit.set_pilot_open(is_open, now_s)
+
 
 class SimulatedRelay(_View):
     """`hw.ports.Relay`."""
@@ -44,6 +47,15 @@ class SimulatedLock(_View):
         self._circuit.set_locked(locked, now_s)
 
 
+class SimulatedPhaseSwitch(_View):
+    """`hw.ports.PhaseSwitch`."""
+
+    __slots__ = ()
+
+    def set_phases(self, phases: int, now_s: float) -> None:
+        self._circuit.set_phases(phases, now_s)
+
+
 class SimulatedMeter(_View):
     """`hw.ports.Meter`."""
 
@@ -51,6 +63,9 @@ class SimulatedMeter(_View):
 
     def read(self, ref: object, now_s: float) -> None:
         self._circuit.read_meter(ref, now_s)
+
+    def watch(self, is_on: bool, now_s: float) -> None:
+        self._circuit.watch_meter(is_on, now_s)
 
     def peek(self, now_s: float) -> Reading | None:
         return self._circuit.peek_meter(now_s)

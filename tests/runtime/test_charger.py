@@ -36,6 +36,7 @@ class Outlet:
         self.effects: list[Effect] = []
         self.charger = Charger("CP1", cast("Any", self), Timers(Scheduler()), cast("Any", lambda *_arguments: None))
         ports = SimpleNamespace(
+            outlet=SimpleNamespace(has_pilot_relay=False),
             pilot=SimpleNamespace(set_duty=lambda duty, now_s: self.left.append(SetPilot(1, duty))),
             relay=SimpleNamespace(set_closed=lambda closed, now_s: self.left.append(SetRelay(1, closed))),
             meter=SimpleNamespace(read=lambda ref, now_s: self.left.append(ref)),

@@ -390,7 +390,7 @@ async def test_outlets_are_dead_while_a_failed_charger_is_down() -> None:
         ports = charger.board.outlet(1)
         opened: list[bool] = []
         ports.relay = cast("Any", SimpleNamespace(set_closed=lambda closed, _now_s: opened.append(closed)))
-        ports.pilot = cast("Any", SimpleNamespace(set_duty=raising))
+        ports.pilot = cast("Any", SimpleNamespace(set_duty=raising, set_open=raising))
         charger.fail(Bug())
         assert opened == [False]
         assert charger.phase is Phase.CLOSING

@@ -314,11 +314,24 @@ def test_a_fault_that_ends_at_a_free_connector_leaves_it_available(world: World,
     assert world.tells() == [("Available", "NoError", "")]
 
 
-@pytest.mark.parametrize("cause", BLOCKING)
+RAMPING = ("over_temperature", "over_voltage", "under_voltage")
+"""Faults that leave the car the time to ramp down: an opening under load costs more than these seconds."""
+
+
+@pytest.mark.parametrize("cause", sorted(BLOCKING.keys() - set(RAMPING)))
 def test_a_fault_takes_the_energy_away(world: World, cause: str) -> None:
     """Fault while a transaction runs: power off at once (handbook, connector-states 5)."""
     world.charge().cause(cause)
     assert not world.connector().supply.is_closed
+
+
+@pytest.mark.parametrize("cause", RAMPING)
+def test_a_fault_that_is_no_danger_yet_lets_the_car_ramp_down(world: World, cause: str) -> None:
+    """C2 -> C1 without danger: the contactor stays closed while the car ramps down, at most 6 s (IEC 61851-1)."""
+    world.charge().cause(cause)
+    assert world.connector().supply.duty_percent == 100.0
+    assert world.connector().supply.is_closed
+    assert not world.run(3).connector().supply.is_closed
 
 
 @pytest.mark.parametrize("cause", RECOVERABLE)
