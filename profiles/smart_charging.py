@@ -358,7 +358,7 @@ class SmartCharging(FeatureProfile):
         if not self._installed:
             return
         takers = tuple(
-            (each.number, self._local_a(each, now_s), each.meter.conducting_phases) for each in self._charging()
+            (each.number, self._local_a(each, now_s), each.supervision.conducting_phases) for each in self._charging()
         )
         if takers != self._takers:
             self._takers = takers
@@ -439,7 +439,7 @@ class SmartCharging(FeatureProfile):
 
     def _wiring(self, connector: Connector) -> Wiring:
         rated = connector.outlet.rated
-        return Wiring(rated.voltage_v, rated.phases, connector.meter.conducting_phases)
+        return Wiring(rated.voltage_v, rated.phases, connector.supervision.conducting_phases)
 
     def _wiring_of_all(self) -> Wiring:
         """Return the wiring by which a limit for the whole charge point is converted: with the most phases there are."""

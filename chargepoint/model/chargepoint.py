@@ -50,6 +50,7 @@ from .records import AVAILABILITY, CONFIGURATION, RESTART
 from .restore import restore
 from .serving import Later
 from .session import Session
+from .supervision import WATCH
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
 from .transaction_clock import LARGE_STEP_S
@@ -285,11 +286,11 @@ class ChargePoint:
         connector = self.connector(seen.connector)
         if not isinstance(seen.ref, Ref):
             return
-        if seen.ref.kind in (BEGIN, END, KEEP):
+        if seen.ref.kind in (BEGIN, END, KEEP, WATCH):
             connector.on_reading(seen.ref.kind, seen.reading, now_s)
             return
         reading = seen.reading
-        if reading is not None and not connector.meter.take(reading, now_s):
+        if reading is not None and not connector.take_reading(reading, now_s):
             reading = None
         if reading is None:
             connector.meter.is_silent(now_s)

@@ -28,6 +28,7 @@ from .lock import CableLock
 from .outbox import Effect, ReadMeter, Ref
 from .pilot import MINIMUM_A, cable_rating_for_ohms
 from .status import Situation, status_of
+from .supervision import Supervision
 from .supply import Supply
 from .timebase import Alarm, utc_text
 from .transaction import Ending, Transaction
@@ -74,6 +75,7 @@ class Connector:
         "outlet",
         "phases",
         "state",
+        "supervision",
         "supply",
         "timers",
         "transaction",
@@ -88,6 +90,7 @@ class Connector:
         self.state: str = SessionState.IDLE.value
         self.supply = Supply(self, outlet)
         self.meter = EnergyMeter(self, outlet, host.register_period_s)
+        self.supervision = Supervision(self, outlet)
         self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
         self.authorisation: Authorisation | None = None
         self.transaction: Transaction | None = None
@@ -299,7 +302,7 @@ class Connector:
 
     def on_meter_seen(self, reading: Reading | None, now_s: float) -> None:
         """Take what a watched meter reports without being asked."""
-        if reading is None or not self.meter.take(reading, now_s):
+        if reading is None or not self.take_reading(reading, now_s):
             self.meter.is_silent(now_s)
 
     def on_phases(self, phases: int, now_s: float) -> None:
@@ -313,7 +316,7 @@ class Connector:
             self._proceed(now_s)
 
     def _left(self, now_s: float) -> None:
-        self.meter.forget_car()
+        self.supervision.forget_car()
         self.faults.unplugged(now_s)
         if self.is_charging:
             self.host.car_left(self, now_s)
@@ -455,9 +458,16 @@ class Connector:
         """The bounds that the features set on the offer."""
         return self.host.limits(self, now_s)
 
+    def take_reading(self, reading: Reading, now_s: float) -> bool:
+        """Count a reading and judge what it shows; return whether it was credible."""
+        if not self.meter.take(reading, now_s):
+            return False
+        self.supervision.take(reading, now_s)
+        return True
+
     def on_reading(self, kind: str, reading: Reading | None, now_s: float) -> None:
         """Take an answer of the meter to one of our own questions."""
-        if reading is not None and not self.meter.take(reading, now_s):
+        if reading is not None and not self.take_reading(reading, now_s):
             reading = None
         if kind == BEGIN and self.state == SessionState.STARTING:
             if reading is None:

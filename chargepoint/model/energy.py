@@ -1,4 +1,4 @@
-"""What a charger makes of its meter: a register that never falls, readings it believes, and a watch over the current.
+"""What a charger makes of its meter: a register that never falls, and readings it believes; `supervision` judges them.
 
 Money hangs on the register, so nothing that a meter says is taken as it comes: one wrong bit upwards would be billed for
 ever, and a meter that was replaced, or has forgotten its register, must not give away the energy it counts from then on.
@@ -39,12 +39,6 @@ FALL_WH = 1.0
 """A register this much lower is not rounding."""
 FALLEN_READINGS = 3
 """So many low readings in a row, rising among themselves, are another register, not an error."""
-OVER_CURRENT_S = 7.0
-"""A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
-
-CONDUCTS_A = 1.0
-"""A phase with this current conducts: it is more than noise and stand-by, and less than a car takes while it charges."""
-
 
 @dataclass(frozen=True, slots=True)
 class StoredRegister:
@@ -92,13 +86,8 @@ class MeterOwner(Protocol):
     @property
     def log(self) -> LoggerAdapter[Any]: ...
     @property
-    def is_charging(self) -> bool: ...
-    @property
     def is_in_transaction(self) -> bool: ...
-    @property
-    def offered_a(self) -> float: ...
     def emit(self, effect: Effect) -> None: ...
-    def reconsider(self, now_s: float) -> None: ...
     def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None: ...
     def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None: ...
 
@@ -116,9 +105,7 @@ class EnergyMeter:
         "_kept_wh",
         "_offset_wh",
         "_outlet",
-        "_over_since_s",
         "_owner",
-        "conducting_phases",
         "reading",
         "register_wh",
     )
@@ -128,8 +115,6 @@ class EnergyMeter:
         self.reading: Reading | None = None
         """The last one that was believed."""
         self.register_wh = 0.0
-        self.conducting_phases = 0
-        """The most phases on which the car was seen to take current since it was plugged in."""
         self._offset_wh = 0.0
         self._owner = owner
         self._outlet = outlet
@@ -139,7 +124,6 @@ class EnergyMeter:
         self._kept_s = -math.inf
         self._kept_wh = -1
         self._keep_s = keep_s
-        self._over_since_s: float | None = None
         self._keep = Alarm(owner.timers, self._keep_fresh, is_patient=True)
 
     @property
@@ -153,7 +137,7 @@ class EnergyMeter:
         self._offset_wh = offset_wh
 
     def take(self, reading: Reading, now_s: float) -> bool:
-        """Believe a reading: remember it, count it, watch over it; return whether it was credible."""
+        """Believe a reading: remember it and count it; return whether it was credible."""
         if self._is_impossible(reading):
             return False
         if reading.energy_wh + self._offset_wh < self.register_wh - FALL_WH:
@@ -163,14 +147,7 @@ class EnergyMeter:
         self.register_wh = max(self.register_wh, reading.energy_wh + self._offset_wh)
         self.reading = reading
         self._owner.trouble(Trouble.METER_SILENT, False, now_s)
-        self._watch_temperature(reading, now_s)
-        self._watch_current(reading, now_s)
-        self._count_phases(reading, now_s)
         return True
-
-    def forget_car(self) -> None:
-        """The car has left: on how many phases the next one charges is not known yet."""
-        self.conducting_phases = 0
 
     def shown_wh(self, reading: Reading) -> float:
         """Return the register in Wh that a display shows for ``reading``; unlike `take` it changes nothing."""
@@ -255,46 +232,12 @@ class EnergyMeter:
             *meant,
         )
 
-    # --- what is watched ----------------------------------------------------------------------------------------------
-
-    def _watch_temperature(self, reading: Reading, now_s: float) -> None:
-        limit_c = self._outlet.limits.max_board_c
-        if limit_c is not None and reading.board_c is not None:
-            if reading.board_c > limit_c:
-                self._owner.trouble(Trouble.OVER_TEMPERATURE, True, now_s, f"{reading.board_c:.0f} C")
-            elif reading.board_c < limit_c - 3.0:
-                self._owner.trouble(Trouble.OVER_TEMPERATURE, False, now_s)
-
-    def _watch_current(self, reading: Reading, now_s: float) -> None:
-        bound_a = (self._owner.offered_a + 0.5) * 1.1
-        if not self._owner.is_charging or not reading.current_a or max(reading.current_a) <= bound_a:
-            self._over_since_s = None
-        elif self._over_since_s is None:
-            self._over_since_s = now_s
-            self._keep.set(now_s + OVER_CURRENT_S)
-        elif now_s - self._over_since_s >= OVER_CURRENT_S:
-            self._over_since_s = None
-            info = f"{max(reading.current_a):.1f} A, {bound_a:.1f} A allowed"
-            self._owner.trouble(Trouble.OVER_CURRENT, True, now_s, info)
-
-    def _count_phases(self, reading: Reading, now_s: float) -> None:
-        """Note on how many phases the car charges: what a limit in W comes to per phase depends on it (OCPP 1.6 7.12).
-
-        A meter that does not tell the current of each phase counts as one that shows all of them.
-        """
-        phases = self._outlet.rated.phases
-        current_a = reading.current_a[:phases]
-        seen = sum(abs(amps) >= CONDUCTS_A for amps in current_a) if len(current_a) == phases else phases
-        if seen > self.conducting_phases:
-            self.conducting_phases = seen
-            self._owner.reconsider(now_s)
-
     def _keep_fresh(self, now_s: float) -> None:
         is_silent = Trouble.METER_SILENT in self._owner.troubles
         if not self._owner.is_in_transaction and not is_silent:
             return
         fresh_until_s = self._kept_s + self._keep_s
-        if now_s < fresh_until_s and self._over_since_s is None and not self._owner.troubles:
+        if now_s < fresh_until_s and not self._owner.troubles:
             self._keep.set(fresh_until_s)
             return
         self._keep.set(now_s + (METER_RETRY_S if is_silent else self._keep_s))
