@@ -128,16 +128,20 @@ class ProximityReading:
     rating_a: float | None = None
 
 
+PhaseValues = tuple[float | None, ...]
+"""One value a phase (L1, L2, L3); None for a phase that the meter did not tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at the meter. Tuples hold one value a phase (L1, L2, L3); None or () is what the meter cannot tell."""
+    """One look at the meter; None or () is what it cannot tell. ``at_s`` is when it was taken."""
 
     at_s: float
     energy_wh: float
-    power_w: tuple[float, ...] = ()
-    current_a: tuple[float, ...] = ()
-    voltage_v: tuple[float, ...] = ()
-    phase_energy_wh: tuple[float, ...] = ()
+    power_w: PhaseValues = ()
+    current_a: PhaseValues = ()
+    voltage_v: PhaseValues = ()
+    phase_energy_wh: PhaseValues = ()
     power_factor: float | None = None
     reactive_power_var: float | None = None
     frequency_hz: float | None = None
@@ -145,8 +149,8 @@ class Reading:
 
     @property
     def total_power_w(self) -> float:
-        """Active power of all phases in W."""
-        return sum(self.power_w)
+        """Active power of all phases in W, as far as they are known."""
+        return sum(power_w for power_w in self.power_w if power_w is not None)
 
 
 class Fault(Enum):

@@ -20,7 +20,6 @@ from chargepoint.model.pilot import current_for_duty
 from chargepoint.model.session import Registration
 from chargepoint.model.status import MOVES
 from chargepoint.runtime.charger import Phase
-from hw.ports import PILOT_STEADY
 from hw.sim.circuit import Circuit
 from hw.sim.faults import MONITORED, Cause
 from hw.sim.pilot import PilotLoad, is_pwm
@@ -33,7 +32,9 @@ TRAVEL_S = 0.03
 ANSWER_S = 60.0
 HAIR_S = 1e-6
 
-WITHHOLDING = frozenset(MONITORED) - {Cause.READER_SILENT}
+RAMPING = {Cause.OVER_TEMPERATURE, Cause.OVER_VOLTAGE, Cause.UNDER_VOLTAGE}
+"""Causes that leave the car the time to ramp down."""
+OPENING = frozenset(MONITORED) - {Cause.READER_SILENT} - RAMPING
 
 
 @dataclass
@@ -81,7 +82,7 @@ class Electrician:
         is_granted = is_running and is_pwm(duty)
         is_excused = outlet.was_welded or circuit.has_cause(Cause.WELDED_CONTACTOR)
         outlet.was_welded = is_excused and (is_closed or circuit.has_cause(Cause.WELDED_CONTACTOR))
-        is_broken = not WITHHOLDING.isdisjoint(circuit._causes)
+        is_broken = not OPENING.isdisjoint(circuit._causes)
 
         def since(before: float | None, is_so: bool) -> float | None:
             return (now_s if before is None else before) if is_so else None
@@ -103,7 +104,7 @@ class Electrician:
                 assert is_granted, f"{now_s:.3f}: contactor {number} closes at {duty} % without a grant"
             is_silent = circuit.has_cause(Cause.CONTROLLER_SILENT)
             may_offer = is_running or is_silent
-            assert may_offer or duty == PILOT_STEADY, f"{now_s:.3f}: {number} offers {duty} % to nobody"
+            assert may_offer or not is_pwm(duty), f"{now_s:.3f}: {number} offers {duty} % to nobody"
             has_lock = charger.board.outlet(number).outlet.has_lock
             assert circuit.cable.is_locked or not has_lock, f"{now_s:.3f}: {number} is live and not locked"
         if is_pwm(duty) and not circuit.has_cause(Cause.CONTROLLER_SILENT):

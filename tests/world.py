@@ -369,11 +369,11 @@ class World:
 
     def unplug(self, connector: int = 1) -> Self:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.unplug(now_s))  # type: ignore[union-attr]
-        return self.run(0.5)
+        return self.run(1.0)
 
     def unplug_car(self, connector: int = 1) -> Self:
         self.charger.act(lambda board, now_s: board.outlet(connector).hands.unplug_car(now_s))  # type: ignore[union-attr]
-        return self.run(0.5)
+        return self.run(1.0)
 
     def wants_energy(self, wants: bool, connector: int = 1) -> Self:
         self.charger.act(

@@ -35,7 +35,8 @@ from . import wire
 from .authorization import UNRESERVED, Admission, TagInfo, Verdict
 from .calls import Lane, Outcome
 from .composite import Profile
-from .connector import BEGIN, END, Connector
+from .connector import BEGIN, Connector
+from .connector_ending import END
 from .connector_state import Limit
 from .energy import KEEP, KEEP_S, METER
 from .errors import ErrorCode, PeerError
@@ -50,7 +51,6 @@ from .records import AVAILABILITY, CONFIGURATION, RESTART
 from .restore import restore
 from .serving import Later
 from .session import Session
-from .supervision import WATCH
 from .timebase import Calendar, Timers, utc_text
 from .transaction import Message, Transaction, TransactionQueue
 from .transaction_clock import LARGE_STEP_S
@@ -286,14 +286,10 @@ class ChargePoint:
         connector = self.connector(seen.connector)
         if not isinstance(seen.ref, Ref):
             return
-        if seen.ref.kind in (BEGIN, END, KEEP, WATCH):
+        if seen.ref.kind in (BEGIN, END, KEEP):
             connector.on_reading(seen.ref.kind, seen.reading, now_s)
             return
-        reading = seen.reading
-        if reading is not None and not connector.take_reading(reading, now_s):
-            reading = None
-        if reading is None:
-            connector.meter.is_silent(now_s)
+        reading = connector.meter.answered(seen.reading, now_s)
         index = self.roster.reads.get(seen.ref.kind)
         if index is not None:
             self.features[index].meter_read(connector, seen.ref, reading, now_s)
@@ -482,12 +478,12 @@ class ChargePoint:
     def end_ramp_down(self, now_s: float) -> None:
         """The time that cars have to ramp down is over: open every contactor and read the meters."""
         for connector in self.connectors:
-            connector.end_ramp_down(now_s)
+            connector.ending.end_ramp_down(now_s)
 
     def settle(self, now_s: float) -> None:
         """The time that meters have to answer is over: complete every ended transaction with its last register."""
         for connector in self.connectors:
-            connector.settle(now_s)
+            connector.ending.settle(now_s)
 
     @property
     def is_wound_down(self) -> bool:

@@ -7,49 +7,38 @@ with the event that ends it, and is complete with one more reading after the con
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
 
-from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason
+from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 
 from hw.ports import CableKind, Outlet, PilotState, ProximityReading, Reading
 
 from .connector_availability import ConnectorAvailability
+from .connector_ending import END, METER_WAIT_S, ConnectorEnding
 from .connector_faults import ConnectorFaults
 from .connector_offer import ConnectorOffer
-from .connector_state import SESSION_TABLE, Authorisation, Limit, RestartEnd, SessionState
-from .energy import KEEP, EnergyMeter
+from .connector_plug import ConnectorPlug
+from .connector_state import SESSION_TABLE, Authorisation, Limit, SessionState
+from .energy import KEEP, RETRY_S, EnergyMeter
 from .faults import MEANINGS, Trouble
 from .journal import Journal
+from .keys import Key, T
 from .lock import CableLock
-from .outbox import Effect, ReadMeter, Ref
-from .pilot import MINIMUM_A, cable_rating_for_ohms
+from .outbox import Effect, Ref, WatchMeter
+from .records import FAULT
 from .status import Situation, status_of
 from .supervision import Supervision
 from .supply import Supply
-from .timebase import Alarm, utc_text
-from .transaction import Ending, Transaction
+from .timebase import Alarm, Clock, utc_text
+from .transaction import Transaction
 from .transaction_clock import TransactionClock
 
 if TYPE_CHECKING:
     from .chargepoint import ChargePoint
 
-METER_WAIT_S = 5.0
-"""How long a start waits for the meter before the meter counts as silent."""
-RESTART_READ_S = 2.0
-"""After a restart: how long the contactor gets to open, and a polled meter to be polled, before its register counts."""
-RESTART_READS = 3
-"""How often the meter is asked for the register of a transaction that a restart ended."""
-RESTART_READ_WAIT_S = 1.5
-"""How long each of these reads may take."""
-STOP_WAIT_S = 6.5
-"""How long a stop waits for the contactor and the meter: the 6 s in which a car may ramp down, and a margin."""
-
 BEGIN = "begin"
-END = "end"
 
 
 class Connector:
@@ -57,15 +46,12 @@ class Connector:
 
     __slots__ = (
         "_deadline",
-        "_is_left_by_car",
-        "_restart",
-        "_until_stopped",
-        "_was_connected",
+        "_give_up_s",
+        "_is_watching",
         "authorisation",
         "availability",
-        "cable_rating_a",
+        "ending",
         "faults",
-        "has_cable",
         "host",
         "is_reserved",
         "lock",
@@ -74,6 +60,7 @@ class Connector:
         "offering",
         "outlet",
         "phases",
+        "plug",
         "state",
         "supervision",
         "supply",
@@ -88,26 +75,25 @@ class Connector:
         self.outlet = outlet
         self.number = outlet.connector
         self.state: str = SessionState.IDLE.value
-        self.supply = Supply(self, outlet)
-        self.meter = EnergyMeter(self, outlet, host.register_period_s)
-        self.supervision = Supervision(self, outlet)
-        self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
         self.authorisation: Authorisation | None = None
         self.transaction: Transaction | None = None
-        self.faults = ConnectorFaults(self)
-        self.availability = ConnectorAvailability(self)
         self.is_reserved = False
-        self.has_cable = outlet.cable is CableKind.TETHERED
-        self.cable_rating_a = outlet.cable_rating_a
         self.phases = outlet.rated.phases
         """The phases that the outlet has now, by its phase switch."""
         self.unlocks_when_dead = False
-        self._was_connected = False
-        self._is_left_by_car = False
+        self.supply = Supply(self, outlet)
+        self.plug = ConnectorPlug(self, outlet)
+        self.meter = EnergyMeter(self, outlet, host.register_period_s)
+        self.supervision = Supervision(self, outlet)
+        self.lock = CableLock(self, outlet.connector) if outlet.has_lock else None
+        self.faults = ConnectorFaults(self)
+        self.availability = ConnectorAvailability(self)
         self.offering = ConnectorOffer(self)
-        self._until_stopped: ChargePointStatus | None = None
-        self._deadline = Alarm(host.timers, self._too_late)
-        self._restart: RestartEnd | None = None
+        self.ending = ConnectorEnding(self)
+        self._is_watching = False
+        self._give_up_s = 0.0
+        """When a start ends for want of a meter."""
+        self._deadline = Alarm(host.timers, self._no_reading)
 
     def emit(self, effect: Effect) -> None:
         self.host.emit(effect)
@@ -119,6 +105,10 @@ class Connector:
     @property
     def log(self) -> LoggerAdapter[Any]:
         return self.host.log
+
+    def save_fault(self, what: Trouble, info: str | None) -> None:
+        """Store a fault that is latched until service; ``info`` None: it is over."""
+        self.host.save(FAULT.name, f"{self.number}/{what.value}", None if info is None else {"info": info})
 
     def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None:
         self.host.save_register(self.number, energy_wh, offset_wh, now_s)
@@ -138,17 +128,17 @@ class Connector:
     @property
     def is_plugged(self) -> bool:
         """The cable is in at both ends."""
-        return self.has_cable and self._was_connected
+        return self.plug.has_cable and self.plug.is_connected
 
     @property
     def is_vacant(self) -> bool:
         """No car is connected, and that was seen: after a start nothing is known, and a short circuit tells nothing."""
-        return self.supply.has_looked and self.supply.car is PilotState.A
+        return self.supply.has_looked and self.supply.car is PilotState.A and not self.supply.is_connected
 
     @property
     def is_occupied(self) -> bool:
         """A car is connected, or a cable is still in our socket."""
-        return self._was_connected or (self.outlet.cable is CableKind.SOCKET and self.has_cable)
+        return self.plug.is_connected or (self.outlet.cable is CableKind.SOCKET and self.plug.has_cable)
 
     @property
     def is_charging(self) -> bool:
@@ -219,17 +209,22 @@ class Connector:
         return self.offering.limit.amps
 
     @property
+    def offered_w(self) -> float:
+        """The power that the pilot signals, at the rated voltage and on the phases that the outlet has."""
+        return self.supply.offered_a * self.phases * self.outlet.rated.voltage_v
+
+    @property
     def situation(self) -> Situation:
         return Situation(
             has_fault=self.has_fault,
-            until_stopped=self._until_stopped,
+            until_stopped=self.ending.status,
             in_transaction=self.is_charging,
-            is_offering=self.offering.limit.amps >= MINIMUM_A,
-            car_asks=self.supply.car_asks,
+            is_offering=self.offering.limit.amps >= self.outlet.limits.min_a,
+            car_asks=self.supply.car_asks and not self.supervision.is_idle(self.timers.time_s(Clock.CHARGE)),
             is_operative=self.is_operative and not (self.availability.is_withdrawn and self.is_at_rest),
             is_authorised=self.state in (SessionState.AUTHORISED, SessionState.LOCKING, SessionState.STARTING),
             is_left_over=self.state in (SessionState.ENDING, SessionState.FINISHED)
-            and not (self._lost_power and self.is_plugged),
+            and not (self.ending.lost_power and self.is_plugged),
             is_reserved=self.is_reserved,
             is_plugged=self.is_plugged,
         )
@@ -244,8 +239,8 @@ class Connector:
         fault = self.faults.report(status)
         if fault is not None:
             return status, *fault
-        is_car_away = (status == ChargePointStatus.finishing and self._is_left_by_car) or (
-            status == ChargePointStatus.suspended_ev and not self._was_connected
+        is_car_away = (status == ChargePointStatus.finishing and self.ending.is_left_by_car) or (
+            status == ChargePointStatus.suspended_ev and not self.plug.is_connected
         )
         return status, ChargePointErrorCode.no_error.value, "", "EV side disconnected" if is_car_away else ""
 
@@ -257,7 +252,7 @@ class Connector:
     @property
     def is_connected(self) -> bool:
         """The car's end of the cable is in, as last seen outside a short circuit of the pilot."""
-        return self._was_connected
+        return self.plug.is_connected
 
     @property
     def is_idle(self) -> bool:
@@ -268,33 +263,26 @@ class Connector:
 
     def supply_changed(self, now_s: float) -> None:
         """The car's state, the contactor or the pilot changed."""
-        car = self.supply.car
-        # A short circuit tells nothing of the plug: what was connected stays so until A or B says otherwise.
-        connected = self._was_connected if car is PilotState.E else self.supply.is_connected
-        came, left = connected and not self._was_connected, self._was_connected and not connected
-        self._was_connected = connected
+        came, left = self.plug.on_pilot(now_s)
         if left:
             self._left(now_s)
         if came:
             self.host.car_came(self, now_s)
         elif self.is_vacant and self.state == SessionState.FINISHED and self.outlet.cable is CableKind.TETHERED:
-            self._vacated(now_s)  # the first look after a start: the car left while the power was off
+            self.vacated(now_s)  # the first look after a start: the car left while the power was off
         if self.transaction is not None:
             self.transaction.count(self.supply.is_closed, now_s)
+        self.supervision.supply_changed(now_s)
         if not self.supply.is_closed:
-            self._dead(now_s)
+            self.contactor_opened(now_s)
         self._proceed(now_s)
 
     def on_proximity(self, reading: ProximityReading, now_s: float) -> None:
         """Take a look at the plug in our socket; its rating counts until it is out."""
-        rating_a = reading.rating_a
-        if rating_a is None and reading.ohms is not None:
-            rating_a = cable_rating_for_ohms(reading.ohms)
-        self.has_cable = rating_a is not None
-        self.cable_rating_a = rating_a
-        if not self.has_cable and not self._was_connected:
-            self._vacated(now_s)  # before a fault that ends: without the session the status is another one
-        self.trouble(Trouble.PROXIMITY, rating_a == 0.0, now_s)
+        self.plug.on_proximity(reading, now_s)
+        if self.plug.is_out:
+            self.vacated(now_s)  # before a fault that ends: without the session the status is another one
+        self.plug.report(now_s)
         self._proceed(now_s)
 
     def on_relay(self, closed: bool, now_s: float) -> None:
@@ -302,8 +290,11 @@ class Connector:
 
     def on_meter_seen(self, reading: Reading | None, now_s: float) -> None:
         """Take what a watched meter reports without being asked."""
-        if reading is None or not self.take_reading(reading, now_s):
-            self.meter.is_silent(now_s)
+        self.meter.showed(reading, now_s)
+
+    def meter_showed(self, reading: Reading, now_s: float) -> None:
+        """The meter believes a reading."""
+        self.supervision.showed(reading, now_s)
 
     def on_phases(self, phases: int, now_s: float) -> None:
         """The phase switch has arrived."""
@@ -324,14 +315,14 @@ class Connector:
             if self.state in (SessionState.LOCKING, SessionState.STARTING):
                 self.cancel(now_s)
             if not self.is_occupied:
-                self._vacated(now_s)
+                self.vacated(now_s)
             elif self.state not in (SessionState.ENDING, SessionState.FINISHED):
                 self.unlock(now_s)
 
-    def _vacated(self, now_s: float) -> None:
+    def vacated(self, now_s: float) -> None:
         """Nothing is plugged any more."""
         if SESSION_TABLE.fire(self, "clear"):
-            self._is_left_by_car = False
+            self.ending.is_left_by_car = False
             self.unlock(now_s)
         self.availability.settle(now_s)
 
@@ -354,9 +345,13 @@ class Connector:
         if self.state in (SessionState.LOCKING, SessionState.STARTING) and (self.has_fault or self.is_withheld):
             self.cancel(now_s)  # what was about to begin needs a new card once this is over
         self._proceed(now_s)
+        if MEANINGS[what].ends_transaction:
+            self.supply.show_state_f(now_s)
 
-    def fault_cleared(self, now_s: float) -> None:
-        """Offer and report what holds without the fault."""
+    def fault_cleared(self, what: Trouble, now_s: float) -> None:
+        """Offer and report what holds without the fault, and after it the outlet rests."""
+        if MEANINGS[what].withholds:
+            self.supply.rest_after_fault(now_s)
         self._proceed(now_s)
 
     # --- from authorised to charging ----------------------------------------------------------------------------------
@@ -366,7 +361,7 @@ class Connector:
         if not self.is_free or not SESSION_TABLE.fire(self, "authorise"):
             return False
         self.authorisation = authorisation
-        self._is_left_by_car = False
+        self.ending.is_left_by_car = False
         self._proceed(now_s)
         return True
 
@@ -398,6 +393,10 @@ class Connector:
             else:
                 self.lock_settled(True, True, now_s)
             return  # the settling told the rest
+        is_of_interest = self.plug.is_connected or self.supply.is_closed or self.is_in_transaction
+        if is_of_interest != self._is_watching:
+            self._is_watching = is_of_interest
+            self.emit(WatchMeter(self.number, is_of_interest))
         self.offering.update(now_s)
         self.host.connector_changed(self, now_s)
 
@@ -406,8 +405,8 @@ class Connector:
         if self.state == SessionState.LOCKING and locked:
             if succeeded:
                 SESSION_TABLE.fire(self, "locked")
-                self._deadline.set(now_s + METER_WAIT_S)
-                self.emit(ReadMeter(self.number, Ref(BEGIN)))
+                self._give_up_s = now_s + METER_WAIT_S
+                self._ask_for_begin(now_s)
             else:
                 self.cancel(now_s)
                 self.trouble(Trouble.LOCK_FAILED, True, now_s)
@@ -423,6 +422,18 @@ class Connector:
             self.unlocks_when_dead = True
         elif self.lock.is_locked or self.lock.is_moving:
             self.lock.move(False, now_s)
+
+    def _ask_for_begin(self, now_s: float) -> None:
+        self._deadline.set(now_s + RETRY_S)
+        self.meter.ask(Ref(BEGIN), now_s)
+
+    def _no_reading(self, now_s: float) -> None:
+        """The meter has not answered to a start: ask again, and in the end do without the start."""
+        if self.state == SessionState.STARTING:
+            if now_s < self._give_up_s:
+                self._ask_for_begin(now_s)
+            else:
+                self.cancel(now_s)
 
     def _begin(self, reading: Reading, now_s: float) -> None:
         authorisation = self.authorisation
@@ -454,155 +465,49 @@ class Connector:
         """The central system refused the tag of the transaction."""
         return self.host.is_energy_blocked(self)
 
+    @property
+    def cable_rating_a(self) -> float | None:
+        """What the cable is rated for, in A; None while none is in the socket."""
+        return self.plug.rating_a
+
+    @property
+    def has_cable(self) -> bool:
+        """A cable is fixed to the outlet, or in its socket."""
+        return self.plug.has_cable
+
+    def setting(self, key: Key[T]) -> T:
+        """Return the value of a configuration key."""
+        value: T = self.host.setting(key)
+        return value
+
     def limits(self, now_s: float) -> Iterable[Limit]:
         """The bounds that the features set on the offer."""
         return self.host.limits(self, now_s)
 
-    def take_reading(self, reading: Reading, now_s: float) -> bool:
-        """Count a reading and judge what it shows; return whether it was credible."""
-        if not self.meter.take(reading, now_s):
-            return False
-        self.supervision.take(reading, now_s)
-        return True
-
     def on_reading(self, kind: str, reading: Reading | None, now_s: float) -> None:
         """Take an answer of the meter to one of our own questions."""
-        if reading is not None and not self.take_reading(reading, now_s):
-            reading = None
-        if kind == BEGIN and self.state == SessionState.STARTING:
-            if reading is None:
-                self._deadline.set(now_s)
-            else:
-                self._begin(reading, now_s)
-        elif kind == END and self.state == SessionState.ENDING:
-            if self._restart is None:
-                self._complete(reading, now_s)
-            elif reading is not None:
-                self._complete(None, now_s)
+        reading = self.meter.answered(reading, now_s)
+        if kind == BEGIN and self.state == SessionState.STARTING and reading is not None:
+            self._begin(reading, now_s)
+        elif kind == END:
+            self.ending.on_reading(reading, now_s)
         elif kind == KEEP and reading is not None and self.transaction is not None:
             self.meter.keep(now_s)
-        if reading is None and kind != BEGIN:
-            self.meter.is_silent(now_s)
 
     # --- from charging to free again ----------------------------------------------------------------------------------
 
     def end(self, reason: str, id_tag: str | None, now_s: float) -> bool:
         """End the transaction for ``reason``; return whether there was one to end. The first reason stands."""
-        transaction, status = self.transaction, status_of(replace(self.situation, has_fault=False))
-        if transaction is None or not SESSION_TABLE.fire(self, "end"):
-            return False
-        self._until_stopped = status
-        transaction.ending = Ending(reason, self.utc_s(now_s), id_tag)
-        transaction.count_duration(now_s)
-        self._is_left_by_car = reason == "EVDisconnected"
-        self.host.queue.save(transaction)
-        self._deadline.set(now_s + STOP_WAIT_S)
-        self.host.transaction_ending(self, transaction, now_s)
-        self._proceed(now_s)
-        if not self.supply.is_closed:
-            self._dead(now_s)
-        return True
+        return self.ending.begin(reason, id_tag, now_s)
 
-    def _dead(self, now_s: float) -> None:
+    def contactor_opened(self, now_s: float) -> None:
         """The contactor is open."""
         if self.supply.is_ordered_closed:
             return
         if self.unlocks_when_dead and not self.is_charging:
             self.unlocks_when_dead = False
             self.unlock(now_s)
-        # After a restart the state of the contactor and the readings of a polled meter may be old: `_too_late` asks.
-        if self.state == SessionState.ENDING and self.transaction is not None and self._restart is None:
-            self.emit(ReadMeter(self.number, Ref(END)))
-
-    def _too_late(self, now_s: float) -> None:
-        """The meter did not answer in time, or the contactor did not open."""
-        if self.state == SessionState.STARTING:
-            self.cancel(now_s)
-            self.meter.is_silent(now_s)
-        elif self.state == SessionState.ENDING:
-            if self._restart is not None and self._restart.reads < RESTART_READS:
-                self._restart.reads += 1
-                self._deadline.set(now_s + RESTART_READ_WAIT_S)
-                self.emit(ReadMeter(self.number, Ref(END)))
-            else:
-                self._complete(None, now_s)
-
-    def end_ramp_down(self, now_s: float) -> None:
-        """Open the contactor of a transaction that has ended, even if the car still draws current, and read the meter."""
-        if self.state == SessionState.ENDING and self.supply.is_ordered_closed:
-            self.supply.open_under_load(now_s)
-            # Should the contactor not open, this reading is the last one.
-            self.emit(ReadMeter(self.number, Ref(KEEP)))
-
-    def settle(self, now_s: float) -> None:
-        """Complete a transaction that has ended with the last register, without waiting for the meter any more."""
-        if self.state == SessionState.ENDING:
-            self._complete(None, now_s)
-
-    def recover(self, transaction: Transaction, ending: Ending, seen_utc_s: float, now_s: float) -> None:
-        """Take up a transaction that a restart ended. Its stop is complete when the meter has been read.
-
-        With the contactor open the register of the meter is exact, whatever was stored last. It counts if the outlet can
-        have supplied the difference since ``seen_utc_s``, the instant of the stored register; otherwise, and if the meter
-        does not answer, the stored register counts. The stop keeps the instant of ``ending``.
-        """
-        transaction.ending = ending
-        self.host.queue.save(transaction)
-        self.transaction = transaction
-        self.state = SessionState.ENDING.value
-        self.meter.register_wh = max(self.meter.register_wh, float(transaction.meter_start_wh))
-        unseen_s = self.host.calendar.utc_s(now_s) - seen_utc_s
-        # A calendar that shows an earlier instant than the stored one says nothing about the time that has passed.
-        most_wh = self.meter.most_after(unseen_s) if unseen_s >= 0.0 else math.inf
-        self._restart = RestartEnd(self.meter.energy_wh, most_wh)
-        self._deadline.set(now_s + RESTART_READ_S)
-
-    @property
-    def _lost_power(self) -> bool:
-        """The transaction that is ending ended with a loss of power: its car waits for a new authorisation."""
-        ending = None if self.transaction is None else self.transaction.ending
-        return self._restart is not None and ending is not None and ending.reason == Reason.power_loss
-
-    def _register_at_end(self) -> int:
-        """Return the register of the stop in Wh: what the meter says, except after an impossible step over a restart."""
-        restart = self._restart
-        if restart is None or self.meter.register_wh <= restart.most_wh:
-            return self.meter.energy_wh
-        self.log.error(
-            "connector %d: the meter went from %d to %d Wh over a restart, more than the outlet can supply: "
-            "the transaction ends with the stored register",
-            self.number,
-            restart.stored_wh,
-            self.meter.energy_wh,
-        )
-        return restart.stored_wh
-
-    def _complete(self, reading: Reading | None, now_s: float) -> None:
-        """The transaction is over and its last register is known: by a fresh reading, else the last one stored."""
-        transaction = self.transaction
-        if transaction is None or transaction.ending is None or not SESSION_TABLE.fire(self, "settle"):
-            return
-        self._until_stopped = None
-        self._deadline.clear()
-        self.meter.rest()
-        transaction.count(False, now_s)
-        is_after_power_loss = self._lost_power
-        at_utc_s = transaction.ending.at_utc_s
-        if reading is not None:
-            at_utc_s = self.utc_s(now_s)
-            transaction.count_duration(now_s)
-        self.transaction = None
-        transaction.meter_stop_wh = self._register_at_end()
-        self.meter.save(now_s)
-        self.host.transaction_ended(self, transaction, reading, at_utc_s, now_s)
-        if self._restart is not None:
-            if is_after_power_loss:
-                # Errata allow Preparing and Finishing; Preparing says that a new authorisation starts a transaction.
-                SESSION_TABLE.fire(self, "clear")
-            self._restart = None
-        if not self.is_occupied:
-            self._vacated(now_s)
-        self._proceed(now_s)
+        self.ending.contactor_opened(now_s)
 
     def clear_if_empty(self, now_s: float) -> None:
         """After a restart: a session that ended in the dark is over when no car turns out to be there.
@@ -610,7 +515,7 @@ class Connector:
         Whoever waits for that is told in any case: a pilot that shows no car right away is no change to tell of.
         """
         if not self.is_occupied:
-            self._vacated(now_s)
+            self.vacated(now_s)
         self._proceed(now_s)
 
     def free_cable(self, now_s: float) -> None:

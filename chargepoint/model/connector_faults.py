@@ -33,13 +33,14 @@ class FaultOwner(Protocol):
     @property
     def is_connected(self) -> bool: ...
     def fault_appeared(self, what: Trouble, now_s: float) -> None: ...
-    def fault_cleared(self, now_s: float) -> None: ...
+    def fault_cleared(self, what: Trouble, now_s: float) -> None: ...
+    def save_fault(self, what: Trouble, info: str | None) -> None: ...
 
 
 class ConnectorFaults:
     """The faults of one connector. The owner hears of every fault that appears or is over."""
 
-    __slots__ = ("_owner", "_seen_by_board", "active")
+    __slots__ = ("_owner", "_seen_by_board", "_seen_by_model", "active")
 
     def __init__(self, owner: FaultOwner) -> None:
         self.active: dict[Trouble, str] = {}
@@ -47,6 +48,8 @@ class ConnectorFaults:
         self._owner = owner
         self._seen_by_board: set[Trouble] = set()
         """Faults whose cause the board still sees: unplugging ends none of them."""
+        self._seen_by_model: set[Trouble] = set()
+        """Faults whose cause the charger itself still sees."""
 
     @property
     def is_blocking(self) -> bool:
@@ -80,15 +83,25 @@ class ConnectorFaults:
         return None
 
     def set(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None:
-        """A fault appeared, or its cause is gone."""
-        if active and what not in self.active:
+        """The charger itself sees the cause of a fault appear or go."""
+        if active:
+            self._seen_by_model.add(what)
+        else:
+            self._seen_by_model.discard(what)
+        self._judge(what, now_s, info)
+
+    def _judge(self, what: Trouble, now_s: float, info: str = "") -> None:
+        is_seen = what in self._seen_by_board or what in self._seen_by_model
+        if is_seen and what not in self.active:
             self.active[what] = info
             text = info or MEANINGS[what].info
+            if MEANINGS[what].until is Until.SERVICE:
+                self._owner.save_fault(what, text)
             self._owner.journal.write(now_s, FaultChanged(self._owner.number, what.value, True, text))
             self._owner.fault_appeared(what, now_s)
-        elif not active and what in self.active and MEANINGS[what].until is Until.GONE:
+        elif not is_seen and what in self.active and MEANINGS[what].until is Until.GONE:
             self._clear(what, now_s)
-            self._owner.fault_cleared(now_s)
+            self._owner.fault_cleared(what, now_s)
 
     def set_by_board(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None:
         """The board's own monitor sees the cause of a fault appear or go."""
@@ -96,15 +109,31 @@ class ConnectorFaults:
             self._seen_by_board.add(what)
         else:
             self._seen_by_board.discard(what)
-        self.set(what, active, now_s, info)
+        self._judge(what, now_s, info)
         is_latched = what in self.active and MEANINGS[what].until is Until.UNPLUGGED
         if not active and is_latched and not self._owner.is_connected:
             self._clear(what, now_s)
-            self._owner.fault_cleared(now_s)
+            self._owner.fault_cleared(what, now_s)
+
+    def restore(self, what: Trouble, info: str) -> None:
+        """Take up a fault that was latched before a restart; the central system has not confirmed it in this life."""
+        self.active[what] = info
+
+    def confirm_repair(self, now_s: float) -> list[Trouble]:
+        """Clear every fault that is latched until service; return those whose cause is still seen, which stay."""
+        latched = [each for each in self.active if MEANINGS[each].until is Until.SERVICE]
+        seen = [each for each in latched if each in self._seen_by_board or each in self._seen_by_model]
+        for fault in latched:
+            if fault not in seen:
+                self._clear(fault, now_s)
+                self._owner.save_fault(fault, None)
+                self._owner.fault_cleared(fault, now_s)
+        return seen
 
     def unplugged(self, now_s: float) -> None:
         """The car has left: faults that lasted until then are over, except those that the board still sees."""
         for fault in [each for each in self.active if MEANINGS[each].until is Until.UNPLUGGED]:
+            self._seen_by_model.discard(fault)  # what the charger itself saw was of that car
             if fault not in self._seen_by_board:
                 self._clear(fault, now_s)
 

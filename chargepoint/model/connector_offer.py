@@ -9,6 +9,7 @@ from hw.ports import Outlet
 
 from .connector_state import Limit
 from .journal import Journal, OfferChanged, PilotChanged
+from .supervision import Supervision
 from .supply import Supply
 
 
@@ -18,8 +19,10 @@ class OfferOwner(Protocol):
     number: int
     outlet: Outlet
     supply: Supply
-    cable_rating_a: float | None
+    supervision: Supervision
 
+    @property
+    def cable_rating_a(self) -> float | None: ...
     @property
     def journal(self) -> Journal: ...
     @property
@@ -55,6 +58,8 @@ class ConnectorOffer:
             limit = Limit(outlet.limits.max_a, "limit of the board file")
         if cable_a is not None and cable_a < limit.amps:
             limit = Limit(cable_a, "rating of the cable")
+        elif cable_a is None and self._owner.is_connected:
+            limit = Limit(0.0, "no rating of the cable")
         return limit
 
     def update(self, now_s: float) -> None:
@@ -81,7 +86,11 @@ class ConnectorOffer:
             return Limit(0.0, "cable not locked")
         if owner.is_energy_blocked:
             return Limit(0.0, "the central system refused the card")
-        limit = min((self.own_limit(), *owner.limits(now_s)), key=lambda each: each.amps)
+        own = self.own_limit()
+        if owner.supply.is_worn:
+            own = Limit(0.0, "closings of the contactor in this hour")
+        watched = owner.supervision.limits(own.amps)
+        limit = min((own, *watched, *owner.limits(now_s)), key=lambda each: each.amps)
         if not owner.is_connected:
             # The offer stands while the car is away (StopTransactionOnEVSideDisconnect=false): SuspendedEV. It is never
             # more than the limits allow, because a car that comes back meets it at once.

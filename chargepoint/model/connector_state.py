@@ -57,8 +57,6 @@ class RestartEnd:
     stored_wh: int
     most_wh: float
     """What the meter can have reached meanwhile."""
-    reads: int = 0
-    """How often the meter was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What a charger makes of its meter: a register that never falls, and readings it believes; `supervision` judges them.
+"""The meter of one outlet: its questions and answers, its silence, and the register that is stored.
 
-Money hangs on the register, so nothing that a meter says is taken as it comes: one wrong bit upwards would be billed for
-ever, and a meter that was replaced, or has forgotten its register, must not give away the energy it counts from then on.
+What a reading is worth is decided in `measured` (values) and `register` (energy); what it says of current, voltage and
+temperature is judged in `supervision`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any, Protocol
 from hw.ports import Outlet, Reading
 
 from .faults import Trouble
+from .measured import cleaned, is_reversed
 from .outbox import Effect, ReadMeter, Ref
 from .record import Fields, RecordKind, numbered
+from .register import Register
 from .timebase import Alarm, Timers
 
 KEEP = "keep"
@@ -29,16 +31,17 @@ KEEP_IDLE_S = 61.0
 second on top lets samples that are taken each minute do it alone."""
 RESOLUTION_WH = 100.0
 """Coarsest step of the registers of common meters, which count in tenths of a kWh at least."""
+RETRY_S = 1.5
+"""Between a question that was not answered and the next one: one lost telegram is no fault."""
+SILENT_S = 10.0
+"""A meter that has not answered for so long is silent (IEC 61851-1 practice): nothing flows until it answers."""
 METER_RETRY_S = 10.0
 """Between two questions to a silent meter."""
-IMPOSSIBLE = 2.0
-"""Times the rated power: what no outlet gives, whatever meter and clocks make of it."""
-METER_STEP_WH = 1000.0
-"""How far a register may jump at once: coarse meters count in whole kWh."""
-FALL_WH = 1.0
-"""A register this much lower is not rounding."""
-FALLEN_READINGS = 3
-"""So many low readings in a row, rising among themselves, are another register, not an error."""
+FROZEN_WH = 110.0
+"""So much energy by the power that the meter shows, with its register at a standstill, is more than the coarsest step of a
+billing meter (`RESOLUTION_WH`) and its class error."""
+LONGEST_GAP_S = 120.0
+"""Between two readings that are further apart nobody knows the power."""
 
 @dataclass(frozen=True, slots=True)
 class StoredRegister:
@@ -89,6 +92,7 @@ class MeterOwner(Protocol):
     def is_in_transaction(self) -> bool: ...
     def emit(self, effect: Effect) -> None: ...
     def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None: ...
+    def meter_showed(self, reading: Reading, now_s: float) -> None: ...
     def save_register(self, energy_wh: int, offset_wh: float, now_s: float) -> None: ...
 
 
@@ -96,68 +100,117 @@ class EnergyMeter:
     """The meter of one outlet as the charger knows it. ``register_wh`` never falls."""
 
     __slots__ = (
-        "_fallen_from_wh",
-        "_fallen_times",
-        "_fallen_wh",
+        "_asked_s",
+        "_given_wh",
         "_keep",
         "_keep_s",
         "_kept_s",
         "_kept_wh",
-        "_offset_wh",
+        "_missed_s",
         "_outlet",
         "_owner",
+        "_register",
+        "_still_wh",
         "reading",
-        "register_wh",
     )
 
     def __init__(self, owner: MeterOwner, outlet: Outlet, keep_s: float = KEEP_S) -> None:
         """``keep_s``: how old a stored register may be, in a transaction and while energy flows."""
         self.reading: Reading | None = None
         """The last one that was believed."""
-        self.register_wh = 0.0
-        self._offset_wh = 0.0
+        self._register = Register(owner, outlet)
         self._owner = owner
         self._outlet = outlet
-        self._fallen_times = 0
-        self._fallen_from_wh = 0.0
-        self._fallen_wh = 0.0
+        self._asked_s: float | None = None
+        """Since when a question has not been answered."""
+        self._missed_s: float | None = None
+        """Since when the meter does not answer."""
+        self._still_wh = 0.0
+        """Where the register stands, for `_watch_register`."""
+        self._given_wh = 0.0
+        """The energy by power since it stands there."""
         self._kept_s = -math.inf
         self._kept_wh = -1
         self._keep_s = keep_s
         self._keep = Alarm(owner.timers, self._keep_fresh, is_patient=True)
 
     @property
+    def register_wh(self) -> float:
+        """The register in Wh."""
+        return self._register.wh
+
+    @property
     def energy_wh(self) -> int:
         """The register in whole Wh, cut, as every message tells it."""
-        return math.floor(self.register_wh + 1e-6)
+        return math.floor(self._register.wh + 1e-6)
+
+    @property
+    def offset_wh(self) -> float:
+        """What the register has more than the meter itself, in Wh: it was replaced, or has lost its own."""
+        return self._register.offset_wh
 
     def restore(self, energy_wh: float, offset_wh: float) -> None:
         """Take up what `MeterOwner.save_register` was given."""
-        self.register_wh = energy_wh
-        self._offset_wh = offset_wh
+        self._register.wh = energy_wh
+        self._register.offset_wh = offset_wh
+
+    def raise_to(self, energy_wh: float) -> None:
+        """The register is not below ``energy_wh``, whatever was stored of it."""
+        self._register.wh = max(self._register.wh, energy_wh)
+
+    # --- questions and answers ----------------------------------------------------------------------------------------
+
+    def ask(self, ref: Ref, now_s: float) -> None:
+        """Ask for a reading, see `answered`. A question without any answer counts as silence, too."""
+        if self._asked_s is None:
+            self._asked_s = now_s
+        elif now_s - self._asked_s >= SILENT_S:
+            self._missed(self._asked_s, now_s)
+        self._owner.emit(ReadMeter(self._outlet.connector, ref))
+
+    def answered(self, reading: Reading | None, now_s: float) -> Reading | None:
+        """Take the answer to a question; return the reading that counts, None if there is none."""
+        self._asked_s = None
+        return self.showed(reading, now_s)
+
+    def showed(self, reading: Reading | None, now_s: float) -> Reading | None:
+        """Take what a watched meter shows, or its silence (None); return the reading that counts, None if there is none."""
+        if reading is None:
+            self._missed(now_s, now_s)
+            return None
+        return self.reading if self.take(reading, now_s) else None
 
     def take(self, reading: Reading, now_s: float) -> bool:
         """Believe a reading: remember it and count it; return whether it was credible."""
-        if self._is_impossible(reading):
+        clean = cleaned(reading)
+        if clean is None:
+            self._missed(now_s, now_s)
             return False
-        if reading.energy_wh + self._offset_wh < self.register_wh - FALL_WH:
-            self._fell(reading)
-        else:
-            self._fallen_times = 0
-        self.register_wh = max(self.register_wh, reading.energy_wh + self._offset_wh)
-        self.reading = reading
+        self._missed_s = None
         self._owner.trouble(Trouble.METER_SILENT, False, now_s)
+        if not self._register.believe(clean):
+            self._keep.set(now_s + RETRY_S)  # a second reading decides
+            return False
+        before, self.reading = self.reading, clean
+        self._watch_direction(reading, now_s)
+        self._watch_register(before, clean, now_s)
+        self._owner.meter_showed(clean, now_s)
         return True
 
     def shown_wh(self, reading: Reading) -> float:
         """Return the register in Wh that a display shows for ``reading``; unlike `take` it changes nothing."""
-        energy_wh = reading.energy_wh + self._offset_wh
-        return self.register_wh if energy_wh > self._most_wh(reading) else max(self.register_wh, energy_wh)
+        return self._register.shown_wh(reading)
 
-    def is_silent(self, now_s: float) -> None:
-        """The meter does not answer: nothing flows until it does, and it is asked again."""
-        self._owner.trouble(Trouble.METER_SILENT, True, now_s)
-        self._keep.set(now_s + METER_RETRY_S)
+    def _missed(self, since_s: float, now_s: float) -> None:
+        """The meter has not answered since ``since_s``: ask again soon, and after `SILENT_S` nothing flows."""
+        if self._missed_s is None:
+            self._missed_s = since_s
+        if now_s - self._missed_s >= SILENT_S:
+            self._owner.trouble(Trouble.METER_SILENT, True, now_s)
+        is_silent = Trouble.METER_SILENT in self._owner.troubles
+        self._keep.set(now_s + (METER_RETRY_S if is_silent else RETRY_S))
+
+    # --- the stored register ------------------------------------------------------------------------------------------
 
     def keep(self, now_s: float) -> None:
         """Store the register if it has moved, or if its last instant is `KEEP_IDLE_S` old."""
@@ -168,7 +221,7 @@ class EnergyMeter:
         """Store the register and the instant at which it was seen."""
         self._kept_s = now_s
         self._kept_wh = self.energy_wh
-        self._owner.save_register(self.energy_wh, self._offset_wh, now_s)
+        self._owner.save_register(self.energy_wh, self.offset_wh, now_s)
         if self._owner.is_in_transaction and not self._keep.is_set:
             self._keep.set(now_s + self._keep_s)
 
@@ -188,57 +241,41 @@ class EnergyMeter:
 
     def rest(self) -> None:
         """The transaction is over: nobody needs a fresh register."""
-        self._keep.clear()
-
-    # --- what is believed ---------------------------------------------------------------------------------------------
-
-    def _is_impossible(self, reading: Reading) -> bool:
-        """More energy than the outlet can have given since the last reading."""
-        energy_wh = reading.energy_wh + self._offset_wh
-        if energy_wh <= self._most_wh(reading):
-            return False
-        self._owner.log.error(
-            "connector %d: a reading of %.0f Wh after %.0f Wh is impossible and not used",
-            self._outlet.connector,
-            energy_wh,
-            self.register_wh,
-        )
-        return True
-
-    def _most_wh(self, reading: Reading) -> float:
-        """Return the highest register in Wh that is possible when ``reading`` was taken; ``inf`` for the first one."""
-        before, rated = self.reading, self._outlet.rated
-        if before is None:
-            return math.inf
-        most_w = IMPOSSIBLE * rated.current_a * rated.voltage_v * rated.phases
-        return self.register_wh + METER_STEP_WH + most_w * max(0.0, reading.at_s - before.at_s) / 3600.0
-
-    def _fell(self, reading: Reading) -> None:
-        """One low reading is an error; several that rise are a meter that counts from somewhere else."""
-        if self._fallen_times == 0 or reading.energy_wh < self._fallen_wh:
-            self._fallen_times = 0
-            self._fallen_from_wh = reading.energy_wh
-        self._fallen_times += 1
-        self._fallen_wh = reading.energy_wh
-        meant = (self._outlet.connector, self.register_wh, reading.energy_wh)
-        if self._fallen_times < FALLEN_READINGS:
-            self._owner.log.warning("connector %d: meter fell from %.0f to %.0f Wh: the higher register stands", *meant)
-            return
-        self._fallen_times = 0
-        self._offset_wh = self.register_wh - self._fallen_from_wh
-        self._owner.log.error(
-            "connector %d: meter fell from %.0f to %.0f Wh and counts on: it was replaced, or has lost its register; "
-            "what it counts is added to the old register",
-            *meant,
-        )
+        if self._missed_s is None:
+            self._keep.clear()
 
     def _keep_fresh(self, now_s: float) -> None:
-        is_silent = Trouble.METER_SILENT in self._owner.troubles
-        if not self._owner.is_in_transaction and not is_silent:
+        if not self._owner.is_in_transaction and self._missed_s is None:
             return
         fresh_until_s = self._kept_s + self._keep_s
-        if now_s < fresh_until_s and not self._owner.troubles:
+        if now_s < fresh_until_s and not self._is_doubtful and not self._owner.troubles:
             self._keep.set(fresh_until_s)
             return
-        self._keep.set(now_s + (METER_RETRY_S if is_silent else self._keep_s))
-        self._owner.emit(ReadMeter(self._outlet.connector, Ref(KEEP)))
+        self._keep.set(now_s + (METER_RETRY_S if Trouble.METER_SILENT in self._owner.troubles else self._keep_s))
+        self.ask(Ref(KEEP), now_s)
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """The last question has no answer that counts."""
+        return self._missed_s is not None or self._register.is_doubtful
+
+    # --- what is watched ----------------------------------------------------------------------------------------------
+
+    def _watch_direction(self, reading: Reading, now_s: float) -> None:
+        """A meter that shows export is wired the wrong way round: it is said once, and energy may be unbilled."""
+        if is_reversed(reading):
+            self._owner.trouble(Trouble.METER_REVERSED, True, now_s)
+        elif any(reading.current_a):
+            self._owner.trouble(Trouble.METER_REVERSED, False, now_s)
+
+    def _watch_register(self, before: Reading | None, reading: Reading, now_s: float) -> None:
+        """A register that stands still while power flows does not count."""
+        if before is None or self.register_wh > self._still_wh:
+            self._still_wh, self._given_wh = self.register_wh, 0.0
+            self._owner.trouble(Trouble.METER_FROZEN, False, now_s)
+            return
+        gap_s = reading.at_s - before.at_s
+        if 0.0 < gap_s <= LONGEST_GAP_S:
+            self._given_wh += (before.total_power_w + reading.total_power_w) / 2.0 * gap_s / 3600.0
+        if self._given_wh >= FROZEN_WH:
+            self._owner.trouble(Trouble.METER_FROZEN, True, now_s, f"{self._given_wh:.0f} Wh not counted")

@@ -42,6 +42,9 @@ class Trouble(Enum):
     READER_SILENT = Fault.READER_SILENT.value
     CONTROLLER_SILENT = Fault.CONTROLLER_SILENT.value
     INTERNAL = Fault.INTERNAL.value
+    METER_REVERSED = "meter_reversed"
+    METER_FROZEN = "meter_frozen"
+    CONTACTOR_GUARD = "contactor_guard"
     LOCK_FAILED = "lock_failed"
     CONTACTOR_STUCK = "contactor_stuck"
     CONTACTOR_WELDED = "contactor_welded"
@@ -84,6 +87,16 @@ MEANINGS: dict[Trouble, Meaning] = {
     Trouble.EMERGENCY_STOP: Meaning(Code.other_error, info="Emergency stop", ends_transaction=True),
     # The meter is what money depends on: without it nothing flows, and the transaction waits for it.
     Trouble.METER_SILENT: Meaning(Code.power_meter_failure, ramps_down=True),
+    Trouble.METER_REVERSED: Meaning(
+        Code.power_meter_failure, info="Meter counts backwards", is_blocking=False, withholds=False
+    ),
+    Trouble.METER_FROZEN: Meaning(
+        Code.power_meter_failure, info="Register does not count", is_blocking=False, withholds=False
+    ),
+    # The energy is withheld by a limit, with its reason.
+    Trouble.CONTACTOR_GUARD: Meaning(
+        Code.other_error, info="Contactor closed too often", is_blocking=False, withholds=False
+    ),
     Trouble.READER_SILENT: Meaning(Code.reader_failure, is_blocking=False, withholds=False),
     Trouble.CONTROLLER_SILENT: Meaning(Code.internal_error, info="Controller silent"),
     Trouble.INTERNAL: Meaning(Code.internal_error),

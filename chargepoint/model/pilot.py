@@ -64,15 +64,15 @@ def current_for_duty(duty_percent: float) -> float:
 _RATINGS = ((60.0, 0.0), (140.0, 63.0), (308.0, 32.0), (936.0, 20.0), (2460.0, 13.0))
 
 
-def cable_rating_for_ohms(ohms: float) -> float:
-    """Return what a plug's coding resistor in Ω allows in A, 0.0 for a short circuit or no plug.
+def cable_rating_for_ohms(ohms: float) -> float | None:
+    """Return what a plug's coding resistor in Ω allows in A, 0.0 for a short circuit, None for no plug.
 
     In the gaps between the standard's ranges the lower rating holds (IEC 61851-1 annex B, contiguous thresholds).
     """
     for limit, rating_a in _RATINGS:
         if ohms < limit:
             return rating_a
-    return 13.0 if ohms <= 4500.0 else 0.0
+    return 13.0 if ohms <= 4500.0 else None
 
 
 # --- debounce ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from typing import Any
 from ocpp.v16.enums import Reason
 
 from .energy import METER
-from .record import Fields, RecordKind, numbered
+from .faults import MEANINGS, Trouble
+from .record import Fields, RecordError, RecordKind, numbered
 from .transaction import QUEUE, SAMPLE, TRANSACTION, UNDELIVERED
 
 
@@ -47,10 +48,28 @@ RESTART = RecordKind(
 )
 """One, keyed ``cause``: the reason with which running transactions end if the process does not come to it."""
 
+def _fault(key: str, fields: Fields) -> str:
+    number, _, name = key.partition("/")
+    numbered(number)
+    if Trouble(name) not in MEANINGS:
+        raise RecordError("it is no fault of this charger")
+    return fields.text("info")
+
+
+FAULT = RecordKind(
+    "fault",
+    "chargepoint.model.connector_faults",
+    _fault,
+    "a fault that was latched until service, {key}: have the outlet inspected",
+    is_copied=lambda _body: True,
+)
+"""Faults that only `confirm-repair` clears, keyed ``connector/fault``."""
+
 MODEL: tuple[RecordKind[Any], ...] = (
     CONFIGURATION,
     AVAILABILITY,
     RESTART,
+    FAULT,
     METER,
     TRANSACTION,
     SAMPLE,

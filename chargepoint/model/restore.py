@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from .energy import METER
+from .faults import Trouble
 from .journal import Journal, Undelivered
 from .keys import Settings
 from .outbox import Effect
 from .record import Snapshot
-from .records import AVAILABILITY, CONFIGURATION
+from .records import AVAILABILITY, CONFIGURATION, FAULT
 from .transaction import UNDELIVERED, TransactionQueue
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ def restore(host: RestoredHost, snapshot: Snapshot, now_s: float) -> None:
     for number, register in snapshot.of(METER).items():
         if number in numbers:
             numbers[number].meter.restore(register.energy_wh, register.offset_wh)
+    for key, info in snapshot.of(FAULT).items():
+        number, _, name = key.partition("/")
+        if number in numbers:
+            numbers[number].faults.restore(Trouble(name), info)
     for number, availability in snapshot.of(AVAILABILITY).items():
         if number in numbers:
             numbers[number].availability.restore(availability.is_operative, availability.is_scheduled)

@@ -6,13 +6,14 @@ energy come as the total, and per phase where there are three; currents and volt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ocpp.v16.datatypes import MeterValue, SampledValue
 from ocpp.v16.enums import Location, Measurand, Phase, ReadingContext, UnitOfMeasure
 
-from hw.ports import Outlet, Reading
+from hw.ports import Outlet, PhaseValues, Reading
 
 DEFAULT = Measurand.energy_active_import_register.value
 """What an empty list of measurands means (certification test tool)."""
@@ -26,10 +27,14 @@ class Sample:
     """A reading with what the meter itself does not know."""
 
     reading: Reading
-    outlet: Outlet
     register_wh: int
-    interval_wh: float | None
+    interval_wh: int | None
+    """The difference of two registers, as they are told."""
     offered_a: float
+    """What the pilot signals, per phase."""
+    offered_w: float
+    offset_wh: float = 0.0
+    """What the register has more than that of the meter: of each phase it has its share more."""
     temperature_unit: str = "Celcius"
     """How degrees Celsius are spelt: the schemas that are out there have this word (7.45, erratum 3.85)."""
 
@@ -39,21 +44,29 @@ Values = Iterator[tuple[str, Phase | None]]
 
 def _register(sample: Sample) -> Values:
     yield str(sample.register_wh), None
-    for phase, energy_wh in zip(_PHASES, sample.reading.phase_energy_wh, strict=False):
-        yield str(int(energy_wh)), phase
+    phases = sample.reading.phase_energy_wh
+    for phase, energy_wh in _known(_PHASES, phases):
+        yield str(int(energy_wh + sample.offset_wh / len(phases))), phase
+
+
+def _known(phases: tuple[Phase, ...], values: PhaseValues) -> Iterator[tuple[Phase, float]]:
+    """Return the phases whose value is known, with it."""
+    for phase, value in zip(phases, values, strict=False):
+        if value is not None:
+            yield phase, value
 
 
 def _interval(sample: Sample) -> Values:
     if sample.interval_wh is not None:
-        yield f"{sample.interval_wh:.0f}", None
+        yield str(sample.interval_wh), None
 
 
 def _power(sample: Sample) -> Values:
     powers = sample.reading.power_w
-    if powers:
-        yield f"{sum(powers):.1f}", None
+    if powers and None not in powers:
+        yield f"{sample.reading.total_power_w:.1f}", None
     if len(powers) > 1:
-        for phase, power_w in zip(_PHASES, powers, strict=False):
+        for phase, power_w in _known(_PHASES, powers):
             yield f"{power_w:.1f}", phase
 
 
@@ -68,20 +81,25 @@ def _power_factor(sample: Sample) -> Values:
 
 
 def _power_offered(sample: Sample) -> Values:
-    yield f"{sample.offered_a * sample.outlet.rated.voltage_v * sample.outlet.rated.phases:.1f}", None
+    yield _cut(sample.offered_w), None
 
 
 def _current(sample: Sample) -> Values:
-    for phase, current_a in zip(_PHASES, sample.reading.current_a, strict=False):
+    for phase, current_a in _known(_PHASES, sample.reading.current_a):
         yield f"{current_a:.2f}", phase
 
 
 def _current_offered(sample: Sample) -> Values:
-    yield f"{sample.offered_a:.1f}", None
+    yield _cut(sample.offered_a), None
+
+
+def _cut(value: float) -> str:
+    """Return a value with one decimal that is not above it: 7.99 A is no offer of 8.0 A."""
+    return f"{math.floor(value * 10.0 + 1e-6) / 10.0:.1f}"
 
 
 def _voltage(sample: Sample) -> Values:
-    for phase, voltage_v in zip(_PHASES_N, sample.reading.voltage_v, strict=False):
+    for phase, voltage_v in _known(_PHASES_N, sample.reading.voltage_v):
         yield f"{voltage_v:.1f}", phase
 
 

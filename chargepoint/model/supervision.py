@@ -1,84 +1,161 @@
-"""What a connector's meter shows besides its register, judged: the current of each phase and the board's temperature.
+"""What a charger reads out of its meter for the safety of outlet and wiring: current, welding, voltage, temperature.
 
-The register and what is believed of it stand in `energy`; a reading that is not believed is not judged.
+A watched meter reports each poll, or each change (`hw.ports.Meter.watch`): the last report stands until the next one. So a
+condition that has to last is judged by a timer, and where it leads to a fault the meter is asked once more.
+
+Sources: IEC 61851-1 (5 s in which a car follows a new duty cycle) and EVSE practice for the limits.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hw.ports import Outlet, Reading
 
+from .connector_state import Limit
+from .derating import Derating
+from .energy import KEEP
 from .faults import Trouble
-from .outbox import Effect, ReadMeter, Ref
-from .timebase import Alarm, Timers
+from .keys import boolean
+from .mains import MainsWatch
+from .outbox import Ref
+from .timebase import Alarm
 
-WATCH = "watch"
-"""Kind of the question that supervision asks."""
+if TYPE_CHECKING:
+    from .connector import Connector
+
 OVER_CURRENT_S = 7.0
 """A car may be above its limit for so long, since it has 5 s to follow a lower one (IEC 61851-1)."""
 CONDUCTS_A = 1.0
 """A phase with this current conducts: it is more than noise and stand-by, and less than a car takes while it charges."""
+OPENING_S = 0.5
+"""A reading that was taken so long after the contactor was ordered open must show no current."""
+LIVE_S = 2.0
+"""Current for so long through a contactor that was ordered open: it is welded."""
+ASK_AGAIN_S = 1.0
+"""Between two questions to a meter whose readings are older than what is to be judged."""
+IDLE_W = 50.0
+IDLE_S = 60.0
+"""A car in state C that draws less than this, in all, for so long is full: three phases of balancing are 276 W."""
 
-
-class SupervisionOwner(Protocol):
-    """What supervision needs of the connector it belongs to."""
-
-    timers: Timers
-
-    @property
-    def is_charging(self) -> bool: ...
-    @property
-    def is_in_transaction(self) -> bool: ...
-    @property
-    def offered_a(self) -> float: ...
-    def emit(self, effect: Effect) -> None: ...
-    def reconsider(self, now_s: float) -> None: ...
-    def trouble(self, what: Trouble, active: bool, now_s: float, info: str = "") -> None: ...
+SUSPENDED_EV_WITHOUT_POWER = boolean(
+    "SuspendedEVWithoutPower",
+    False,
+    source="4.9",
+    effect=f"a car that stays in state C and draws less than {IDLE_W:g} W for {IDLE_S:g} s is reported as SuspendedEV",
+)
 
 
 class Supervision:
-    """The watch over one outlet. ``conducting_phases`` is what it has learned of the car."""
+    """Judges the readings of one connector's meter."""
 
-    __slots__ = ("_again", "_outlet", "_over_since_s", "_owner", "conducting_phases")
+    __slots__ = (
+        "_check",
+        "_connector",
+        "_idle",
+        "_idle_since_s",
+        "_live_since_s",
+        "_mains",
+        "_opened_s",
+        "_outlet",
+        "_over_since_s",
+        "_temperature",
+        "conducting_phases",
+    )
 
-    def __init__(self, owner: SupervisionOwner, outlet: Outlet) -> None:
+    def __init__(self, connector: Connector, outlet: Outlet) -> None:
         self.conducting_phases = 0
         """The most phases on which the car was seen to take current since it was plugged in."""
-        self._owner = owner
+        self._connector = connector
         self._outlet = outlet
         self._over_since_s: float | None = None
-        self._again = Alarm(owner.timers, self._ask_again)
+        self._live_since_s: float | None = None
+        self._opened_s = -math.inf
+        """The opening of the contactor that was looked after last."""
+        self._idle_since_s: float | None = None
+        self._mains = MainsWatch(connector, outlet)
+        self._temperature = Derating(connector, outlet)
+        self._check = Alarm(connector.timers, self._ask)
+        self._idle = Alarm(connector.timers, connector.reconsider)
 
-    def take(self, reading: Reading, now_s: float) -> None:
-        """Judge a reading that was believed."""
-        self._watch_temperature(reading, now_s)
-        self._watch_current(reading, now_s)
+    def showed(self, reading: Reading, now_s: float) -> None:
+        """Judge a reading."""
+        known_a = [abs(each) for each in reading.current_a if each is not None]
+        if known_a:
+            self._watch_current(max(known_a), reading.at_s, now_s)
+            self._watch_contactor(max(known_a), reading.at_s, now_s)
+        self._mains.showed(reading, now_s)
+        self._temperature.showed(reading, now_s)
+        self._watch_power(reading, now_s)
         self._count_phases(reading, now_s)
+
+    def supply_changed(self, now_s: float) -> None:
+        """The contactor was ordered, or its feedback changed: look whether current flows after an opening."""
+        opened_s = self._connector.supply.contactor.opened_s
+        if opened_s > self._opened_s:
+            self._opened_s = opened_s
+            self._over_since_s = None
+            self._check.set(max(now_s, opened_s + OPENING_S))
+        if not self._connector.supply.car_asks:
+            self._idle_since_s = None
+            self._idle.clear()
 
     def forget_car(self) -> None:
         """The car has left: on how many phases the next one charges is not known yet."""
         self.conducting_phases = 0
+        self._idle_since_s = None
+        self._idle.clear()
 
-    def _watch_temperature(self, reading: Reading, now_s: float) -> None:
-        limit_c = self._outlet.limits.max_board_c
-        if limit_c is not None and reading.board_c is not None:
-            if reading.board_c > limit_c:
-                self._owner.trouble(Trouble.OVER_TEMPERATURE, True, now_s, f"{reading.board_c:.0f} C")
-            elif reading.board_c < limit_c - 3.0:
-                self._owner.trouble(Trouble.OVER_TEMPERATURE, False, now_s)
+    def limits(self, most_a: float) -> Iterator[Limit]:
+        """Return the limits by voltage and temperature; ``most_a`` is that of outlet and cable, in A per phase."""
+        yield from self._mains.limits()
+        yield from self._temperature.limits(most_a)
 
-    def _watch_current(self, reading: Reading, now_s: float) -> None:
-        bound_a = (self._owner.offered_a + 0.5) * 1.1
-        if not self._owner.is_charging or not reading.current_a or max(reading.current_a) <= bound_a:
+    def is_idle(self, now_s: float) -> bool:
+        """Whether the car stays in state C without drawing power."""
+        return self._idle_since_s is not None and now_s - self._idle_since_s >= IDLE_S
+
+    def _ask(self, now_s: float) -> None:
+        self._connector.meter.ask(Ref(KEEP), now_s)
+
+    # --- current ------------------------------------------------------------------------------------------------------
+
+    def _watch_current(self, current_a: float, at_s: float, now_s: float) -> None:
+        """A car may exceed the greatest offer of the last seconds for `OVER_CURRENT_S`, counted anew at each reduction."""
+        supply = self._connector.supply
+        bound_a = (supply.most_offered_a(at_s) + 0.5) * 1.1
+        if not supply.is_ordered_closed or current_a <= bound_a:
             self._over_since_s = None
-        elif self._over_since_s is None:
-            self._over_since_s = now_s
-            self._again.set(now_s + OVER_CURRENT_S)
-        elif now_s - self._over_since_s >= OVER_CURRENT_S:
+            return
+        if self._over_since_s is None:
+            self._over_since_s = at_s
+        due_s = max(self._over_since_s, supply.reduced_s) + OVER_CURRENT_S
+        if at_s >= due_s:
             self._over_since_s = None
-            info = f"{max(reading.current_a):.1f} A, {bound_a:.1f} A allowed"
-            self._owner.trouble(Trouble.OVER_CURRENT, True, now_s, info)
+            info = f"{current_a:.1f} A, {bound_a:.1f} A allowed"
+            self._connector.trouble(Trouble.OVER_CURRENT, True, now_s, info)
+        else:
+            self._check.set(max(due_s, now_s + ASK_AGAIN_S))
+
+    def _watch_contactor(self, current_a: float, at_s: float, now_s: float) -> None:
+        """Current through a contactor that was ordered open: it is welded, whatever its feedback says."""
+        supply = self._connector.supply
+        if supply.is_ordered_closed or at_s < supply.contactor.opened_s + OPENING_S:
+            return
+        if current_a <= CONDUCTS_A:
+            if self._live_since_s is not None:
+                self._live_since_s = None
+                self._connector.trouble(Trouble.CONTACTOR_WELDED, supply.is_closed, now_s)
+            return
+        if self._live_since_s is None:
+            self._live_since_s = at_s
+        if at_s - self._live_since_s >= LIVE_S:
+            info = f"{current_a:.1f} A with the contactor open"
+            self._connector.trouble(Trouble.CONTACTOR_WELDED, True, now_s, info)
+        else:
+            self._check.set(max(self._live_since_s + LIVE_S, now_s + ASK_AGAIN_S))
 
     def _count_phases(self, reading: Reading, now_s: float) -> None:
         """Note on how many phases the car charges: what a limit in W comes to per phase depends on it (OCPP 1.6 7.12).
@@ -87,11 +164,21 @@ class Supervision:
         """
         phases = self._outlet.rated.phases
         current_a = reading.current_a[:phases]
-        seen = sum(abs(amps) >= CONDUCTS_A for amps in current_a) if len(current_a) == phases else phases
+        is_told = len(current_a) == phases
+        seen = sum(each is not None and abs(each) >= CONDUCTS_A for each in current_a) if is_told else phases
         if seen > self.conducting_phases:
             self.conducting_phases = seen
-            self._owner.reconsider(now_s)
+            self._connector.reconsider(now_s)
 
-    def _ask_again(self, _now_s: float) -> None:
-        if self._over_since_s is not None and self._owner.is_in_transaction:
-            self._owner.emit(ReadMeter(self._outlet.connector, Ref(WATCH)))
+    # --- power --------------------------------------------------------------------------------------------------------
+
+    def _watch_power(self, reading: Reading, now_s: float) -> None:
+        supply, is_wanted = self._connector.supply, self._connector.setting(SUSPENDED_EV_WITHOUT_POWER)
+        if not is_wanted or not reading.power_w or not supply.is_closed or reading.total_power_w >= IDLE_W:
+            was_idle, self._idle_since_s = self.is_idle(now_s), None
+            self._idle.clear()
+            if was_idle:
+                self._connector.reconsider(now_s)
+        elif self._idle_since_s is None:
+            self._idle_since_s = now_s
+            self._idle.set(now_s + IDLE_S)

@@ -24,6 +24,7 @@ from hw.ports import (
     Observation,
     Outlet,
     PhasesSeen,
+    PhaseValues,
     PilotReading,
     PilotSeen,
     ProximityReading,
@@ -65,8 +66,8 @@ NEWS_C = 1.0
 class MeterNews:
     """What of a reading a supervisor judges: a watched meter reports only when it changes."""
 
-    current_a: tuple[float, ...]
-    voltage_v: tuple[float, ...]
+    current_a: PhaseValues
+    voltage_v: PhaseValues
     board_c: float
 
     @classmethod
@@ -77,12 +78,16 @@ class MeterNews:
         """Whether nothing differs enough to be reported; whether any current flows at all always is."""
         return (
             abs(self.board_c - other.board_c) < NEWS_C
-            and all(abs(a - b) < NEWS_V for a, b in zip(self.voltage_v, other.voltage_v, strict=True))
+            and all(_is_near(a, b, NEWS_V) for a, b in zip(self.voltage_v, other.voltage_v, strict=True))
             and all(
-                abs(a - b) < NEWS_A and (a == 0.0) == (b == 0.0)
+                _is_near(a, b, NEWS_A) and (a == 0.0) == (b == 0.0)
                 for a, b in zip(self.current_a, other.current_a, strict=True)
             )
         )
+
+
+def _is_near(value: float | None, other: float | None, step: float) -> bool:
+    return value is other if value is None or other is None else abs(value - other) < step
 
 
 class Circuit:

@@ -20,7 +20,7 @@ from chargepoint.model.connector import Connector
 from chargepoint.model.delivery import AUTO, TEMPERATURE_UNIT_SPELLING
 from chargepoint.model.feature import FeatureProfile, answered
 from chargepoint.model.keys import Access, Key, integer, items
-from chargepoint.model.outbox import ReadMeter, Ref
+from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Snapshot
 from chargepoint.model.sampling import MEASURANDS, Sample, is_measurand, is_measured, meter_value
 from chargepoint.model.timebase import Alarm, Appointment, utc_text
@@ -104,8 +104,8 @@ class _Rhythm:
     alarm: Alarm
     base_s: float = 0.0
     count: int = 0
-    sampled_wh: float | None = None
-    aligned_wh: float | None = None
+    sampled_wh: int | None = None
+    aligned_wh: int | None = None
 
 
 class Metering(FeatureProfile):
@@ -199,7 +199,7 @@ class Metering(FeatureProfile):
             rhythm.count = max(rhythm.count, math.floor((now_s - rhythm.base_s + 1e-6) / interval_s))
         # The stamp is the moment that was meant, however late we were woken (test case 070 measures the distance).
         due_s = rhythm.base_s + rhythm.count * interval_s
-        host.emit(ReadMeter(number, Ref(SAMPLE, connector.stamp(due_s))))
+        connector.meter.ask(Ref(SAMPLE, connector.stamp(due_s)), now_s)
         self._arm_rhythm(rhythm)
 
     def clock_stepped(self, now_s: float) -> None:
@@ -226,7 +226,7 @@ class Metering(FeatureProfile):
             # [D] A value is left out where the grid, after a large step of the calendar, would break the order of the
             # timestamps of the transaction.
             if clock is None or clock.admit(grid.due_utc_s, now_s):
-                host.emit(ReadMeter(connector.number, Ref(ALIGNED, stamp)))
+                connector.meter.ask(Ref(ALIGNED, stamp), now_s)
         self._arm_grid(now_s)
 
     # --- what the meter answers ---------------------------------------------------------------------------------------
@@ -245,10 +245,19 @@ class Metering(FeatureProfile):
         else:
             self._send_triggered(connector, reading, now_s)
 
-    def _look(self, connector: Connector, reading: Reading, before_wh: float | None) -> Sample:
-        interval_wh = None if before_wh is None else max(0.0, connector.meter.register_wh - before_wh)
+    def _look(self, connector: Connector, reading: Reading, before_wh: int | None) -> Sample:
+        # The difference of what is reported: the intervals of a transaction add up to that of its registers.
+        interval_wh = None if before_wh is None else connector.meter.energy_wh - before_wh
         unit = self.host.session.delivery.temperature_unit
-        return Sample(reading, connector.outlet, connector.meter.energy_wh, interval_wh, connector.offer.amps, unit)
+        return Sample(
+            reading,
+            connector.meter.energy_wh,
+            interval_wh,
+            connector.supply.offered_a,
+            connector.offered_w,
+            connector.meter.offset_wh,
+            unit,
+        )
 
     def _take_sample(
         self, connector: Connector, rhythm: _Rhythm, stamp: str, reading: Reading, now_s: float
@@ -257,7 +266,7 @@ class Metering(FeatureProfile):
         if transaction is None or transaction.ending is not None:
             return
         sample = self._look(connector, reading, rhythm.sampled_wh)
-        rhythm.sampled_wh = connector.meter.register_wh
+        rhythm.sampled_wh = connector.meter.energy_wh
         periodic = ReadingContext.sample_periodic
         self._queue(connector, METER_VALUES_SAMPLED_DATA, sample, periodic, stamp, transaction)
         self._keep(STOP_TXN_SAMPLED_DATA, sample, periodic, stamp, transaction)
@@ -270,7 +279,7 @@ class Metering(FeatureProfile):
         if transaction is not None and transaction.ending is not None:
             transaction = None
         sample = self._look(connector, reading, rhythm.aligned_wh)
-        rhythm.aligned_wh = connector.meter.register_wh
+        rhythm.aligned_wh = connector.meter.energy_wh
         clock = ReadingContext.sample_clock
         self._queue(connector, METER_VALUES_ALIGNED_DATA, sample, clock, stamp, transaction)
         if transaction is not None:
@@ -309,7 +318,7 @@ class Metering(FeatureProfile):
         """The most recent values of all configured measurands, transaction or not (5.17)."""
         concerned = self.host.connectors if connector is None else (self.host.connector(connector),)
         for each in concerned:
-            self.host.emit(ReadMeter(each.number, Ref(TRIGGERED)))
+            each.meter.ask(Ref(TRIGGERED), now_s)
 
     def _send_triggered(self, connector: Connector, reading: Reading, now_s: float) -> None:
         host = self.host
@@ -338,7 +347,7 @@ class Metering(FeatureProfile):
         self, connector: Connector, transaction: Transaction, reading: Reading, now_s: float
     ) -> None:
         rhythm = self._rhythms[connector.number - 1]
-        rhythm.sampled_wh = rhythm.aligned_wh = connector.meter.register_wh
+        rhythm.sampled_wh = rhythm.aligned_wh = connector.meter.energy_wh
         sample = self._look(connector, reading, None)
         stamp = utc_text(transaction.started_utc_s)
         self._keep(STOP_TXN_SAMPLED_DATA, sample, ReadingContext.transaction_begin, stamp, transaction)

@@ -22,7 +22,7 @@ RESET_RETRIES = integer(
 DELIVERY_WAIT_S = {ResetType.soft: 60.0, ResetType.hard: 5.0}
 """How long the messages of the stopped transactions may take to be answered. What is not answered by then is sent again
 after the restart; a hard reset "is not required to gracefully stop ongoing transaction" (5.14)."""
-ENDING_WAIT_S = 8.0
+ENDING_WAIT_S = 18.0
 """How long a transaction may take to end: contactor, meter, and the margin of both."""
 LOOK_S = 0.2
 

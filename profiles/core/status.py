@@ -19,6 +19,7 @@ from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Snapshot
 from chargepoint.model.records import AVAILABILITY
 from chargepoint.model.status import path
+from chargepoint.model.supervision import SUSPENDED_EV_WITHOUT_POWER
 from chargepoint.model.timebase import Alarm, utc_text
 from chargepoint.model.transaction import Transaction
 from hw.ports import Reading
@@ -71,7 +72,7 @@ class Status(FeatureProfile):
     __slots__ = ("_reports", "is_operative")
 
     name = "Core"
-    keys = (MINIMUM_STATUS_DURATION,)
+    keys = (MINIMUM_STATUS_DURATION, SUSPENDED_EV_WITHOUT_POWER)
     triggers = (MessageTrigger.status_notification,)
 
     def __init__(self, host: ChargePoint) -> None:
@@ -142,12 +143,12 @@ class Status(FeatureProfile):
             self._report(number, now_s)
 
     def _wait_s(self, report: _Report, condition: Condition) -> float:
-        """How long a condition must last: the charger's own delay plus the key's. A fault never waits."""
+        """How long a condition must last: the charger's own delay plus the key's. A fault never waits, nor does its end."""
         status = condition[0]
-        if status == ChargePointStatus.faulted:
+        before = report.reported[0] if report.reported else None
+        if ChargePointStatus.faulted in (status, before):
             return 0.0
         own_s = 0.0
-        before = report.reported[0] if report.reported else None
         if status == ChargePointStatus.suspended_ev:
             own_s = SETTLE_S if report.has_charged else FIRST_REQUEST_S
         elif status == ChargePointStatus.charging and before == ChargePointStatus.suspended_ev:

@@ -22,7 +22,7 @@ from chargepoint.model.energy import METER, StoredRegister
 from chargepoint.model.feature import FeatureProfile
 from chargepoint.model.journal import TransactionEnded, TransactionNumbered, TransactionStarted
 from chargepoint.model.keys import boolean, integer
-from chargepoint.model.outbox import ReadMeter, Ref
+from chargepoint.model.outbox import Ref
 from chargepoint.model.record import Snapshot
 from chargepoint.model.records import RESTART
 from chargepoint.model.timebase import Alarm, utc_text
@@ -108,7 +108,7 @@ class Transactions(FeatureProfile):
             if connector.transaction is None:
                 transaction.charging_s, transaction.lasted_s = stored.charging_s, stored.lasted_s
                 self._recovered.add(transaction.key)
-                connector.recover(transaction, ending, stored.at_utc_s, now_s)
+                connector.ending.recover(transaction, ending, stored.at_utc_s, now_s)
                 return
             newer = connector.transaction
             host.log.error(
@@ -172,7 +172,7 @@ class Transactions(FeatureProfile):
         connector = self._running(transaction)
         if info.status != AuthorizationStatus.accepted and connector is not None:
             if host.setting(MAX_ENERGY_ON_INVALID_ID):
-                host.emit(ReadMeter(connector.number, Ref(CAP, transaction.key)))
+                connector.meter.ask(Ref(CAP, transaction.key), now_s)
             else:
                 self._deauthorise(connector, transaction, now_s)
 
@@ -214,9 +214,9 @@ class Transactions(FeatureProfile):
         self._caps[number].set(now_s + min(10.0, max(0.1, wait_s)))
 
     def _look_at_cap(self, number: int, now_s: float) -> None:
-        transaction = self.host.connector(number).transaction
-        if transaction is not None and transaction.energy_cap_wh is not None:
-            self.host.emit(ReadMeter(number, Ref(CAP, transaction.key)))
+        connector = self.host.connector(number)
+        if connector.transaction is not None and connector.transaction.energy_cap_wh is not None:
+            connector.meter.ask(Ref(CAP, connector.transaction.key), now_s)
 
     # --- end ----------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.connector import Connector
 from chargepoint.model.cost import MeterTrigger, crosses
 from chargepoint.model.feature import FeatureProfile
-from chargepoint.model.outbox import ReadMeter, Ref
+from chargepoint.model.outbox import Ref
 from chargepoint.model.sampling import Sample, meter_value
 from chargepoint.model.timebase import Alarm, Appointment
 from chargepoint.model.transaction import Transaction
@@ -91,13 +91,13 @@ class MeterTriggers(FeatureProfile):
         if at_utc_s <= self.host.calendar.utc_s(now_s):
             self.host.log.error("connector %d: a meter value cannot be triggered in the past", number)
             return
-        watch.appointment = self.host.calendar.at(at_utc_s, lambda _due_s: self._is_due(number))
+        watch.appointment = self.host.calendar.at(at_utc_s, lambda due_s: self._is_due(number, due_s))
 
     # --- what fires ---------------------------------------------------------------------------------------------------
 
-    def _is_due(self, number: int) -> None:
+    def _is_due(self, number: int, now_s: float) -> None:
         """Ask the meter for a value that is sent whatever it is."""
-        self.host.emit(ReadMeter(number, Ref(DUE, self._watches[number].transaction.key)))
+        self.host.connector(number).meter.ask(Ref(DUE, self._watches[number].transaction.key), now_s)
 
     def connector_changed(self, connector: Connector, now_s: float) -> None:
         if not self._watches:
@@ -107,13 +107,13 @@ class MeterTriggers(FeatureProfile):
             return
         watch.status = connector.status
         if watch.status in watch.trigger.statuses:
-            self._is_due(connector.number)
+            self._is_due(connector.number, now_s)
 
     def _look(self, number: int, now_s: float) -> None:
         watch = self._watches.get(number)
         if watch is not None and (watch.energy_wh is not None or watch.trigger.power_w is not None):
             watch.look.set(now_s + LOOK_S)
-            self.host.emit(ReadMeter(number, Ref(LOOK, watch.transaction.key)))
+            self.host.connector(number).meter.ask(Ref(LOOK, watch.transaction.key), now_s)
 
     def meter_read(self, connector: Connector, ref: Ref, reading: Reading | None, now_s: float) -> None:
         """Energy comes before power: with both at once, the power waits for the next look."""
@@ -138,7 +138,7 @@ class MeterTriggers(FeatureProfile):
         self, connector: Connector, watch: _Watch, measurands: tuple[str, ...], reading: Reading, now_s: float
     ) -> None:
         host, meter = self.host, connector.meter
-        sample = Sample(reading, connector.outlet, meter.energy_wh, None, connector.offered_a)
+        sample = Sample(reading, meter.energy_wh, None, connector.supply.offered_a, connector.offered_w, meter.offset_wh)
         value = meter_value(measurands, sample, ReadingContext.other, connector.stamp(now_s))
         if value is not None:
             meter.save(now_s)  # what was told is stored, so that after a power cut nothing tells less

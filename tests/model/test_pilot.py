@@ -86,7 +86,7 @@ def test_what_a_car_reads_is_never_more_than_was_meant() -> None:
     ("ohms", "rating_a"),
     [
         (1500, 13), (680, 20), (220, 32), (100, 63), (2460, 13), (936, 13), (935, 20), (308, 20), (307, 32),
-        (140, 32), (139, 63), (59, 0), (0, 0), (4500, 13), (4501, 0), (1e9, 0),
+        (140, 32), (139, 63), (59, 0), (0, 0), (4500, 13), (4501, None), (1e9, None),
     ],
 )  # fmt: skip
 def test_a_plug_tells_what_its_cable_bears(ohms: float, rating_a: float) -> None:

@@ -29,9 +29,10 @@ WORKED = Reading(
 SINGLE = replace(WORKED, power_w=(3680.0,), current_a=(16.0,), voltage_v=(230.0,))
 
 
-def values(*items: str, reading: Reading = WORKED, outlet: Outlet = THREE, interval_wh: float | None = 183.4) -> list[Any]:
+def values(*items: str, reading: Reading = WORKED, outlet: Outlet = THREE, interval_wh: int | None = 183) -> list[Any]:
     """Return (phase, value, unit) of each sampled value, as text."""
-    sample = Sample(reading, outlet, int(reading.energy_wh), interval_wh, 16.0)
+    offered_w = 16.0 * outlet.rated.phases * outlet.rated.voltage_v
+    sample = Sample(reading, int(reading.energy_wh), interval_wh, 16.0, offered_w)
     found = meter_value(items, sample, ReadingContext.sample_periodic, "2026-01-01T00:00:00.000Z")
     if found is None:
         return []
@@ -120,7 +121,7 @@ def test_a_phase_must_be_fitted_somewhere(item: str, measured: bool) -> None:
 @pytest.mark.parametrize(("reading", "outlet"), [(WORKED, THREE), (SINGLE, ONE)])
 def test_everything_it_tells_fits_the_published_schemas(reading: Reading, outlet: Outlet) -> None:
     """Values are decimal strings, `Celcius` is spelt as out there; transactionData has a schema of its own."""
-    sample = Sample(reading, outlet, 4711203, 183.4, 16.0)
+    sample = Sample(reading, 4711203, 183, 16.0, 16.0 * outlet.rated.phases * 230.0)
     value = meter_value(tuple(MEASURANDS), sample, ReadingContext.transaction_end, "2026-01-01T00:00:00.000Z")
     assert value is not None
     text = wire.encode_meter_value(value)

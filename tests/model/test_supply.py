@@ -157,10 +157,11 @@ def test_a_contactor_on_its_way_to_close_does_not_arrive_in_c1() -> None:
 
 
 def test_a_contactor_that_opened_under_a_car_in_c_rests_before_it_closes() -> None:
-    """Wait after the end of C before re-closing: 5 s."""
+    """Wait after the end of C before re-closing: 5 s; the pilot is steady meanwhile."""
     bench = Bench().charging().grant(0.0, is_faulted=True).run(0.1).grant(16.0).see("C").run(4)
     assert [closed for _, closed in bench.relay()] == [False]
-    bench.run(2)
+    assert bench.supply.duty_percent == 100.0
+    bench.run(2).see("C").run(1)
     assert [closed for _, closed in bench.relay()] == [False, True]
 
 

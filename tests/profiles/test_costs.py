@@ -799,7 +799,7 @@ def test_the_plug_is_told_after_the_stop(parking: World) -> None:
     assert unplugged(parking) == []
     parking.unplug().run(60)
     assert [(each["transactionId"], each["timestamp"][:19]) for each in unplugged(parking)] == [
-        (1, "2026-01-01T00:10:21")
+        (1, "2026-01-01T00:10:22")
     ]
     assert parking.plug().run(5).unplug().run(5).calls("DataTransfer")[1:] == []
 

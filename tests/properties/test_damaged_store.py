@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 from ocpp.v16.enums import Reason
 
+from chargepoint.model.faults import Trouble
 from chargepoint.model.journal import TransactionEnded, TransactionStarted
 from chargepoint.model.records import COPIED
 from chargepoint.model.timebase import utc_text
@@ -124,6 +125,7 @@ def script(world: World) -> Iterator[str]:
     yield "charging, a whole charge waits"
     world.network(True).run(25)
     yield "charging, all is told"
+    world.connector().save_fault(Trouble.CONTACTOR_WELDED, "stored only: the contactor opens")
     world.model.wind_down(Reason.reboot.value, world.now_s)
     world.pump.settle()
     yield "winding down"

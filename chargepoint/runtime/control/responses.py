@@ -49,8 +49,8 @@ class Meter(Document):
     register_wh: float
     at: str | None = Field(None, description="instant of the reading, by the charger's clock")
     power_w: float | None = None
-    current_a: list[float] = []
-    voltage_v: list[float] = []
+    current_a: list[float | None] = []
+    voltage_v: list[float | None] = []
     frequency_hz: float | None = None
     power_factor: float | None = None
     board_c: float | None = None

@@ -16,6 +16,7 @@ from chargepoint.model.composite import Profile
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
 from chargepoint.model.faults import MEANINGS
+from chargepoint.model.measured import cleaned
 from chargepoint.model.pilot import Pilot
 from chargepoint.model.tags import short_tag
 from chargepoint.model.timebase import utc_text
@@ -38,9 +39,10 @@ def reading(of: Charger, number: int, now_s: float) -> Reading | None:
     The question goes to the board and not through the model, so it changes nothing that the charger does.
     """
     try:
-        return of.board.outlet(number).meter.peek(now_s)
+        shown = of.board.outlet(number).meter.peek(now_s)
     except HardwareError:  # the model finds a meter that is gone by its own questions
         return None
+    return None if shown is None else cleaned(shown)
 
 
 def register_wh(connector: model.Connector, shown: Reading | None) -> float:

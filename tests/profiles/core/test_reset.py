@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint.model import connector
+from chargepoint.model import connector_ending
 from tests.world import SILENCE, World
 
 KINDS = {"Hard": "HardReset", "Soft": "SoftReset"}
@@ -141,7 +141,7 @@ def test_configuration_outlasts_a_reset(world: World, kind: str) -> None:
 
 def never_ending(monkeypatch: pytest.MonkeyPatch, retries: int) -> World:
     """A reset under way at a charger whose transaction does not come to its end, for its contactor does not open."""
-    monkeypatch.setattr(connector, "STOP_WAIT_S", 1000.0)
+    monkeypatch.setattr(connector_ending, "OPENING_WAIT_S", 1000.0)
     return reset(World(keys={"ResetRetries": str(retries)}).charge().cause("welded_contactor").forget(), "Soft")
 
 
@@ -150,11 +150,11 @@ def test_reset_retries_is_how_often_an_ending_is_waited_for_again(
     monkeypatch: pytest.MonkeyPatch, retries: int
 ) -> None:
     """ResetRetries: number of times to retry an unsuccessful reset of the Charge Point (9.1.21)."""
-    world = never_ending(monkeypatch, retries).run(8 * (1 + retries) - 1)
+    world = never_ending(monkeypatch, retries).run(18 * (1 + retries) - 1)
     before = len(world.calls("BootNotification"))
     assert (before, len(world.run(10).calls("BootNotification"))) == (0, 1)
 
 
 def test_a_reset_that_has_to_be_retried_is_told_for_the_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """ResetFailure: unable to perform a reset; connector 0, a warning (7.6)."""
-    assert ("Available", "ResetFailure", "") in never_ending(monkeypatch, 1).run(10).tells(0)
+    assert ("Available", "ResetFailure", "") in never_ending(monkeypatch, 1).run(20).tells(0)

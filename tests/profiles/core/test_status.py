@@ -336,9 +336,11 @@ def test_a_fault_that_is_no_danger_yet_lets_the_car_ramp_down(world: World, caus
 
 @pytest.mark.parametrize("cause", RECOVERABLE)
 def test_a_recoverable_fault_keeps_the_transaction(world: World, cause: str) -> None:
-    """Recoverable: keep the transaction, on clearing return (I3)."""
-    world.charge().forget().cause(cause).run(20).cause(cause, False).run(20)
-    assert world.statuses() == ["Faulted", "Charging"]
+    """Recoverable: keep the transaction, on clearing return (I3); first 30 s of rest, after heat five minutes."""
+    world.charge().forget().cause(cause).run(20).cause(cause, False).run(400)
+    first, *between, last = world.statuses()
+    assert (first, last) == ("Faulted", "Charging")
+    assert set(between) <= {"SuspendedEV", "SuspendedEVSE"}
 
 
 @pytest.mark.parametrize("cause", ENDING)
@@ -378,7 +380,7 @@ def test_a_silent_meter_stops_the_energy_and_is_told(world: World) -> None:
 def test_a_meter_that_answers_again_lets_the_transaction_go_on(world: World) -> None:
     """Recoverable: keep the transaction, on clearing return (I3)."""
     world.configure(MeterValueSampleInterval=10).charge().cause("meter_silent").run(15).forget()
-    assert world.cause("meter_silent", False).run(30).statuses() == ["Charging"]
+    assert world.cause("meter_silent", False).run(60).statuses() == ["SuspendedEV", "Charging"]
 
 
 def test_a_silent_meter_lets_no_transaction_begin(world: World) -> None:
@@ -425,7 +427,7 @@ def test_a_pilot_short_in_a_transaction_is_a_warning_with_suspended_evse(world: 
 
 def test_charging_goes_on_when_a_pilot_short_is_over(world: World) -> None:
     """restriction lifted, EV draws (E3)."""
-    world.charge().cause("cp_short").run(5).forget().cause("cp_short", False).run(20)
+    world.charge().cause("cp_short").run(5).forget().cause("cp_short", False).run(40)
     assert world.told() == "Charging"
 
 
