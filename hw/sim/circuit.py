@@ -75,19 +75,22 @@ class MeterNews:
         return cls(reading.current_a, reading.voltage_v, reading.board_c or 0.0)
 
     def is_like(self, other: MeterNews) -> bool:
-        """Whether nothing differs enough to be reported; whether any current flows at all always is."""
+        """Whether nothing differs enough to be reported: a current that has halved, doubled or ended always does."""
         return (
             abs(self.board_c - other.board_c) < NEWS_C
             and all(_is_near(a, b, NEWS_V) for a, b in zip(self.voltage_v, other.voltage_v, strict=True))
-            and all(
-                _is_near(a, b, NEWS_A) and (a == 0.0) == (b == 0.0)
-                for a, b in zip(self.current_a, other.current_a, strict=True)
-            )
+            and all(_is_like_current(a, b) for a, b in zip(self.current_a, other.current_a, strict=True))
         )
 
 
 def _is_near(value: float | None, other: float | None, step: float) -> bool:
     return value is other if value is None or other is None else abs(value - other) < step
+
+
+def _is_like_current(amps: float | None, other: float | None) -> bool:
+    if amps is None or other is None or amps == other:
+        return amps == other
+    return abs(amps - other) < NEWS_A and 2.0 * min(abs(amps), abs(other)) > max(abs(amps), abs(other))
 
 
 class Circuit:
@@ -166,7 +169,7 @@ class Circuit:
         self._is_watched = False  # whoever is listening now has not asked for it yet
 
     def snapshot(self) -> Mapping[str, object]:
-        """Cable, lock, register, causes and car, as plain JSON values."""
+        """Cable, lock, register, causes, contactor and car, as plain JSON values."""
         return {
             "in_box": self.cable.is_in_box,
             "in_car": self.cable.is_in_car,
@@ -175,11 +178,12 @@ class Circuit:
             "cable_a": self.cable.rating_a,
             "register_wh": self.register.snapshot(),
             "causes": sorted(self._causes),
+            "closed": self.contactor.is_closed,
             "car": None if self.car is None else self.car.snapshot(),
         }
 
     def restore(self, saved: Mapping[str, object], now_s: float) -> None:
-        """Take up a `snapshot`: the contactor is open and the pilot steady, whatever they were."""
+        """Take up a `snapshot`: the contactor is open, unless it is welded, and the pilot steady, whatever they were."""
         self._now_s = max(self._now_s, now_s)
         self._duty_percent = PILOT_STEADY
         self._coil = self._is_pilot_open = False
@@ -199,6 +203,8 @@ class Circuit:
             if isinstance(car, Mapping):
                 self.car.restore(car, self.cable.rating_a, now_s)
         if isinstance(causes, Sequence):
+            if saved.get("closed") is True and Cause.WELDED_CONTACTOR.value in causes:
+                self.contactor.begin_welded()
             for name in causes:
                 self.cause(Cause(str(name)), True, now_s)
         self._drive(now_s)

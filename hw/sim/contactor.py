@@ -31,6 +31,10 @@ class Contactor:
         elif not self._moves_to and not is_welded:
             self.is_closed = False
 
+    def begin_welded(self) -> None:
+        """The contacts are found welded together, as a loss of power has left them."""
+        self.is_closed = True
+
     def mend(self, now_s: float) -> None:
         """The contacts are free again and follow the coil."""
         if self._moves_to != self.is_closed:
