@@ -255,6 +255,17 @@ class Connector:
         return self.plug.is_connected
 
     @property
+    def is_live(self) -> bool:
+        """There is, or may be, voltage on the cable: nobody may pull it out (IEC 61851-1).
+
+        Without feedback the meter tells whether the contactor has opened, and a welded one is live until it was repaired.
+        """
+        if self.supply.is_closed or self.supply.is_ordered_closed:
+            return True
+        is_welded, sees_current = Trouble.CONTACTOR_WELDED in self.troubles, self.supervision.sees_current
+        return (is_welded and sees_current) if self.outlet.has_feedback else (is_welded or sees_current)
+
+    @property
     def is_idle(self) -> bool:
         """No session: nobody is authorised, and no transaction runs or has left its cable here."""
         return self.state == SessionState.IDLE
@@ -352,6 +363,7 @@ class Connector:
         """Offer and report what holds without the fault, and after it the outlet rests."""
         if MEANINGS[what].withholds:
             self.supply.rest_after_fault(now_s)
+        self.free_cable_when_dead(now_s)
         self._proceed(now_s)
 
     # --- from authorised to charging ----------------------------------------------------------------------------------
@@ -393,7 +405,7 @@ class Connector:
             else:
                 self.lock_settled(True, True, now_s)
             return  # the settling told the rest
-        is_of_interest = self.plug.is_connected or self.supply.is_closed or self.is_in_transaction
+        is_of_interest = self.plug.is_connected or self.is_live or self.is_in_transaction or self.supervision.is_concerned
         if is_of_interest != self._is_watching:
             self._is_watching = is_of_interest
             self.emit(WatchMeter(self.number, is_of_interest))
@@ -415,10 +427,10 @@ class Connector:
         self._proceed(now_s)
 
     def unlock(self, now_s: float) -> None:
-        """Unlock the cable, as soon as the contactor is open."""
+        """Unlock the cable, as soon as there is no voltage on it."""
         if self.lock is None:
             return
-        if self.supply.is_closed or self.supply.is_ordered_closed:
+        if self.is_live:
             self.unlocks_when_dead = True
         elif self.lock.is_locked or self.lock.is_moving:
             self.lock.move(False, now_s)
@@ -504,10 +516,14 @@ class Connector:
         """The contactor is open."""
         if self.supply.is_ordered_closed:
             return
-        if self.unlocks_when_dead and not self.is_charging:
+        self.free_cable_when_dead(now_s)
+        self.ending.contactor_opened(now_s)
+
+    def free_cable_when_dead(self, now_s: float) -> None:
+        """Unlock a cable that waits for it, if there is no voltage on it any more."""
+        if self.unlocks_when_dead and not self.is_charging and not self.is_live:
             self.unlocks_when_dead = False
             self.unlock(now_s)
-        self.ending.contactor_opened(now_s)
 
     def clear_if_empty(self, now_s: float) -> None:
         """After a restart: a session that ended in the dark is over when no car turns out to be there.

@@ -51,7 +51,7 @@ class ConnectorOffer:
         self._seen_pilot: tuple[str, float, bool] | None = None
 
     def own_limit(self) -> Limit:
-        """The least of what outlet, board and cable can bear, per phase."""
+        """The least of what outlet, board, cable and mains can bear now, per phase."""
         outlet, cable_a = self._owner.outlet, self._owner.cable_rating_a
         limit = Limit(outlet.rated.current_a, "rated current of the outlet")
         if outlet.limits.max_a < limit.amps:
@@ -60,7 +60,9 @@ class ConnectorOffer:
             limit = Limit(cable_a, "rating of the cable")
         elif cable_a is None and self._owner.is_connected:
             limit = Limit(0.0, "no rating of the cable")
-        return limit
+        if self._owner.supply.is_worn:
+            limit = Limit(0.0, "closings of the contactor in this hour")
+        return min((limit, *self._owner.supervision.limits(limit.amps)), key=lambda each: each.amps)
 
     def update(self, now_s: float) -> None:
         """Offer what may be offered now."""
@@ -70,6 +72,7 @@ class ConnectorOffer:
             if owner.journal:
                 owner.journal.write(now_s, OfferChanged(owner.number, limit.amps, limit.reason))
         owner.supply.grant(limit.amps, owner.must_open, now_s)
+        owner.supervision.offer_changed(now_s)
         if owner.journal:
             pilot = (str(owner.supply.state), owner.supply.duty_percent, owner.supply.is_closed)
             if pilot != self._seen_pilot:
@@ -86,11 +89,7 @@ class ConnectorOffer:
             return Limit(0.0, "cable not locked")
         if owner.is_energy_blocked:
             return Limit(0.0, "the central system refused the card")
-        own = self.own_limit()
-        if owner.supply.is_worn:
-            own = Limit(0.0, "closings of the contactor in this hour")
-        watched = owner.supervision.limits(own.amps)
-        limit = min((own, *watched, *owner.limits(now_s)), key=lambda each: each.amps)
+        limit = min((self.own_limit(), *owner.limits(now_s)), key=lambda each: each.amps)
         if not owner.is_connected:
             # The offer stands while the car is away (StopTransactionOnEVSideDisconnect=false): SuspendedEV. It is never
             # more than the limits allow, because a car that comes back meets it at once.

@@ -20,6 +20,8 @@ STEPS_K = (-10.0, -6.0, 0.0)
 SHARES = (1.0, 0.5, 0.25, 0.0)
 HOT = len(STEPS_K)
 HYSTERESIS_K = 3.0
+CONFIRM_S = 2.0
+"""A higher step begins when the temperature has lasted for so long: one wrong reading stops nobody [D]."""
 COOLING_S = 300.0
 """Least time without current after the board was too hot [D]: its parts are hotter than its sensor."""
 
@@ -46,6 +48,11 @@ class Derating:
         self._stopped_s = 0.0
         self._alarm = Alarm(owner.timers, self._judge)
 
+    @property
+    def is_reducing(self) -> bool:
+        """Whether the board is, or was, too warm for the whole current."""
+        return self._step > 0
+
     def limits(self, most_a: float) -> Iterator[Limit]:
         """Return the limit that the temperature sets to ``most_a``, in A per phase; not below the outlet's minimum."""
         if 0 < self._step < HOT:
@@ -55,7 +62,11 @@ class Derating:
         """Judge the temperature of a reading; without one the last one stands."""
         if reading.board_c is not None and self._outlet.limits.max_board_c is not None:
             self._board_c = reading.board_c
-            self._judge(now_s)
+            if self._step_at(self._board_c) <= self._step:
+                self._alarm.clear()
+                self._judge(now_s)
+            elif not self._alarm.is_set:
+                self._alarm.set(now_s + CONFIRM_S)
 
     def _judge(self, now_s: float) -> None:
         step = self._step_at(self._board_c)

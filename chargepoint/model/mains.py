@@ -34,7 +34,7 @@ class MainsOwner(Protocol):
 class MainsWatch:
     """Watches the voltage of each phase to neutral against `Limits.min_v` and `Limits.max_v`."""
 
-    __slots__ = ("_alarm", "_fault", "_info", "_is_paused", "_outlet", "_owner", "_since_s")
+    __slots__ = ("_alarm", "_fault", "_info", "_outlet", "_owner", "_since_s", "is_paused")
 
     def __init__(self, owner: MainsOwner, outlet: Outlet) -> None:
         self._owner = owner
@@ -43,12 +43,13 @@ class MainsWatch:
         """What the voltage is outside the limits; None: inside."""
         self._info = ""
         self._since_s = 0.0
-        self._is_paused = False
+        self.is_paused = False
+        """Nothing may flow: the voltage was outside the limits, and is not back for long enough."""
         self._alarm = Alarm(owner.timers, self._lasted)
 
     def limits(self) -> Iterator[Limit]:
         """Return the limit of a pause."""
-        if self._is_paused:
+        if self.is_paused:
             yield Limit(0.0, "mains voltage")
 
     def showed(self, reading: Reading, now_s: float) -> None:
@@ -58,7 +59,7 @@ class MainsWatch:
         if not known_v or is_behind:
             return
         limits = self._outlet.limits
-        margin_v = HYSTERESIS_V if self._is_paused else 0.0
+        margin_v = HYSTERESIS_V if self.is_paused else 0.0
         low_v, high_v = min(known_v), max(known_v)
         if low_v < limits.min_v + margin_v:
             self._judge(Trouble.UNDER_VOLTAGE, f"{low_v:.0f} V", now_s)
@@ -75,18 +76,18 @@ class MainsWatch:
         if before is not None and fault is not None:
             return  # from too low to too high: the voltage is outside as long as before
         self._since_s = now_s
-        if fault is not None or self._is_paused:
+        if fault is not None or self.is_paused:
             self._alarm.set(now_s + PAUSE_S)
         else:
             self._alarm.clear()
 
     def _lasted(self, now_s: float) -> None:
         if self._fault is None:
-            self._is_paused = False
+            self.is_paused = False
             for each in (Trouble.UNDER_VOLTAGE, Trouble.OVER_VOLTAGE):
                 self._owner.trouble(each, False, now_s)
-        elif now_s - self._since_s < FAULT_S:
-            self._is_paused = True
+        elif now_s < self._since_s + FAULT_S:
+            self.is_paused = True
             self._alarm.set(self._since_s + FAULT_S)
         else:
             self._owner.trouble(self._fault, True, now_s, self._info)

@@ -110,6 +110,11 @@ class Status(FeatureProfile):
             self.host.save(AVAILABILITY.name, "0", {"operative": operative})
             self._look(0, now_s)
 
+    def setting_changed(self, name: str, now_s: float) -> None:
+        if name == SUSPENDED_EV_WITHOUT_POWER.name:
+            for connector in self.host.connectors:
+                connector.supervision.watch_power(now_s)
+
     def connector_changed(self, connector: Connector, now_s: float) -> None:
         self._look(connector.number, now_s)
         self._look(0, now_s)
