@@ -88,6 +88,10 @@ def _happened(entry: Entry) -> str:
             closed = "closed" if entry.is_closed else "open"
             duty = "steady" if entry.duty_percent in (0.0, 100.0) else f"{entry.duty_percent:.1f} %"
             return f"connector {entry.connector}: pilot {entry.state} {duty}, contactor {closed}"
+        case journal.WakeUpTried():
+            return f"connector {entry.connector}: car does not answer, pilot cut for {entry.cut_s:g} s"
+        case journal.CarAsleep():
+            return f"connector {entry.connector}: car asleep"
         case journal.FaultChanged():
             word = "raised" if entry.is_active else "cleared"
             return f"connector {entry.connector}: fault {entry.trouble} {word} {entry.info}".rstrip()

@@ -22,7 +22,7 @@ from .connector_offer import ConnectorOffer
 from .connector_plug import ConnectorPlug
 from .connector_state import SESSION_TABLE, Authorisation, Limit, SessionState
 from .energy import KEEP, RETRY_S, EnergyMeter
-from .faults import MEANINGS, Trouble
+from .faults import MEANINGS, Trouble, Until
 from .journal import Journal
 from .keys import Key, T
 from .lock import CableLock
@@ -245,9 +245,11 @@ class Connector:
         return status, ChargePointErrorCode.no_error.value, "", "EV side disconnected" if is_car_away else ""
 
     @property
-    def stays_until_unplugged(self) -> bool:
-        """A fault stays active until the car is unplugged, even if its cause is gone."""
-        return self.supply.is_connected and self.faults.has_latched
+    def latched_until(self) -> Until | None:
+        """What ends the fault that stays longest, even if its cause is gone; None when none is latched."""
+        if self.faults.has_latched(Until.SERVICE):
+            return Until.SERVICE
+        return Until.UNPLUGGED if self.supply.is_connected and self.faults.has_latched(Until.UNPLUGGED) else None
 
     @property
     def is_connected(self) -> bool:

@@ -66,10 +66,9 @@ class ConnectorFaults:
         """Whether a fault opens the contactor without time to ramp down."""
         return any(MEANINGS[fault].withholds and not MEANINGS[fault].ramps_down for fault in self.active)
 
-    @property
-    def has_latched(self) -> bool:
-        """Whether a fault stays active until the car is unplugged."""
-        return any(MEANINGS[fault].until is Until.UNPLUGGED for fault in self.active)
+    def has_latched(self, until: Until) -> bool:
+        """Whether a fault is active that is latched ``until`` then."""
+        return any(MEANINGS[fault].until is until for fault in self.active)
 
     def report(self, status: ChargePointStatus) -> tuple[str, str, str] | None:
         """Return error code, vendor error code and info that go with a status; None: NoError.
@@ -119,16 +118,16 @@ class ConnectorFaults:
         """Take up a fault that was latched before a restart; the central system has not confirmed it in this life."""
         self.active[what] = info
 
-    def confirm_repair(self, now_s: float) -> list[Trouble]:
-        """Clear every fault that is latched until service; return those whose cause is still seen, which stay."""
+    def confirm_repair(self, now_s: float) -> tuple[list[Trouble], list[Trouble]]:
+        """Clear the faults that are latched until service; return those cleared, and those whose cause is still seen."""
         latched = [each for each in self.active if MEANINGS[each].until is Until.SERVICE]
         seen = [each for each in latched if each in self._seen_by_board or each in self._seen_by_model]
-        for fault in latched:
-            if fault not in seen:
-                self._clear(fault, now_s)
-                self._owner.save_fault(fault, None)
-                self._owner.fault_cleared(fault, now_s)
-        return seen
+        cleared = [each for each in latched if each not in seen]
+        for fault in cleared:
+            self._clear(fault, now_s)
+            self._owner.save_fault(fault, None)
+            self._owner.fault_cleared(fault, now_s)
+        return cleared, seen
 
     def unplugged(self, now_s: float) -> None:
         """The car has left: faults that lasted until then are over, except those that the board still sees."""

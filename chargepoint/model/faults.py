@@ -24,7 +24,7 @@ class Until(Enum):
     UNPLUGGED = "unplugged"
     """When its cause is gone and the car has left."""
     SERVICE = "service"
-    """Not before somebody has been there: never in this run of the charger."""
+    """Not before a technician has confirmed the repair on site; stored, so over restarts too."""
 
 
 class Trouble(Enum):

@@ -115,6 +115,21 @@ class PilotChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class WakeUpTried:
+    """The pilot is cut for ``cut_s``, because the car does not ask for what it is offered."""
+
+    connector: int
+    cut_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CarAsleep:
+    """The car did not answer the last wake-up either."""
+
+    connector: int
+
+
+@dataclass(frozen=True, slots=True)
 class OfferChanged:
     connector: int
     limit_a: float
@@ -209,6 +224,8 @@ Entry = (
     | StatusChanged
     | StatusTooShort
     | PilotChanged
+    | WakeUpTried
+    | CarAsleep
     | OfferChanged
     | FaultChanged
     | TransactionStarted

@@ -418,6 +418,11 @@ class Charger:
         """Allow at a connector what was allowed before its local limit was 0."""
         self.model.feature(LocalLimit).resume(self.model.connector(connector), self._shore.tell_time())
 
+    def confirm_repair(self, connector: int) -> tuple[list[str], list[str]]:
+        """Clear the faults of a connector that are latched until service; return those cleared, and those still seen."""
+        cleared, seen = self.model.connector(connector).faults.confirm_repair(self._shore.tell_time())
+        return [each.value for each in cleared], [each.value for each in seen]
+
     def requeue(self, key: str) -> None:
         """Send a message that was given up once more. Raises KeyError."""
         self.model.requeue(key, self._shore.tell_time())

@@ -19,6 +19,7 @@ from .store_failure import StoreFailure
 from .transactions import Transactions
 from .unlock import Unlock
 from .usage import Usage
+from .wake_up import WakeUp
 
 
 class Core:
@@ -39,6 +40,7 @@ class Core:
         Unlock,
         DataTransfer,
         Light,
+        WakeUp,
         LocalLimit,
         StoreFailure,
     )

@@ -68,6 +68,7 @@ CALLS: dict[str, tuple[dict[str, Any], int]] = {
     "limit": ({"connector": 1, "amps": 10.5}, 200),
     "pause": ({"connector": 1}, 200),
     "unpause": ({"connector": 1}, 200),
+    "confirm-repair": ({"connector": 1}, 200),
     "wait": ({"seconds": "6 s"}, 200),
     "wait-until": ({"energy": "2 kWh", "within": "1 min"}, 409),
     "network": ({"state": "up"}, 200),

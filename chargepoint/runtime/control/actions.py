@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from chargepoint.model.faults import Until
 from chargepoint.model.journal import CallAnswered, CallSent, Entry, TagPresented, TransactionEnded
 from chargepoint.model.pilot import MINIMUM_A
 from chargepoint.model.tags import same_tag, short_tag
@@ -28,6 +29,7 @@ from .waiting import Waiting
 
 VENTILATED = "state_d"
 """The habit of a vehicle that asks for ventilation: D instead of C."""
+STAYS = {Until.UNPLUGGED: "until the cable is unplugged", Until.SERVICE: "until `confirm-repair`"}
 LOOK_S = 1.0
 """Period at which the energy of a transaction is compared with what is waited for, in charger time."""
 
@@ -173,8 +175,8 @@ def fault(charger: Charger, what: str, connector: int = 1, clear_after: float | 
 def clear_fault(charger: Charger, what: str, connector: int = 1) -> CommandResult:
     _cause(charger, connector, what, False)
     charger.settle()
-    stays = charger.phase is Phase.RUNNING and charger.model.connector(connector).stays_until_unplugged
-    note = ", but the fault stays until the cable is unplugged" if stays else ""
+    latched = charger.model.connector(connector).latched_until if charger.phase is Phase.RUNNING else None
+    note = "" if latched is None else f", but the fault stays {STAYS[latched]}"
     return CommandResult(done=f"{what} at connector {connector} is cleared{note}")
 
 
@@ -232,6 +234,17 @@ def unpause(charger: Charger, connector: int = 1) -> Waiting:
     charger.resume(connector)
     done = CommandResult(done=f"connector {connector}: no longer held at 0 A by local control")
     return _when_stored(charger, done)
+
+
+@action
+def confirm_repair(charger: Charger, connector: int = 1) -> Waiting:
+    _check_storing(charger)
+    check_connector(charger.board, connector)
+    latched, seen = charger.confirm_repair(connector)
+    if seen:
+        raise CommandError(f"connector {connector}: still seen: {', '.join(seen)}")
+    said = f"cleared: {', '.join(latched)}" if latched else "no fault is latched until service"
+    return _when_stored(charger, CommandResult(done=f"connector {connector}: {said}"))
 
 
 @action

@@ -13,7 +13,7 @@ VEHICLE = "Vehicle"
 
 AT_ONCE = "ends with its cause"
 UNPLUGGED = "latched until the cable is unplugged"
-SERVICE = "latched until the program is started again"
+SERVICE = "latched until `confirm-repair`, over restarts too"
 NO_FAULT = "no fault, a habit of the vehicle"
 
 
@@ -92,7 +92,7 @@ def help_lines() -> list[str]:
     lines.append("Error codes of OCPP 1.6, each sets a cause:")
     lines += [f"  {code:<22} {cause}" for code, cause in CAUSES_OF_ERROR_CODE.items()]
     lines.append("* The fault is latched: it stays until the cable is unplugged, also after clear-fault.")
-    lines.append("** The fault stays until the program is started again.")
+    lines.append("** The fault is latched until service: remove its cause, then `confirm-repair`.")
     return lines
 
 

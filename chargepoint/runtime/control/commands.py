@@ -176,7 +176,7 @@ _ALL = (
     Command(
         "clear-fault",
         Group.FAULTS,
-        "Remove a cause that `fault` set; a latched fault stays until the cable is unplugged.",
+        "Remove a cause that `fault` set; a latched fault stays until the cable is unplugged, or until `confirm-repair`.",
         (Argument("what", Kind.TEXT, "cause or error code, as given to `fault`"), _CONNECTOR),
     ),
     Command(
@@ -222,6 +222,13 @@ _ALL = (
         Group.CHARGER,
         "End `pause`: the local limit from before applies again, or none.",
         (_CONNECTOR,),
+    ),
+    Command(
+        "confirm-repair",
+        Group.CHARGER,
+        "Clear the faults of a connector that are latched until service; refused while their cause is still seen.",
+        (_CONNECTOR,),
+        "For the technician who has repaired the outlet. The central system cannot clear such a fault.",
     ),
     Command(
         "key-set",

@@ -102,6 +102,7 @@ class Connector(Document):
     is_operative: bool
     is_reserved: bool
     is_car_connected: bool
+    is_car_asleep: bool = Field(default=False, description="it did not answer the wake-up either")
     has_cable: bool
     cable_rating_a: float | None
     is_locked: bool | None = Field(description="None: nothing to lock")

@@ -26,6 +26,7 @@ from chargepoint.runtime.secrecy import masked_text
 from hw.errors import HardwareError
 from hw.ports import PILOT_STEADY, Reading
 from profiles.core.local_limit import LocalLimit
+from profiles.core.wake_up import WakeUp
 from profiles.costs.display import Display
 
 from . import responses
@@ -223,6 +224,7 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
         is_operative=connector.is_operative,
         is_reserved=connector.is_reserved,
         is_car_connected=connector.supply.is_connected,
+        is_car_asleep=of.model.feature(WakeUp).is_asleep(connector),
         has_cable=connector.has_cable,
         cable_rating_a=connector.cable_rating_a,
         is_locked=None if connector.lock is None else connector.lock.is_locked,
