@@ -38,6 +38,9 @@ from hw.sim.habits import (
 from hw.sim.onboard import Supply
 from hw.sim.pilot import PilotLoad, allowed_current_a
 
+POLL_S = 1.0
+"""Period at which a meter on a bus is polled."""
+
 
 class Car:
     """One car. Its owner calls `settle` before anything changes, and `step` at ``due_s``."""
@@ -108,9 +111,19 @@ class Car:
         return min(heard_s, planned_s)
 
     @property
+    def is_ramping(self) -> bool:
+        """Whether the current is on its way to another one."""
+        return self._draw.is_ramp
+
+    @property
     def steps_s(self) -> float:
-        """When a watched meter could next show another current, in s: at the next step other than those of the taper."""
-        if self.state in DRAWING and not self._draw.is_ramp:
+        """When a watched meter could next show another current, in s.
+
+        That is the next step other than those of the taper; a ramp shows each second, as a meter that is polled.
+        """
+        if self.is_ramping:
+            return min(self.due_s, self._settled_s + POLL_S)
+        if self.state in DRAWING:
             return min(self._timer_s, self._heard_s, max(self._draw.due_s, self.shows_s))
         return self.due_s
 

@@ -154,6 +154,8 @@ class Circuit:
         self._bring_to(now_s)
         if not self._has_started:
             self._start(now_s)
+        if self._is_watched and self.car is not None and self.car.is_ramping:
+            self._look_at_meter(now_s)
         while self._fresh:
             fresh, self._fresh = self._fresh, []
             for observation in fresh:

@@ -87,6 +87,17 @@ def test_over_current_is_found_within_8_s_however_samples_are_taken(offered_a: f
     assert world.tells()[-1][:2] == ("Faulted", "OverCurrentFailure")
 
 
+def test_over_current_of_a_car_that_ramps_up_slowly_is_found_within_8_s(tmp_path: Path) -> None:
+    """The current crosses its bound in the middle of a ramp: a meter shows that when it does."""
+    path = tmp_path / "slow.yaml"
+    text = Path("hw/boards/ac22-sim.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("model: bev_3p32_22", "model: bev_3p32_cham"), encoding="utf-8")
+    world = World(board=str(path), keys=UNSAMPLED).cause("overdraw").plug().tap("A1")
+    while circuit(world)._current_a(world.now_s) <= 32.5 * 1.1:
+        world.run(0.1)
+    assert 7.0 <= faulted_after_s(world, 60) <= 8.2
+
+
 def test_a_car_is_judged_by_what_it_was_offered_when_it_was_measured() -> None:
     """A car has 5 s to follow a reduction: 32 A, 20 A for 7 s, then 8 A is no over-current, with samples each 10 s."""
     for offset_s in range(10):
