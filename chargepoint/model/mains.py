@@ -34,7 +34,7 @@ class MainsOwner(Protocol):
 class MainsWatch:
     """Watches the voltage of each phase to neutral against `Limits.min_v` and `Limits.max_v`."""
 
-    __slots__ = ("_alarm", "_fault", "_info", "_outlet", "_owner", "_since_s", "is_paused")
+    __slots__ = ("_alarm", "_fault", "_info", "_outlet", "_owner", "_reason", "_since_s", "is_paused")
 
     def __init__(self, owner: MainsOwner, outlet: Outlet) -> None:
         self._owner = owner
@@ -42,6 +42,9 @@ class MainsWatch:
         self._fault: Trouble | None = None
         """What the voltage is outside the limits; None: inside."""
         self._info = ""
+        """The worst phase and its voltage, now."""
+        self._reason = ""
+        """The same when the pause began."""
         self._since_s = 0.0
         self.is_paused = False
         """Nothing may flow: the voltage was outside the limits, and is not back for long enough."""
@@ -50,21 +53,22 @@ class MainsWatch:
     def limits(self) -> Iterator[Limit]:
         """Return the limit of a pause."""
         if self.is_paused:
-            yield Limit(0.0, "mains voltage")
+            yield Limit(0.0, f"mains voltage, {self._reason}")
 
     def showed(self, reading: Reading, now_s: float) -> None:
         """Judge the voltages of a reading; without any the last ones stand."""
-        known_v = [each for each in reading.voltage_v[: self._owner.phases] if each is not None]
-        is_behind = all(each < DEAD_V for each in known_v) and not any(reading.current_a)
+        phases = enumerate(reading.voltage_v[: self._owner.phases], start=1)
+        known_v = [(volts, phase) for phase, volts in phases if volts is not None]
+        is_behind = all(volts < DEAD_V for volts, _ in known_v) and not any(reading.current_a)
         if not known_v or is_behind:
             return
         limits = self._outlet.limits
         margin_v = HYSTERESIS_V if self.is_paused else 0.0
-        low_v, high_v = min(known_v), max(known_v)
+        (low_v, lowest), (high_v, highest) = min(known_v), max(known_v)
         if low_v < limits.min_v + margin_v:
-            self._judge(Trouble.UNDER_VOLTAGE, f"{low_v:.0f} V", now_s)
+            self._judge(Trouble.UNDER_VOLTAGE, f"L{lowest} {low_v:.0f} V", now_s)
         elif high_v > limits.max_v - margin_v:
-            self._judge(Trouble.OVER_VOLTAGE, f"{high_v:.0f} V", now_s)
+            self._judge(Trouble.OVER_VOLTAGE, f"L{highest} {high_v:.0f} V", now_s)
         else:
             self._judge(None, "", now_s)
 
@@ -87,7 +91,7 @@ class MainsWatch:
             for each in (Trouble.UNDER_VOLTAGE, Trouble.OVER_VOLTAGE):
                 self._owner.trouble(each, False, now_s)
         elif now_s < self._since_s + FAULT_S:
-            self.is_paused = True
+            self.is_paused, self._reason = True, self._info
             self._alarm.set(self._since_s + FAULT_S)
         else:
             self._owner.trouble(self._fault, True, now_s, self._info)

@@ -258,7 +258,7 @@ def test_mains_outside_their_limits_pause_and_then_are_a_fault(volts: float, cod
     shows(world, lambda reading: replace(reading, voltage_v=(230.0, l2_v, 230.0)))
     assert world.run(4.5).statuses() == []
     assert world.run(1.5).statuses() == ["SuspendedEVSE"]
-    assert world.connector().offer.reason == "mains voltage"
+    assert world.connector().offer.reason == f"mains voltage, L2 {volts:.0f} V"
     assert world.run(53).statuses() == ["SuspendedEVSE"]
     assert world.run(3).tells()[-1][:2] == ("Faulted", code)
     l2_v = 230.0

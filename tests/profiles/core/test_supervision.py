@@ -242,27 +242,27 @@ def volts(*voltage_v: float) -> Callable[[Reading], Reading]:
 
 
 @pytest.mark.parametrize(
-    ("voltage_v", "code"),
+    ("voltage_v", "code", "phase"),
     [
-        ((195.0, 230.0, 230.0), "UnderVoltage"),
-        ((230.0, 0.0, 230.0), "UnderVoltage"),
-        ((230.0, 230.0, 280.0), "OverVoltage"),
+        ((195.0, 230.0, 230.0), "UnderVoltage", "L1 195 V"),
+        ((230.0, 0.0, 230.0), "UnderVoltage", "L2 0 V"),
+        ((230.0, 230.0, 280.0), "OverVoltage", "L3 280 V"),
     ],
 )
 def test_mains_outside_their_limits_pause_and_then_are_a_fault(
-    bent: Bent, voltage_v: tuple[float, ...], code: str
+    bent: Bent, voltage_v: tuple[float, ...], code: str, phase: str
 ) -> None:
     """Below 196 V or above 264 V for 5 s: SuspendedEVSE, with time to ramp down; for 60 s: Faulted."""
     world = World(keys=UNSAMPLED).charge().forget()
     bent.show(world, volts(*voltage_v))
     assert world.run(4.5).statuses() == []
     assert world.run(1).statuses() == ["SuspendedEVSE"]
-    assert world.connector().offer.reason == "mains voltage"
+    assert world.connector().offer.reason == f"mains voltage, {phase}"
     assert world.connector().supply.is_closed
     world.run(52)
     assert world.statuses() == ["SuspendedEVSE"]
     assert not world.connector().supply.is_closed
-    assert world.run(5).tells()[-1][:2] == ("Faulted", code)
+    assert world.run(5).tells()[-1] == ("Faulted", code, phase)
     bent.show(world, volts(230.0, 230.0, 230.0))
     assert world.run(4).told() == "Faulted"
     assert world.run(60).told() == "Charging"
