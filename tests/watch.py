@@ -63,8 +63,10 @@ class Electrician:
         """Look at every outlet. Nothing changes between two looks, so the last one tells how long it was so."""
         circuits = [process for process in self._world.charger.board.processes if isinstance(process, Circuit)]
         if [outlet.circuit for outlet in self._outlets] != circuits:
-            assert not any(circuit.contactor.is_closed for circuit in circuits), "closed after a power cut"
-            self._outlets = [_Outlet(circuit) for circuit in circuits]
+            for circuit in circuits:
+                is_welded = circuit.has_cause(Cause.WELDED_CONTACTOR)
+                assert is_welded or not circuit.contactor.is_closed, "closed after a power cut"
+            self._outlets = [_Outlet(circuit, was_welded=circuit.contactor.is_closed) for circuit in circuits]
         for number, outlet in enumerate(self._outlets, 1):
             self._look(number, outlet)
 
