@@ -75,6 +75,7 @@ class Written(Enum):
 
     DURATION = "90s, 5 min, 2 h"
     SHARE = "20%"
+    PER_DAY = "20-60 %/day"
     PLAIN = "text, 5, 1.5, true"
 
 
@@ -83,6 +84,9 @@ Seconds = Annotated[float, Written.DURATION]
 
 Share = Annotated[float, Written.SHARE]
 """A field of 0..1 that may be written in per cent: ``20%``."""
+
+SharePerDay = Annotated[tuple[float, float], Written.PER_DAY]
+"""A range of shares of 0..2 a day, written ``20-60 %/day``."""
 
 Plain = Annotated[str, Written.PLAIN]
 """A text that may be written as what it looks like: ``5``, ``true``."""
@@ -172,7 +176,8 @@ def bind(
     """Return a ``kind`` filled from the section; keys that are not fields are errors.
 
     Field types: float, int, str, bool, Path, enums, dataclasses, mappings of str, tuples of str, int, a string enum or a
-    dataclass, ``X | None``, `Seconds`, `Share`, `Plain`, numbers with `Bounds`, str with `OneOf`, `Length` or `Matches`.
+    dataclass, ``X | None``, `Seconds`, `Share`, `SharePerDay`, `Plain`, numbers with `Bounds`, str with `OneOf`, `Length`
+    or `Matches`.
 
     Raises the section's error with all that is wrong, in the order of the file. With ``mistakes`` that is appended there
     instead, and the default stands in for what cannot be read; only where a required key has none it raises.
@@ -198,6 +203,8 @@ def _read(section: Section, key: str, what: Declared, mistakes: list[InputFileEr
         section.hide(key)
     if what.is_optional and section.node(key).value is None:
         return None
+    if what.written is Written.PER_DAY:
+        return section.share_per_day(key)
     if what.section is not None:
         return bind(section.child(key), what.section, mistakes)
     if what.items is not None:

@@ -341,6 +341,9 @@ class Hands(Protocol):
     def is_pulling(self) -> bool:
         """Whether the cable is out of the car, and its plug is locked in the socket and comes out when the lock opens."""
 
+    def soc_at(self, now_s: float) -> float:
+        """Return the state of charge of the car, 0..1: for people and tests, a charger cannot know it."""
+
     @property
     def broken(self) -> Sequence[str]:
         """What of `causes` is broken now."""
@@ -353,6 +356,12 @@ class Hands(Protocol):
 
     def unplug_car(self, now_s: float) -> None:
         """Take the cable out at the car's end only."""
+
+    def brings_car(self, model: str | None, soc: float | None, now_s: float) -> None:
+        """Another car comes, or the same one charged to ``soc`` (0..1); None: as it is.
+
+        Raises ValueError for a model that does not exist, and while the car is plugged in.
+        """
 
     def wants_energy(self, wants: bool, now_s: float) -> None:
         """The car's driver pauses (False: S2 opens, pilot goes to B) or resumes charging."""

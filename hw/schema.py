@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hw.binding import Bounds, Declared, Help, Length, Matches, Written, declared, required
-from hw.units import DURATION, PERCENT
+from hw.units import DURATION, PER_DAY, PERCENT
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -59,6 +59,8 @@ def _optional(schema: Schema) -> Schema:
 
 
 def _value(what: Declared) -> Schema:
+    if what.written is Written.PER_DAY:
+        return {"type": "string", "pattern": f"^(?:{PER_DAY.pattern})$"}
     if what.section is not None:
         return _section(what.section)
     if what.items is not None:

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 
 from hw.errors import InputFileError, Mark, first_of
 from hw.node import Entry, Node, unknown
-from hw.units import duration_s, share
+from hw.units import duration_s, share, share_per_day
 from hw.words import nearest
 
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -174,6 +174,14 @@ class Section:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
             self.fail(node, "a share such as 20% or 0.2")
         return float(value)
+
+    def share_per_day(self, key: str) -> tuple[float, float]:
+        """Return a range of shares a day, written ``20-60 %/day`` or ``40 %/day``."""
+        node = self.node(key)
+        found = share_per_day(node.value) if isinstance(node.value, str) else None
+        if found is None or not 0.0 <= found[0] <= found[1] <= 2.0:
+            self.fail(node, "a range such as 20-60 %/day, up to 200 %/day")
+        return found
 
     # --- lists and mappings -------------------------------------------------------------------------------------------
 

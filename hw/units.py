@@ -8,10 +8,12 @@ from collections.abc import Mapping
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 WATT_HOURS_PER_UNIT = {"Wh": 1.0, "kWh": 1000.0}
 AMPERES_PER_UNIT = {"A": 1.0}
+PERCENT_PER_UNIT = {"%": 1.0}
 
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|h|d)")
 PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)")
+PER_DAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:\s*[-–]\s*([0-9]+(?:\.[0-9]+)?))?\s*%\s*/\s*day")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+|%)")
 
 
 def quantity(text: str, units: Mapping[str, float]) -> float | None:
@@ -30,3 +32,12 @@ def share(text: str) -> float | None:
     """Return a share such as ``20%`` as 0.2, None if the text is none."""
     found = PERCENT.fullmatch(text)
     return None if found is None else float(found[1]) / 100.0
+
+
+def share_per_day(text: str) -> tuple[float, float] | None:
+    """Return a range such as ``20-60 %/day`` as (0.2, 0.6), ``40 %/day`` as (0.4, 0.4); None if the text is none."""
+    found = PER_DAY.fullmatch(text.strip())
+    if found is None:
+        return None
+    low = float(found[1]) / 100.0
+    return low, low if found[2] is None else float(found[2]) / 100.0

@@ -35,7 +35,7 @@ from hw.ports import (
 )
 from hw.sim.cable import PROXIMITY_OHM, Cable
 from hw.sim.car import Car
-from hw.sim.cars import Quirk
+from hw.sim.cars import CarClass, Quirk
 from hw.sim.chance import Chance
 from hw.sim.contactor import Contactor
 from hw.sim.faults import (
@@ -258,13 +258,22 @@ class Circuit:
         """Return the reading that `read_meter` would answer at ``now_s``, and change nothing."""
         if self._due_s() > now_s:
             return self._meter_reading(max(now_s, self._now_s))
-        # What is due before ``now_s`` happens to a copy: here it is for `advance` to handle, in its turn.
+        twin = self._twin_at(now_s)
+        return twin._meter_reading(twin._now_s)
+
+    def soc_at(self, now_s: float) -> float:
+        """Return the state of charge of the car, 0..1, and change nothing; 0.0 without a car."""
+        car = self._twin_at(now_s).car
+        return 0.0 if car is None else car.soc
+
+    def _twin_at(self, now_s: float) -> Circuit:
+        """Return a copy to which everything until ``now_s`` has happened: here that is for `advance`, in its turn."""
         twin = copy(self)
         twin.contactor, twin.cable, twin.register = copy(self.contactor), copy(self.cable), self.register.plus(0.0, 0)
         twin.car = None if self.car is None else self.car.twin()
         twin._chance, twin._fresh, twin._is_watched = copy(self._chance), [], False
         twin._bring_to(now_s)
-        return twin._meter_reading(twin._now_s)
+        return twin
 
     def _meter_reading(self, at_s: float) -> Reading | None:
         """Return a reading at an instant before which nothing is due; None when the meter is silent."""
@@ -285,6 +294,15 @@ class Circuit:
             self.car.plug(self.cable.rating_a, now_s)
             self._show_mains(now_s)
             self._show_pilot(now_s)
+
+    def bring_car(self, kind: CarClass | None, soc: float | None, now_s: float) -> None:
+        """Exchange the car, or set its state of charge. Raises ValueError while it is plugged in."""
+        self._bring_to(now_s)
+        if self.car is None:
+            raise ValueError("no car comes here: the board file has none")
+        if self.cable.is_in_car:
+            raise ValueError("the car is plugged in: unplug it first")
+        self.car.become(kind, soc, now_s)
 
     def unplug(self, now_s: float, *, car_only: bool = False) -> None:
         """Take the cable out of the car, and out of the box: at once, or when the lock opens."""

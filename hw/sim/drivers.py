@@ -11,7 +11,7 @@ from functools import cached_property
 from math import inf
 from typing import Annotated, ClassVar
 
-from hw.binding import Bounds, OneOf, Seconds, Share
+from hw.binding import Bounds, OneOf, Seconds, Share, SharePerDay
 from hw.driver import Driver, Place, ReaderDriver
 from hw.ports import Hands, Indicator, Lock, Meter, PhaseSwitch, Pilot, Relay, TagReader
 from hw.sim.cable import PROXIMITY_OHM, Cable
@@ -147,7 +147,10 @@ class SimMains(Driver[None]):
 
 @dataclass(frozen=True)
 class SimCar(Driver[Hands]):
-    """A car, its cable (``cable_a``, at a socket), and the people who handle both."""
+    """A car, its cable (``cable_a``, at a socket), and the people who handle both.
+
+    ``drives``: what the car uses up of its battery in a day, such as ``20-60 %/day``: it comes back with so much less.
+    """
 
     is_simulated: ClassVar[bool] = True
     model: Annotated[str, OneOf(tuple(CLASSES))] = "bev_3p16_mid"
@@ -155,6 +158,7 @@ class SimCar(Driver[Hands]):
     target_soc: Share = 1.0
     battery_efficiency: Share = 0.985
     top_up: Seconds = inf
+    drives: SharePerDay | None = None
     cable_a: CableRating = "32"
     quirks: tuple[Quirk, ...] = ()
     plugged: bool = False
@@ -167,6 +171,7 @@ class SimCar(Driver[Hands]):
             target_soc=self.target_soc,
             battery_efficiency=self.battery_efficiency,
             top_up_s=self.top_up,
+            drives_per_day=self.drives,
             quirks=frozenset(self.quirks),
         )
 

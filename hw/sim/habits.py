@@ -28,6 +28,12 @@ LONG_WAKE_S = 30.0
 TOP_UP_S = 600.0
 
 
+FASTEST_DRIVE_PER_S = 0.5 / 3600.0
+"""A battery is driven empty in two hours at least, so a car that is away for minutes comes back nearly as it left [D]."""
+LEAST_SOC = 0.05
+"""A driver does not let the battery fall below this."""
+
+
 class CarState(StrEnum):
     """What the car is doing; ``STOPPING`` ends with S2 opening."""
 
@@ -57,11 +63,16 @@ LASTING = frozenset((CarState.ASLEEP, CarState.FULL, CarState.DEAD))
 
 @dataclass(frozen=True, slots=True)
 class CarOptions:
-    """One car as it arrives. Shares are 0..1; ``top_up_s`` is how long a full car waits before it asks again."""
+    """One car as it arrives. Shares are 0..1; ``top_up_s`` is how long a full car waits before it asks again.
+
+    ``drives_per_day``: the share of the battery that it uses up in a day, from one arrival to the next, least and most; a
+    new one is drawn each time it leaves. None: it comes back as it left.
+    """
 
     kind: CarClass
     soc: float = 0.2
     target_soc: float = 1.0
     battery_efficiency: float = 0.985
     top_up_s: float = inf
+    drives_per_day: tuple[float, float] | None = None
     quirks: frozenset[Quirk] = field(default_factory=frozenset)

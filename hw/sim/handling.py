@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hw.ports import Reading, Report, TagSeen
-from hw.sim.cars import Quirk
+from hw.sim.cars import CLASSES, Quirk
 from hw.sim.circuit import Circuit
 from hw.sim.faults import NAMES, QUIRK_NAMES, Cause
+from hw.words import hint
 
 
 class _View:
@@ -98,10 +99,8 @@ class SimulatedHands(_View):
             *(quirk.value for quirk in Quirk if quirk in quirks),
         ]
 
-    @property
-    def soc(self) -> float:
-        """The car's state of charge, 0..1: for pages and tests, a charger cannot know it."""
-        return self._circuit.car.soc if self._circuit.car is not None else 0.0
+    def soc_at(self, now_s: float) -> float:
+        return self._circuit.soc_at(now_s)
 
     def plug_in(self, now_s: float) -> None:
         self._circuit.plug_in(now_s)
@@ -111,6 +110,11 @@ class SimulatedHands(_View):
 
     def unplug_car(self, now_s: float) -> None:
         self._circuit.unplug(now_s, car_only=True)
+
+    def brings_car(self, model: str | None, soc: float | None, now_s: float) -> None:
+        if model is not None and model not in CLASSES:
+            raise ValueError(f"unknown model {model!r}: {hint(model, CLASSES)}")
+        self._circuit.bring_car(None if model is None else CLASSES[model], soc, now_s)
 
     def wants_energy(self, wants: bool, now_s: float) -> None:
         self._circuit.set_wish(wants, now_s)

@@ -52,6 +52,20 @@ def test_shares_are_written_in_per_cent_or_as_numbers(written, share):
 
 
 @pytest.mark.parametrize(
+    ("written", "least", "most"), [("20-60 %/day", 0.2, 0.6), ("20–60%/day", 0.2, 0.6), ("40 %/day", 0.4, 0.4)]
+)
+def test_a_range_of_shares_a_day(written, least, most):
+    """`20-60 %/day`, or one value."""
+    assert section(f"drives: {written}").share_per_day("drives") == pytest.approx((least, most))
+
+
+@pytest.mark.parametrize("written", ["60-20 %/day", "40 %", "300 %/day", "0.4"])
+def test_what_is_no_range_of_shares_a_day_is_refused(written):
+    with pytest.raises(InputFileError, match="drives must be a range such as 20-60 %/day"):
+        section(f"drives: {written}").share_per_day("drives")
+
+
+@pytest.mark.parametrize(
     ("text", "read", "message"),
     [
         ("baud: fast", lambda s: s.number("baud"), "f:1:7: baud must be a number, got 'fast'"),

@@ -28,6 +28,7 @@ from chargepoint.runtime.stepped import SteppedSite
 from chargepoint.runtime.store import StoreError
 from hw.errors import HardwareError
 from hw.loader import plan_board
+from hw.sim.circuit import Circuit
 from tests.failing_store import FailingPump, StoreWorld
 from tests.world import EPOCH_UTC_S, ERROR, SILENCE, World
 
@@ -793,3 +794,31 @@ def test_unplugging_at_a_locked_socket_is_answered_with_what_will_happen() -> No
     assert bench.do("unplug") == {"done": locked}
     bench.do("swipe", 30, tag="A1")
     assert bench.outlet()["status"] == "Available"
+
+
+def test_a_vehicle_comes_back_changed(bench: Bench) -> None:
+    """`plug-in --soc 30 % --model bev_1p32`: another vehicle each time, and never while one is plugged in."""
+    hands = bench.world.charger.board.outlet(1).hands
+    assert hands is not None
+    bench.do("plug-in", 5, soc="30 %", model="bev_1p32")
+    assert hands.soc_at(bench.world.now_s) == pytest.approx(0.3)
+    bench.do("swipe", 60, tag="A1")
+    assert bench.outlet()["meter"]["current_a"][1:] == [0.0, 0.0], "it has one phase"
+    with pytest.raises(CommandError, match="plugged in: unplug it first"):
+        bench.do("plug-in", soc=50)
+    bench.do("unplug", 5)
+    with pytest.raises(CommandError, match="unknown model 'bev_1p33': did you mean bev_1p32"):
+        bench.do("plug-in", model="bev_1p33")
+    with pytest.raises(BadArgumentsError, match=r"soc: must be 0\.\.100"):
+        bench.do("plug-in", soc=130)
+    bench.do("plug-in", 5, soc=70)
+    assert hands.soc_at(bench.world.now_s) == pytest.approx(0.7)
+
+
+def test_what_a_vehicle_has_become_outlasts_a_restart(bench: Bench) -> None:
+    bench.do("plug-in", 5, soc=30, model="bev_1p32")
+    bench.world.cut_power()
+    circuit = next(each for each in bench.world.charger.board.processes if isinstance(each, Circuit))
+    assert circuit.car is not None
+    assert circuit.car.kind.name == "bev_1p32"
+    assert circuit.car.soc == pytest.approx(0.3)

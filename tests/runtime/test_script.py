@@ -101,7 +101,10 @@ def test_arguments_are_written_in_order_or_by_name(line: str, arguments: dict[st
         ("wait 1.2.3 s", "wait: seconds: must be a duration such as 90 s, 5 min or 2 h, got \"1.2.3"),
         ("wait -1 s", "wait: seconds: must be a duration"),
         ("wait 5 kWh", "wait does not take 'kWh'"),
-        ("wait_until 2", "wait-until: energy: must be an energy such as 500 Wh or 2 kWh, got \"2\""),
+        (
+            "wait_until 2",
+            "wait-until: energy: must be an energy such as 500 Wh or 2 kWh, or a state of charge such as 80 %, got \"2\"",
+        ),
         ("wait_until 10 min", "wait_until: energy: must be an energy"),
         ("network", "network: state: required"),
         ("network off", "network: state: must be down or up, got \"off\""),
@@ -157,6 +160,17 @@ async def test_charge_is_one_line(board: str) -> None:
         await until(lambda: desk.heard("StopTransaction"), "StopTransaction")
         await until(lambda: status(charger) == "Available", "Available")
         assert desk.heard("StopTransaction")[0]["meterStop"] >= 500
+
+
+async def test_a_script_waits_for_a_state_of_charge() -> None:
+    """`wait_until 80 %`: of the simulated vehicle."""
+    async with box() as (charger, _desk, clock):
+        await do("plug_in soc=30 model=bev_1p32; swipe A1; wait_until 30.1 %; swipe A1; unplug", charger, clock)
+        hands = charger.board.outlet(1).hands
+        assert hands is not None
+        assert hands.soc_at(charger.tell_time()) >= 0.301
+        with pytest.raises(StepError, match="less than 31 % state of charge"):
+            await do("plug_in; swipe A1; wait_until 31% within 1 min", charger, clock)
 
 
 async def test_the_vehicle_pauses_by_ev_state_and_the_charger_by_pause() -> None:

@@ -22,6 +22,7 @@ from hw.ports import Board, Hands
 from hw.words import hint
 
 from . import views
+from .arguments import StateOfCharge
 from .causes import AT_ONCE, BY_NAME, CAUSES_OF_ERROR_CODE, NO_FAULT, cause_of
 from .errors import BadArgumentsError, CommandError, NotFoundError, RealHardwareError
 from .responses import CommandResult, KeyChanged, SendResult
@@ -52,10 +53,19 @@ def action(function: F) -> F:
 
 
 @action
-def plug_in(charger: Charger, connector: int = 1, state: str = "C", cable: float | None = None) -> CommandResult:
+def plug_in(
+    charger: Charger,
+    connector: int = 1,
+    state: str = "C",
+    cable: float | None = None,
+    soc: float | None = None,
+    model: str | None = None,
+) -> CommandResult:
     was_plugged = hands_of(charger.board, connector).is_plugged
 
     def do(hands: Hands, now_s: float) -> None:
+        if soc is not None or model is not None:
+            hands.brings_car(model, None if soc is None else soc / 100.0, now_s)
         if cable is not None:
             hands.takes_cable(cable, now_s)
         hands.wants_energy(state == "C", now_s)
@@ -359,9 +369,17 @@ def wait(charger: Charger, seconds: float) -> Waiting:
 
 @action
 def wait_until(charger: Charger, energy: float, connector: int = 1, within: float | None = None) -> Waiting:
-    """Wait for the energy of a transaction, in Wh; without a time limit as long as it can still come."""
+    """Wait for energy in Wh or for a state of charge; without a time limit as long as it can still come."""
     check_connector(charger.board, connector)
+    soc = energy if isinstance(energy, StateOfCharge) else None
+    hands = hands_of(charger.board, connector) if soc is not None else charger.board.outlet(connector).hands
     waiting = Waiting(charger)
+    wanted = f"{energy / 1000:g} kWh" if soc is None else f"{soc:g} % state of charge"
+
+    def is_reached(energy_wh: float) -> bool:
+        if soc is None:
+            return energy_wh >= energy
+        return hands is not None and 100.0 * hands.soc_at(charger.tell_time()) >= soc
 
     def look() -> None:
         if charger.phase is not Phase.RUNNING:
@@ -369,20 +387,19 @@ def wait_until(charger: Charger, energy: float, connector: int = 1, within: floa
         found = charger.model.connector(connector)
         gained_wh = views.session_wh(found, views.reading(charger, connector, charger.tell_time()))
         if found.transaction is None:
-            hands = charger.board.outlet(connector).hands
             is_plugged = hands is not None and hands.is_plugged
             if not is_plugged and not found.is_plugged:
                 waiting.fail(CommandError(f"no vehicle is connected at connector {connector}"))
-        elif gained_wh >= energy:
+        elif is_reached(gained_wh):
             waiting.finish(CommandResult(done=f"{gained_wh / 1000:.3f} kWh at connector {connector}"))
 
     def hear(entry: Entry) -> None:
         if not isinstance(entry, TransactionEnded) or entry.connector != connector:
             return
-        if entry.energy_wh >= energy:
+        if is_reached(entry.energy_wh):
             waiting.finish(CommandResult(done=f"{entry.energy_wh / 1000:.3f} kWh at connector {connector}"))
         else:
-            had = f"{entry.energy_wh / 1000:.3f} kWh, less than {energy / 1000:g} kWh"
+            had = f"{entry.energy_wh / 1000:.3f} kWh, less than {wanted}"
             waiting.fail(CommandError(f"the transaction ended ({entry.reason}) with {had}"))
 
     charger.settle()
@@ -390,7 +407,7 @@ def wait_until(charger: Charger, energy: float, connector: int = 1, within: floa
     if not waiting.is_done:
         waiting.hear(hear)
         waiting.look_every(LOOK_S, look)
-        waiting.limit(within, f"less than {energy / 1000:g} kWh at connector {connector}")
+        waiting.limit(within, f"less than {wanted} at connector {connector}")
     return waiting
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hw.units import AMPERES_PER_UNIT, SECONDS_PER_UNIT, WATT_HOURS_PER_UNIT, quantity
+from hw.units import AMPERES_PER_UNIT, PERCENT_PER_UNIT, SECONDS_PER_UNIT, WATT_HOURS_PER_UNIT, quantity
 from hw.words import nearest
 
 from .commands import Argument, Command, Kind
@@ -20,12 +20,18 @@ UNITS = {
     Kind.CURRENT: AMPERES_PER_UNIT,
     Kind.DURATION: SECONDS_PER_UNIT,
     Kind.ENERGY: WATT_HOURS_PER_UNIT,
+    Kind.GOAL: {**WATT_HOURS_PER_UNIT, **PERCENT_PER_UNIT},
+    Kind.PERCENT: PERCENT_PER_UNIT,
 }
 """Kinds that may be written as a text with a unit; the value is in the unit whose factor is 1."""
 NONE = "none"
 """The word for null, where an argument may be null."""
 
 Schema = dict[str, Any]
+
+
+class StateOfCharge(float):
+    """A `Kind.GOAL` that is a state of charge in %; any other number of that kind is an energy in Wh."""
 
 
 def check(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +93,13 @@ def _number(argument: Argument, value: Any) -> float:
         found = quantity(value, UNITS[argument.kind])
         if found is None:
             raise _refusal(argument, value)
+        if argument.kind is Kind.GOAL and quantity(value, PERCENT_PER_UNIT) is not None:
+            if found > 100.0:
+                raise ValueError(f"must be at most 100 %, got {value}")
+            return StateOfCharge(found)
         value = found
+    if isinstance(value, StateOfCharge):
+        return value  # checked already
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise _refusal(argument, value)
     if argument.kind is Kind.INTEGER and value != int(value):  # 1.0 is an integer in JSON Schema
@@ -163,7 +175,7 @@ def read(argument: Argument, word: str) -> Any:
             raise _refusal(argument, word) from None
     if kind in (Kind.TEXT, Kind.WORD):
         return _checked(argument, word)
-    if kind is Kind.ENERGY and quantity(word, WATT_HOURS_PER_UNIT) is None:
+    if kind in (Kind.ENERGY, Kind.GOAL) and quantity(word, UNITS[kind]) is None:
         raise _refusal(argument, word)  # 2 may be meant as Wh or as kWh
     try:
         return _checked(argument, int(word) if kind is Kind.INTEGER else float(word))

@@ -35,6 +35,8 @@ class Kind(Enum):
     CURRENT = "a current in A"
     DURATION = "a duration such as 90 s, 5 min or 2 h"
     ENERGY = "an energy such as 500 Wh or 2 kWh"
+    GOAL = "an energy such as 500 Wh or 2 kWh, or a state of charge such as 80 %"
+    PERCENT = "a percentage such as 80 %"
     TEXT = "a text"
     WORD = "one of some words"
     FLAG = "true or false"
@@ -109,6 +111,8 @@ _ALL = (
                 "state", Kind.WORD, "C: the vehicle wants energy; B: it is connected only", "C", words=("B", "C")
             ),
             Argument("cable", Kind.CURRENT, "rating of the cable in A: 13, 20, 32 or 63 (sockets only)", None),
+            Argument("soc", Kind.PERCENT, "state of charge in % with which the vehicle arrives", None, 0, 100),
+            Argument("model", Kind.TEXT, "model of the vehicle, such as bev_1p32", None, 1, 50),
         ),
     ),
     Command(
@@ -262,15 +266,16 @@ _ALL = (
     Command(
         "wait-until",
         Group.WAITING,
-        "Wait until the transaction at a connector has this much energy.",
+        "Wait until the transaction at a connector has this much energy, or its simulated vehicle is charged so far.",
         (
-            Argument("energy", Kind.ENERGY, "energy of the transaction", minimum=0, maximum=1_000_000),
+            Argument("energy", Kind.GOAL, "energy of the transaction, or state of charge", minimum=0, maximum=1_000_000),
             _CONNECTOR,
             Argument(
                 "within", Kind.DURATION, "limit of waiting, in charger time", None, 0, 31 * 86_400, excludes_minimum=True
             ),
         ),
-        "An error when it can no longer happen: the transaction has ended, or no vehicle is connected.",
+        "An error when it can no longer happen: the transaction has ended, or no vehicle is connected. A vehicle that is "
+        "full, or has another target, never gets there: give a limit.",
     ),
     Command("state", Group.QUERIES, "Everything about a charger: what is offered and what limits it, meters, faults."),
     Command(
