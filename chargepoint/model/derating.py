@@ -62,9 +62,11 @@ class Derating:
         """Judge the temperature of a reading; without one the last one stands."""
         if reading.board_c is not None and self._outlet.limits.max_board_c is not None:
             self._board_c = reading.board_c
-            if self._step_at(self._board_c) <= self._step:
+            step = self._step_at(self._board_c)
+            if step <= self._step:
                 self._alarm.clear()
-                self._judge(now_s)
+                if step < self._step:
+                    self._judge(now_s)
             elif not self._alarm.is_set:
                 self._alarm.set(now_s + CONFIRM_S)
 

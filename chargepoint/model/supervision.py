@@ -162,13 +162,14 @@ class Supervision:
         if not supply.is_ordered_closed:
             self._over_since_s = None
             return
+        if current_a <= _bound_a(supply.offered_a):
+            self._over_since_s = None
+            self._check.clear()
+            return
         bound_a = _bound_a(supply.most_offered_a(at_s))
         if current_a <= bound_a:
             self._over_since_s = None
-            if current_a > _bound_a(supply.offered_a):
-                self._check.set(max(supply.reduced_s + OFFERS_KEPT_S, now_s + ASK_AGAIN_S))
-            else:
-                self._check.clear()
+            self._check.set(max(supply.reduced_s + OFFERS_KEPT_S, now_s + ASK_AGAIN_S))
             return
         if self._over_since_s is None:
             self._over_since_s = at_s
@@ -215,6 +216,8 @@ class Supervision:
 
     def watch_power(self, now_s: float) -> None:
         """Look whether the car draws power, by the last reading, which stands; where the setting wants that."""
+        if self._idle_since_s is None and self._power_w >= IDLE_W:
+            return
         connector, was_idle = self._connector, self.is_idle(now_s)
         may_be_idle = connector.supply.is_closed and connector.supply.car_asks
         least_w = RESUME_W if was_idle else IDLE_W
