@@ -330,8 +330,9 @@ class Process(Protocol):
 class Hands(Protocol):
     """What people do at a simulated outlet. Real boards have none: nobody may pretend electricity there."""
 
-    causes: Sequence[str]
-    """Names that `cause` takes: the ways in which this outlet and its car can be broken."""
+    @property
+    def causes(self) -> Sequence[str]:
+        """Names that `cause` takes: the ways in which this outlet and its car can be broken."""
 
     @property
     def is_plugged(self) -> bool:
@@ -376,7 +377,7 @@ class Hands(Protocol):
         """The driver has another cable, by its rating in A: 13, 20, 32 or 63. Raises ValueError when that cannot be."""
 
     def cause(self, name: str, active: bool, now_s: float) -> None:
-        """Break something, or mend it. Raises KeyError for a name that is not in `causes`."""
+        """Break something, or mend it. Raises KeyError for an unknown name, ValueError for what cannot be here."""
 
 
 class TagReader(Protocol):

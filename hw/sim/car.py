@@ -26,6 +26,7 @@ from hw.sim.habits import (
     LEAST_SOC,
     LONG_WAKE_S,
     LOST_PILOT_S,
+    MOST_SIGNALS,
     NO_MAINS_S,
     NO_MAINS_TRIES,
     OVERDRAW,
@@ -59,13 +60,14 @@ class Car:
         "_duty_percent",
         "_has_pulsed",
         "_heard_percent",
-        "_heard_s",
         "_is_willing",
         "_left_s",
         "_lost_s",
         "_options",
         "_rest_until_s",
+        "_seen_phases",
         "_settled_s",
+        "_signals",
         "_timer_s",
         "_tries",
         "quirks",
@@ -83,7 +85,10 @@ class Car:
         self._cable_a = inf
         self._duty_percent: float | None = None  # None: no pilot at all
         self._heard_percent: float | None = None  # what of it the car has understood
-        self._heard_s = inf  # when it will have understood
+        self._signals: tuple[tuple[float, float | None], ...] = ()
+        """What it has not understood yet: when it will have, and the duty in %, oldest first."""
+        self._seen_phases = 0
+        """On how many phases there were mains since it was plugged in: before that a car cannot know."""
         self._lost_s = inf  # since when the pilot is gone
         self._has_pulsed = False  # the pilot was gone long enough to wake the car
         self._allowed_a = 0.0
@@ -132,6 +137,10 @@ class Car:
         return min(self._timer_s, self._heard_s, self._draw.due_s)
 
     @property
+    def _heard_s(self) -> float:
+        return self._signals[0][0] if self._signals else inf
+
+    @property
     def shows_s(self) -> float:
         """The earliest moment at which the charger could see the car do something by itself, in s.
 
@@ -139,7 +148,8 @@ class Car:
         """
         if self.state not in DRAWING:
             return self.due_s
-        heard_s = self._heard_s if _is_lost(self._duty_percent) else self._heard_s + RAMP_OFF_S
+        is_lost = bool(self._signals) and _is_lost(self._signals[0][1])
+        heard_s = self._heard_s if is_lost else self._heard_s + RAMP_OFF_S
         planned_s = min(self._timer_s, self._draw.due_s) + RAMP_OFF_S
         if self.state is not CarState.BALANCING:
             goal_soc = min(self._options.target_soc, self._draw.cut_off_soc)
@@ -231,7 +241,8 @@ class Car:
         self._draw.stop(now_s)
         self._allowed_a = 0.0
         self._duty_percent = None
-        self._heard_s = inf
+        self._signals = ()
+        self._seen_phases = 0
         self._balancing_left_s = self.kind.balancing_s
         if self.state is not CarState.UNPLUGGED:
             self._left_s, self._drive_per_s = now_s, self._next_drive()
@@ -249,13 +260,16 @@ class Car:
             self._has_pulsed = self._has_pulsed or now_s - self._lost_s >= pulse_s
         self._duty_percent = duty_percent
         if is_lost:
-            self._heard_s = now_s + LOST_PILOT_S
+            self._signals = ((now_s + LOST_PILOT_S, duty_percent),)  # a pilot that is gone overrules what it said
         else:
-            self._heard_s = now_s + (SLOW_FOLLOW_S if Quirk.SLOW_FOLLOW in self.quirks else FOLLOW_S)
+            heard_s = now_s + (SLOW_FOLLOW_S if Quirk.SLOW_FOLLOW in self.quirks else FOLLOW_S)
+            waiting = tuple(each for each in self._signals if not _is_lost(each[1]))
+            self._signals = (*waiting[-MOST_SIGNALS:], (heard_s, duty_percent))
 
     def see_mains(self, supply: Supply | None, now_s: float) -> None:
         """The voltage at the inlet changed; None is no voltage."""
         self._draw.connect(supply)
+        self._seen_phases = max(self._seen_phases, self._draw.phases)
         if self._draw.phases == 0:
             self._draw.stop(now_s)
             if self.state in S2_CLOSED and self.state is not CarState.READY:
@@ -264,6 +278,7 @@ class Car:
                 self._timer_s = min(self._timer_s, now_s + HOLD_S2_S)
         elif self.state is CarState.READY:
             self._enter(CarState.PRECHARGE, now_s)
+            self._reconsider(now_s)
         elif self.state in (CarState.CHARGING, CarState.BALANCING):
             self._go_on(now_s)
 
@@ -285,8 +300,9 @@ class Car:
     def step(self, now_s: float) -> None:
         """Do what is due."""
         if self._heard_s <= now_s:
-            self._heard_s = inf
-            self._hear(now_s)
+            (_, duty_percent), *waiting = self._signals
+            self._signals = tuple(waiting)
+            self._hear(duty_percent, now_s)
         if self._draw.due_s <= now_s:
             if self.state in (CarState.CHARGING, CarState.BALANCING):
                 self._go_on(now_s)
@@ -332,9 +348,9 @@ class Car:
 
     # --- decisions ----------------------------------------------------------------------------------------------------
 
-    def _hear(self, now_s: float) -> None:
-        """The signal has been there long enough to count."""
-        before, heard = self._heard_percent, self._duty_percent
+    def _hear(self, heard: float | None, now_s: float) -> None:
+        """A signal has been there long enough to count."""
+        before = self._heard_percent
         self._heard_percent = heard
         if _is_lost(heard):
             self._lose_pilot(now_s)
@@ -451,7 +467,7 @@ class Car:
 
     def _may_draw(self) -> bool:
         # 1 % of tolerance: a duty rounded to 0.1 % may offer 7.98 A for 8 A.
-        return self.wants_energy and self._allowed_a >= 0.99 * self.kind.min_a and self._needs_energy()
+        return self.wants_energy and self._allowed_a >= 0.99 * self.kind.least_a(self._seen_phases) and self._needs_energy()
 
     def _needs_energy(self) -> bool:
         # Balanced cells are full until the next plug-in, at whatever power the taper has ended.

@@ -21,6 +21,8 @@ class CarClass:
     what the on-board charger gives, then ever less, and below ``cut_off_w`` the cells are balanced. ``loss_*`` are the
     charger's losses: P0, k1 * P and k2 * P**2. ``power_factor_slope`` is ``a`` in PF(I) = 1 - a * (I_full / I - 1).
 
+    ``min_a`` is the least current per phase, ``min_three_phase_a`` that on three phases where it is another one.
+
     The EV model names 0.995 for the power factor at full current, but its reference results have 11.04 kW at 3 x 16 A
     and 230 V, which is a power factor of 1; the reference results win.
     """
@@ -46,6 +48,13 @@ class CarClass:
     wakes_on_pwm: bool = False
     wake_pulse_s: float = 4.0
     ramp_down_a_per_s: float = 10.0
+    min_three_phase_a: float | None = None
+
+    def least_a(self, phases: int) -> float:
+        """Return the least current in A per phase with which the car charges on so many phases."""
+        if phases >= 3 and self.min_three_phase_a is not None:
+            return self.min_three_phase_a
+        return self.min_a
 
 
 class Quirk(StrEnum):
@@ -174,6 +183,7 @@ _CLASSES = (
         name="bev_3p32_cham",
         max_a=32,
         min_a=8,
+        min_three_phase_a=13,
         capacity_kwh=41,
         taper_soc=0.88,
         taper_exponent=0.90,

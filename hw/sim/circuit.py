@@ -12,19 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hw.ports import (
     PILOT_STEADY,
     CableKind,
     FaultSeen,
     LockSeen,
-    MeterRead,
-    MeterSeen,
     Observation,
     Outlet,
     PhasesSeen,
-    PhaseValues,
     PilotReading,
     PilotSeen,
     ProximityReading,
@@ -47,6 +44,7 @@ from hw.sim.faults import (
     UNDER_VOLTAGE_FACTOR,
     Cause,
 )
+from hw.sim.metering import MeterOutput
 from hw.sim.onboard import Supply, phase_power_w
 from hw.sim.pilot import PilotLoad, look
 from hw.sim.register import Register
@@ -54,43 +52,6 @@ from hw.sim.register import Register
 AMBIENT_C = 25.0
 HEATING_C = 15.0
 """Rise of the board at its rated current; it follows the current at once, no decision hangs on the lag."""
-
-
-NEWS_A = 0.5
-NEWS_V = 0.5
-NEWS_C = 1.0
-"""A watched meter reports a current, voltage or temperature that differs by so much from the one reported last."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeterNews:
-    """What of a reading a supervisor judges: a watched meter reports only when it changes."""
-
-    current_a: PhaseValues
-    voltage_v: PhaseValues
-    board_c: float
-
-    @classmethod
-    def of(cls, reading: Reading) -> MeterNews:
-        return cls(reading.current_a, reading.voltage_v, reading.board_c or 0.0)
-
-    def is_like(self, other: MeterNews) -> bool:
-        """Whether nothing differs enough to be reported: a current that has halved, doubled or ended always does."""
-        return (
-            abs(self.board_c - other.board_c) < NEWS_C
-            and all(_is_near(a, b, NEWS_V) for a, b in zip(self.voltage_v, other.voltage_v, strict=True))
-            and all(_is_like_current(a, b) for a, b in zip(self.current_a, other.current_a, strict=True))
-        )
-
-
-def _is_near(value: float | None, other: float | None, step: float) -> bool:
-    return value is other if value is None or other is None else abs(value - other) < step
-
-
-def _is_like_current(amps: float | None, other: float | None) -> bool:
-    if amps is None or other is None or amps == other:
-        return amps == other
-    return abs(amps - other) < NEWS_A and 2.0 * min(abs(amps), abs(other)) > max(abs(amps), abs(other))
 
 
 class Circuit:
@@ -105,18 +66,17 @@ class Circuit:
         "_fresh",
         "_has_started",
         "_is_pilot_open",
-        "_is_watched",
         "_now_s",
         "_outlet",
         "_phases_joined",
         "_report",
         "_reported_closed",
-        "_reported_meter",
         "_reported_ohm",
         "_reported_pilot",
         "cable",
         "car",
         "contactor",
+        "meter",
         "pilot_noise_v",
         "register",
         "supply",
@@ -126,6 +86,7 @@ class Circuit:
         self._outlet = outlet
         self._report = report
         self._chance = Chance(seed)
+        self.meter = MeterOutput(outlet.connector, seed)
         self.supply = Supply(outlet.rated.voltage_v, outlet.rated.phases)
         self.pilot_noise_v = 0.0
         self.contactor = Contactor(travel_s=0.02)
@@ -138,14 +99,17 @@ class Circuit:
         self._coil = False
         self._is_pilot_open = False
         self._phases_joined = outlet.rated.phases
-        self._is_watched = False
-        self._reported_meter: MeterNews | None = None
         self._has_started = False
         self._now_s = 0.0
         self._fresh: list[Observation] = []
         self._reported_pilot: tuple[float, bool | None] | None = None
         self._reported_closed: bool | None = None
         self._reported_ohm: float | None = -1.0  # no reading is negative: the first look is always news
+
+    @property
+    def outlet(self) -> Outlet:
+        """What is fitted here."""
+        return self._outlet
 
     # --- the process --------------------------------------------------------------------------------------------------
 
@@ -154,8 +118,8 @@ class Circuit:
         self._bring_to(now_s)
         if not self._has_started:
             self._start(now_s)
-        if self._is_watched and self.car is not None and self.car.is_ramping:
-            self._look_at_meter(now_s)
+        if self.meter.is_watched and self.car is not None and self.car.is_ramping:
+            self._fresh += self.meter.changed(self._look_at_meter)
         while self._fresh:
             fresh, self._fresh = self._fresh, []
             for observation in fresh:
@@ -168,7 +132,7 @@ class Circuit:
         self._reported_pilot = None
         self._reported_closed = None
         self._reported_ohm = -1.0
-        self._is_watched = False  # whoever is listening now has not asked for it yet
+        self.meter.watch(False, self._now_s)  # whoever is listening now has not asked for it yet
 
     def snapshot(self) -> Mapping[str, object]:
         """Cable, lock, register, causes, contactor and car, as plain JSON values."""
@@ -182,6 +146,7 @@ class Circuit:
             "causes": sorted(self._causes),
             "closed": self.contactor.is_closed,
             "car": None if self.car is None else self.car.snapshot(),
+            "meter": self.meter.snapshot(),
         }
 
     def restore(self, saved: Mapping[str, object], now_s: float) -> None:
@@ -209,6 +174,9 @@ class Circuit:
                 self.contactor.begin_welded()
             for name in causes:
                 self.cause(Cause(str(name)), True, now_s)
+        meter = saved.get("meter")
+        if isinstance(meter, Mapping):
+            self.meter.restore(meter)
         self._drive(now_s)
 
     # --- commands of the charger --------------------------------------------------------------------------------------
@@ -246,12 +214,12 @@ class Circuit:
     def read_meter(self, ref: object, now_s: float) -> None:
         """Answer with a reading, or with none when the meter is silent."""
         self._bring_to(now_s)
-        self._fresh.append(MeterRead(self._outlet.connector, ref, self._meter_reading(self._now_s)))
+        self._fresh += self.meter.asked(ref, self._look_at_meter, self._now_s)
 
     def watch_meter(self, is_on: bool, now_s: float) -> None:
         """Report what the meter shows, now and whenever it changes, or no longer."""
         self._bring_to(now_s)
-        self._is_watched, self._reported_meter = is_on, None
+        self.meter.watch(is_on, now_s)
         self._look(now_s)
 
     def peek_meter(self, now_s: float) -> Reading | None:
@@ -271,7 +239,7 @@ class Circuit:
         twin = copy(self)
         twin.contactor, twin.cable, twin.register = copy(self.contactor), copy(self.cable), self.register.plus(0.0, 0)
         twin.car = None if self.car is None else self.car.twin()
-        twin._chance, twin._fresh, twin._is_watched = copy(self._chance), [], False
+        twin._chance, twin._fresh, twin.meter = copy(self._chance), [], self.meter.quiet()
         twin._bring_to(now_s)
         return twin
 
@@ -282,7 +250,11 @@ class Circuit:
         car, phases, current_a = self.car, self._phases(), self._current_a(at_s)
         power_w = phase_power_w(car.kind, self._mains(), current_a) if car and phases else 0.0
         register = self.register.plus(car.unsettled_wh(at_s), phases) if car else self.register
-        return register.reading(at_s, self._mains(), current_a, phases, power_w, self._board_c(current_a))
+        reading = register.reading(at_s, self._mains(), current_a, phases, power_w, self._board_c(current_a))
+        return self.meter.shown(reading)
+
+    def _look_at_meter(self) -> Reading | None:
+        return self._meter_reading(self._now_s)
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
@@ -353,6 +325,7 @@ class Circuit:
         if active == (cause in self._causes):
             return
         self._causes = self._causes | {cause} if active else self._causes - {cause}
+        self.meter.set_cause(cause, active, self.register.energy_wh, now_s)
         if cause in TRIPPING:
             # A trip also drops the command: mending a fault must never close a contactor.
             self._coil = self._coil and not active
@@ -373,13 +346,13 @@ class Circuit:
 
     def _shows_s(self) -> float:
         """When the box may see something next; what happens unseen until then is caught up with."""
-        shows_s = min(self.contactor.due_s, self.cable.due_s)
+        shows_s = min(self.contactor.due_s, self.cable.due_s, self.meter.due_s)
         if self.car is None:
             return shows_s
-        return min(shows_s, self.car.steps_s if self._is_watched else self.car.shows_s)
+        return min(shows_s, self.car.steps_s if self.meter.is_watched else self.car.shows_s)
 
     def _due_s(self) -> float:
-        due_s = min(self.contactor.due_s, self.cable.due_s)
+        due_s = min(self.contactor.due_s, self.cable.due_s, self.meter.due_s)
         return min(due_s, self.car.due_s) if self.car is not None else due_s
 
     def _bring_to(self, now_s: float) -> None:
@@ -405,6 +378,8 @@ class Circuit:
             self._fresh.append(LockSeen(self._outlet.connector, self.cable.is_locked, self.cable.is_jammed))
         if self.car is not None and self.car.due_s <= now_s:
             self.car.step(now_s)
+        if self.meter.due_s <= now_s:
+            self._fresh += self.meter.step(self._look_at_meter, now_s)
         self._look(now_s)
 
     def _drive(self, now_s: float) -> None:
@@ -479,13 +454,4 @@ class Circuit:
         if self.contactor.is_closed != self._reported_closed:
             self._reported_closed = self.contactor.is_closed
             self._fresh.append(RelaySeen(connector, self.contactor.is_closed))
-        if self._is_watched:
-            self._look_at_meter(now_s)
-
-    def _look_at_meter(self, now_s: float) -> None:
-        """Report the meter if it shows something else than last time; its register alone is no news."""
-        reading = self._meter_reading(now_s)
-        news = None if reading is None else MeterNews.of(reading)
-        if self._reported_meter is None or news is None or not news.is_like(self._reported_meter):
-            self._reported_meter = news
-            self._fresh.append(MeterSeen(self._outlet.connector, reading))
+        self._fresh += self.meter.changed(self._look_at_meter)

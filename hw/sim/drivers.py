@@ -133,16 +133,20 @@ class SimIndicator(Driver[Indicator]):
 
 @dataclass(frozen=True)
 class SimMains(Driver[None]):
-    """What feeds the outlet; ``source_ohm`` makes the voltage sag under load (typical: 0.15 to 0.35 ohm)."""
+    """What feeds the outlet, by default at its rated voltage.
+
+    ``source_ohm`` makes the voltage sag under load (typical: 0.15 to 0.35 ohm).
+    """
 
     is_simulated: ClassVar[bool] = True
-    voltage_v: Annotated[float, Bounds(190.0, 280.0)] = 230.0
+    voltage_v: Annotated[float | None, Bounds(80.0, 300.0)] = None
     frequency_hz: Annotated[float, Bounds(45.0, 65.0)] = 50.0
     source_ohm: Annotated[float, Bounds(0.0, 1.0)] = 0.0
 
     def build(self, place: Place) -> None:
         circuit = circuit_at(place)
-        circuit.supply = Supply(self.voltage_v, place.outlet.rated.phases, self.source_ohm, self.frequency_hz)
+        voltage_v = place.outlet.rated.voltage_v if self.voltage_v is None else self.voltage_v
+        circuit.supply = Supply(voltage_v, place.outlet.rated.phases, self.source_ohm, self.frequency_hz)
 
 
 @dataclass(frozen=True)

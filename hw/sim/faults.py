@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from hw.ports import Fault
+from hw.ports import CableKind, Fault, Outlet, RelayKind
 from hw.sim.cars import Quirk
 
 
@@ -25,6 +25,13 @@ class Cause(StrEnum):
     EMERGENCY_STOP = "emergency_stop"
     CONTROLLER_SILENT = "controller_silent"
     METER_SILENT = "meter_silent"
+    METER_FROZEN = "meter_frozen"
+    METER_REPLACED = "meter_replaced"
+    METER_ROLLOVER = "meter_rollover"
+    METER_LATE = "meter_late"
+    METER_LOSSY = "meter_lossy"
+    METER_GLITCH = "meter_glitch"
+    METER_REVERSED = "meter_reversed"
     READER_SILENT = "reader_silent"
     INTERNAL = "internal"
     WELDED_CONTACTOR = "welded_contactor"
@@ -50,6 +57,19 @@ MONITORED: dict[Cause, Fault] = {
 }
 """Causes that a board reports by itself. A silent meter shows as a read without an answer."""
 
+METER_FAULTS = frozenset(
+    (
+        Cause.METER_FROZEN,
+        Cause.METER_REPLACED,
+        Cause.METER_ROLLOVER,
+        Cause.METER_LATE,
+        Cause.METER_LOSSY,
+        Cause.METER_GLITCH,
+        Cause.METER_REVERSED,
+    )
+)
+"""Causes that change what the meter shows; `hw.sim.metering` says how."""
+
 TRIPPING = frozenset((Cause.GROUND_FAULT, Cause.EMERGENCY_STOP, Cause.CONTROLLER_SILENT))
 """Causes that cut the coil of the contactor in hardware, whatever is commanded."""
 
@@ -59,6 +79,16 @@ QUIRK_OF = {Cause.OVER_CURRENT: Quirk.OVERDRAW, Cause.DIODE_SHORT: Quirk.NO_DIOD
 OVER_VOLTAGE_FACTOR = 1.2
 UNDER_VOLTAGE_FACTOR = 0.8
 OVER_TEMPERATURE_C = 85.0
+
+def impossible(outlet: Outlet, name: str) -> str | None:
+    """Return why nothing at this outlet can break so, None when it can."""
+    if name in (Cause.LOCK_JAMMED, Cause.HALF_PLUGGED) and not outlet.has_lock:
+        what = "a tethered cable has" if outlet.cable is CableKind.TETHERED else "this socket has"
+        return f"{name} cannot be here: {what} no lock"
+    if name in (Cause.WELDED_CONTACTOR, Cause.CONTACTOR_STUCK) and outlet.relay is RelayKind.FOLLOWS_PILOT:
+        return f"{name} cannot be here: the controller of the board switches the contactor by itself"
+    return None
+
 
 QUIRK_NAMES = frozenset(quirk.value for quirk in Quirk)
 NAMES = tuple(word.value for kind in (Cause, Quirk) for word in kind)

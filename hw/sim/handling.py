@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hw.ports import Reading, Report, TagSeen
 from hw.sim.cars import CLASSES, Quirk
 from hw.sim.circuit import Circuit
-from hw.sim.faults import NAMES, QUIRK_NAMES, Cause
+from hw.sim.faults import NAMES, QUIRK_NAMES, Cause, impossible
 from hw.words import hint
 
 
@@ -77,7 +77,10 @@ class SimulatedHands(_View):
 
     __slots__ = ()
 
-    causes: Sequence[str] = NAMES
+    @property
+    def causes(self) -> Sequence[str]:
+        """What can break here: not everything is fitted at every outlet."""
+        return tuple(name for name in NAMES if impossible(self._circuit.outlet, name) is None)
 
     @property
     def is_plugged(self) -> bool:
@@ -128,6 +131,9 @@ class SimulatedHands(_View):
     def cause(self, name: str, active: bool, now_s: float) -> None:
         if name not in NAMES:
             raise KeyError(name)
+        reason = impossible(self._circuit.outlet, name)
+        if reason is not None:
+            raise ValueError(reason)
         if name in QUIRK_NAMES:
             self._circuit.set_quirk(Quirk(name), active, now_s)
         else:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from hw.sim.cars import REFERENCE_V, CarClass
 
 LEAST_POWER_FACTOR = 0.6
-LEAST_PHASE_V = 180.0
-"""A phase below this voltage counts as missing."""
+LEAST_PHASE_V = 85.0
+"""A phase below this voltage counts as missing: on-board chargers take 100 to 240 V, with 15 % of tolerance."""
 WS_PER_KWH = 3.6e6
 
 

@@ -193,7 +193,7 @@ def clear_fault(charger: Charger, what: str, connector: int = 1) -> CommandResul
 def _cause(charger: Charger, connector: int, what: str, is_active: bool) -> None:
     cause = cause_of(what)
     causes = hands_of(charger.board, connector).causes
-    if cause not in causes:
+    if cause not in causes and cause not in BY_NAME:
         known = [*causes, *(code for code, each in CAUSES_OF_ERROR_CODE.items() if each in causes)]
         raise CommandError(f"unknown fault {what!r}: {hint(what, known)}")
     _handle(charger, connector, lambda hands, now_s: hands.cause(cause, is_active, now_s))

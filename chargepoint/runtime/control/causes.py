@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 BOX = "Charger"
+METER = "Energy meter"
 POWER = "Contactor, lock and pilot"
 VEHICLE = "Vehicle"
 
 AT_ONCE = "ends with its cause"
 UNPLUGGED = "latched until the cable is unplugged"
 SERVICE = "latched until `confirm-repair`, over restarts too"
-NO_FAULT = "no fault, a habit of the vehicle"
+NO_FAULT = "no fault"
 
 
 class Cause(NamedTuple):
@@ -36,7 +37,14 @@ CAUSES = (
     Cause(BOX, "protective_earth", "protective earth lost"),
     Cause(BOX, "emergency_stop", "emergency stop pressed"),
     Cause(BOX, "controller_silent", "the board's controller does not answer"),
-    Cause(BOX, "meter_silent", "the energy meter does not answer"),
+    Cause(METER, "meter_silent", "the energy meter does not answer"),
+    Cause(METER, "meter_frozen", "its register stands still while power flows"),
+    Cause(METER, "meter_replaced", "replaced by one that begins at 0", NO_FAULT),
+    Cause(METER, "meter_rollover", "its register rolls over to 0 after 500 Wh", NO_FAULT),
+    Cause(METER, "meter_late", "its answers are 2 s late", NO_FAULT),
+    Cause(METER, "meter_lossy", "it loses 1 % of its answers", NO_FAULT),
+    Cause(METER, "meter_glitch", "now and then NaN, or a register that is 1,020 Wh too high", NO_FAULT),
+    Cause(METER, "meter_reversed", "current transformers the wrong way round"),
     Cause(BOX, "reader_silent", "the card reader does not answer"),
     Cause(BOX, "internal", "internal error"),
     Cause(POWER, "welded_contactor", "the contactor does not open", SERVICE),
@@ -86,7 +94,7 @@ def cause_of(what: str) -> str:
 def help_lines() -> list[str]:
     """Return all causes in groups, each with how its fault ends, and the error codes with the cause that each sets."""
     lines = []
-    for group in (BOX, POWER, VEHICLE):
+    for group in (BOX, METER, POWER, VEHICLE):
         lines.append(f"{group}:")
         lines += [f"  {cause.name:<22} {cause.what}" + _ending(cause) for cause in CAUSES if cause.group == group]
     lines.append("Error codes of OCPP 1.6, each sets a cause:")

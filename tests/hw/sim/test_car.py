@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hw.loader import read_plan
 from hw.ports import PilotSeen
 from hw.sim.habits import CarState
+from tests.hw.conftest import Bench
 
 REFERENCE = [
     # class, P_max kW, h from 20 to 80 %, h to 95 %, h to balancing, h to the end, E_ac kWh
@@ -167,3 +169,37 @@ def test_cable_bounds_the_current(bench_with):
     """I_t = min(I_allow, I_pp, I_car_max, I_req) (EV model, section 3)."""
     bench = bench_with("model: bev_3p32_22, cable_a: 20", socket=True).plug().offer(32).run(60)
     assert bench.read().current_a == pytest.approx((20.0, 20.0, 20.0))
+
+
+@pytest.mark.parametrize(("phases", "refused_a", "accepted_a"), [(1, 7.5, 8.0), (3, 12.5, 13.0)])
+def test_a_chameleon_needs_more_on_three_phases(bench_with, phases, refused_a, accepted_a):
+    """Makers: 8 A on one phase, 13 A on three; how many there are it learns with the first voltage."""
+    bench = bench_with("model: bev_3p32_cham", phases=phases).plug().offer(refused_a).run(120)
+    assert bench.read().total_power_w == 0.0
+    assert bench.offer(accepted_a).run(120).read().total_power_w > 1000.0
+
+
+@pytest.mark.parametrize("volts", [100.0, 120.0, 240.0])
+def test_a_car_charges_at_any_voltage_of_the_world(tmp_path, volts):
+    """J1772 level 1 is 120 V: on-board chargers take 100 to 240 V."""
+    path = tmp_path / "world.yaml"
+    path.write_text(
+        f"""connectors:
+  - rated: {{current_a: 16, phases: 1, voltage_v: {volts}}}
+    cable: {{kind: tethered, rating_a: 16}}
+    pilot: {{driver: sim.pilot}}
+    relay: {{driver: sim.relay}}
+    meter: {{driver: sim.meter}}
+    car: {{driver: sim.car, model: bev_1p32}}
+"""
+    )
+    assert Bench(read_plan(path)).plug().offer(12).run(60).read().total_power_w == pytest.approx(12 * volts, rel=0.01)
+
+
+def test_a_slow_car_follows_each_duty_in_its_turn(bench_with):
+    """A new duty takes effect 4.9 s after it came, whatever comes meanwhile."""
+    bench = bench_with("model: bev_3p32_22, quirks: [slow_follow]").plug().offer(32).run(60)
+    for offer_a in (28, 24, 20, 16, 12):
+        bench.offer(offer_a).run(3)
+    assert bench.car.current_at(bench.now_s) == pytest.approx(16.0, abs=0.1), "12 A came 3 s ago, 16 A 6 s ago"
+    assert bench.run(3).car.current_at(bench.now_s) == pytest.approx(12.0, abs=0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw.ports import Fault, FaultSeen, MeterRead, RelaySeen, TagSeen
+from hw.ports import Fault, FaultSeen, MeterRead, MeterSeen, RelaySeen, TagSeen
 from hw.sim.faults import MONITORED
 
 
@@ -105,3 +105,71 @@ def test_unknown_cause_is_refused(bench):
     assert {"ground_fault", "holds_c"} <= set(bench.hands.causes)
     with pytest.raises(KeyError, match="gremlins"):
         bench.hands.cause("gremlins", True, 0.0)
+
+
+@pytest.mark.parametrize("name", ["lock_jammed", "half_plugged"])
+def test_what_is_not_fitted_cannot_break(bench_with, name):
+    """A tethered cable has no lock; at a socket it has one."""
+    tethered = bench_with()
+    assert name not in tethered.hands.causes
+    with pytest.raises(ValueError, match="a tethered cable has no lock"):
+        tethered.cause(name)
+    assert name in bench_with(socket=True).cause(name).hands.broken
+
+
+def power_on(bench_with):
+    return bench_with("model: bev_3p16_mid").plug().offer(16).run(60)
+
+
+def gained_wh(bench, seconds):
+    before = bench.read().energy_wh
+    return bench.run(seconds).read().energy_wh - before
+
+
+def test_a_frozen_meter_shows_power_and_no_energy(bench_with):
+    bench = power_on(bench_with).cause("meter_frozen")
+    assert (gained_wh(bench, 600), bench.read().total_power_w) == (0.0, pytest.approx(11_040.0))
+    assert gained_wh(bench.cause("meter_frozen", False), 600) == pytest.approx(1840.0)
+
+
+def test_a_replaced_meter_begins_at_zero(bench_with):
+    bench = power_on(bench_with).cause("meter_replaced")
+    assert bench.read().energy_wh == 0.0
+    assert gained_wh(bench, 600) == pytest.approx(1840.0)
+
+
+def test_a_meter_rolls_over_to_zero(bench_with):
+    bench = power_on(bench_with).cause("meter_rollover")
+    before_wh = bench.read().energy_wh
+    assert bench.run(100).read().energy_wh > before_wh
+    assert bench.run(100).read().energy_wh < 200.0
+
+
+def test_a_reversed_meter_shows_export(bench_with):
+    reading = power_on(bench_with).cause("meter_reversed").read()
+    assert reading.total_power_w == pytest.approx(-11_040.0)
+    assert reading.current_a == pytest.approx((-16.0,) * 3)
+
+
+def test_a_late_meter_answers_with_what_was_two_seconds_ago(bench_with):
+    bench = power_on(bench_with).cause("meter_late")
+    asked_s = bench.now_s
+    bench.outlet.meter.read("late", asked_s)
+    bench.due_s = bench.board.advance(bench.now_s)
+    assert "late" not in [seen.ref for seen in bench.all(MeterRead)]
+    answer = bench.run(2.0).all(MeterRead)[-1]
+    assert (answer.ref, answer.reading.at_s) == ("late", asked_s)
+
+
+def test_a_lossy_meter_that_is_watched_is_polled_and_loses_one_answer_in_a_hundred(bench_with):
+    bench = power_on(bench_with).cause("meter_lossy")
+    bench.outlet.meter.watch(True, bench.now_s)
+    seen = bench.run(10_000).all(MeterSeen)
+    assert len(seen) >= 9_999
+    assert 50 <= sum(each.reading is None for each in seen) <= 150
+
+
+def test_a_watched_meter_without_such_a_fault_reports_changes_only(bench_with):
+    bench = power_on(bench_with)
+    bench.outlet.meter.watch(True, bench.now_s)
+    assert len(bench.run(3600).all(MeterSeen)) <= 2

@@ -10,6 +10,7 @@ import pytest
 
 from hw.ports import MeterRead
 from hw.sim.circuit import Circuit
+from hw.sim.metering import MeterOutput
 from tests.world import World
 
 
@@ -35,7 +36,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
         world[0].pump.timers("bus").at(now_s + delay_s[0], lambda _now_s: world[0].charger.report(answer))
 
     monkeypatch.setattr(Circuit, "read_meter", read)
-    monkeypatch.setattr(Circuit, "_look_at_meter", lambda *_arguments: None)
+    monkeypatch.setattr(MeterOutput, "changed", lambda *_arguments: [])
 
     def make(seconds: float, **options: Any) -> World:
         delay_s[0] = seconds

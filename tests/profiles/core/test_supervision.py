@@ -158,10 +158,10 @@ def test_a_watched_meter_costs_nothing_while_nothing_changes() -> None:
 
 def test_a_meter_is_watched_while_a_car_is_there() -> None:
     world = World()
-    assert not circuit(world)._is_watched
-    assert circuit(world.plug())._is_watched
-    assert not circuit(world.unplug())._is_watched
-    assert circuit(world.charge().cut_power().run(1))._is_watched
+    assert not circuit(world).meter.is_watched
+    assert circuit(world.plug()).meter.is_watched
+    assert not circuit(world.unplug()).meter.is_watched
+    assert circuit(world.charge().cut_power().run(1)).meter.is_watched
 
 
 # --- a welded contactor -----------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def test_mains_that_come_back_are_seen_when_the_car_has_left(bent: Bent) -> None
     assert world.run(70).unplug().run(5).told() == "Faulted"
     bent.show(world, volts(230.0, 230.0, 230.0))
     assert world.run(10).told() == "Available"
-    assert not circuit(world)._is_watched
+    assert not circuit(world).meter.is_watched
 
 
 def test_a_phase_that_the_outlet_does_not_have_is_not_missed() -> None:
