@@ -122,7 +122,8 @@ class Supervision:
         So the meter is asked when the old offer ceases to count. The reading of a car that has followed takes that back.
         """
         supply = self._connector.supply
-        if supply.is_ordered_closed and supply.reduced_s == now_s and self._amps > _bound_a(supply.offered_a):
+        is_reduced = supply.is_ordered_closed and supply.reduced_s == now_s and self._amps > _bound_a(supply.offered_a)
+        if is_reduced and not self._check.is_set:  # a check that is due earlier stands
             self._check.set(now_s + OFFERS_KEPT_S)
 
     def supply_changed(self, now_s: float) -> None:
