@@ -119,6 +119,7 @@ def _connector(section: Section, number: int) -> ConnectorPlan:
             has_light=section.has("indicator"),
             is_ventilated=section.flag("ventilated", False),
             meter_has_phase_energy=section.flag("phase_energy", False),
+            has_vehicle_soc=section.flag("vehicle_soc", False),
             has_pilot_relay=section.flag("pilot_relay", False),
             drives_state_f=section.flag("state_f", True),
             has_phase_switch=section.has("phase_switch"),
@@ -137,6 +138,9 @@ def _connector(section: Section, number: int) -> ConnectorPlan:
     if plan.phase_switch is not None and rated.phases != 3:
         why = f"{section.field}.phase_switch: an outlet of {rated.phases} phases has nothing to switch"
         raise BoardFileError(section.mark_of("phase_switch"), why)
+    if plan.outlet.has_vehicle_soc and plan.car is None:
+        why = f"{section.field}.vehicle_soc: only a simulated car tells its state of charge, and there is none"
+        raise BoardFileError(section.mark_of("vehicle_soc"), why)
     if plan.car is not None and plan.real_electricity is not None:
         why = f"a simulated car cannot charge here: the {plan.real_electricity} is real; leave it out"
         raise BoardFileError(section.mark_of("car"), f"{section.field}.car: {why}")

@@ -68,6 +68,8 @@ class Outlet:
 
     ``has_pilot_relay``: `Pilot.set_open` works. ``drives_state_f``: the pilot shows state F after a hard fault; some old
     cars lock up on it. ``may_raise_phases``: a phase switch may go from one phase to three; some cars are destroyed by it.
+    ``has_vehicle_soc``: readings carry the car's state of charge, which only a simulated car tells: the pilot of
+    IEC 61851-1 has no way to.
     """
 
     connector: int
@@ -81,6 +83,7 @@ class Outlet:
     has_light: bool = False
     is_ventilated: bool = False
     meter_has_phase_energy: bool = False
+    has_vehicle_soc: bool = False
     has_pilot_relay: bool = False
     drives_state_f: bool = True
     has_phase_switch: bool = False
@@ -134,7 +137,10 @@ PhaseValues = tuple[float | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at the meter; None or () is what it cannot tell. ``at_s`` is when it was taken."""
+    """One look at the meter; None or () is what it cannot tell. ``at_s`` is when it was taken.
+
+    ``vehicle_soc`` is what the car tells of its battery, 0..1, see `Outlet.has_vehicle_soc`.
+    """
 
     at_s: float
     energy_wh: float
@@ -146,6 +152,7 @@ class Reading:
     reactive_power_var: float | None = None
     frequency_hz: float | None = None
     board_c: float | None = None
+    vehicle_soc: float | None = None
 
     @property
     def total_power_w(self) -> float:
@@ -344,6 +351,10 @@ class Hands(Protocol):
 
     def soc_at(self, now_s: float) -> float:
         """Return the state of charge of the car, 0..1: for people and tests, a charger cannot know it."""
+
+    @property
+    def goal_soc(self) -> float:
+        """The state of charge at which the car stops to charge, 0..1."""
 
     @property
     def broken(self) -> Sequence[str]:

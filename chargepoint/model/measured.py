@@ -35,6 +35,7 @@ def cleaned(reading: Reading) -> Reading | None:
         reactive_power_var=_known(reading.reactive_power_var),
         frequency_hz=_known(reading.frequency_hz),
         board_c=_known(reading.board_c),
+        vehicle_soc=_known(reading.vehicle_soc),
     )
 
 
@@ -47,7 +48,13 @@ def is_reversed(reading: Reading) -> bool:
 
 def _is_clean(reading: Reading) -> bool:
     """Whether there is nothing to change: a sum is finite when all its parts are."""
-    single = (reading.power_factor, reading.reactive_power_var, reading.frequency_hz, reading.board_c)
+    single = (
+        reading.power_factor,
+        reading.reactive_power_var,
+        reading.frequency_hz,
+        reading.board_c,
+        reading.vehicle_soc,
+    )
     known = [each for each in (*reading.voltage_v, *reading.phase_energy_wh, *single) if each is not None]
     imported = [each for each in (*reading.power_w, *reading.current_a) if each is not None]
     return isfinite(sum(known) + sum(imported)) and min(imported, default=0.0) >= 0.0

@@ -113,14 +113,27 @@ def _temperature(sample: Sample) -> Values:
         yield f"{sample.reading.board_c:.1f}", None
 
 
+def _vehicle_soc(sample: Sample) -> Values:
+    if sample.reading.vehicle_soc is not None:
+        yield f"{100.0 * sample.reading.vehicle_soc:.0f}", None
+
+
+def _tells_soc(outlet: Outlet) -> bool:
+    return outlet.has_vehicle_soc
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How a measurand is told. ``unit`` None: it has none, or hertz, which the standard cannot spell (7.45)."""
+    """How a measurand is told. ``unit`` None: it has none, or hertz, which the standard cannot spell (7.45).
+
+    ``is_fitted`` says which outlets measure it; None: all do, or leave out what their meter does not tell.
+    """
 
     values: Callable[[Sample], Values]
     unit: UnitOfMeasure | str | None
     location: Location = Location.outlet
     phases: tuple[Phase, ...] = ()
+    is_fitted: Callable[[Outlet], bool] | None = None
 
 
 TEMPERATURE = "°C"
@@ -138,8 +151,9 @@ MEASURANDS: dict[str, _Kind] = {
     Measurand.voltage.value: _Kind(_voltage, UnitOfMeasure.v, phases=_PHASES_N),
     Measurand.frequency.value: _Kind(_frequency, None),
     Measurand.temperature.value: _Kind(_temperature, TEMPERATURE, Location.body),
+    Measurand.soc.value: _Kind(_vehicle_soc, UnitOfMeasure.percent, Location.ev, is_fitted=_tells_soc),
 }
-"""Every measurand this charger can tell. What an AC box cannot know, such as the car's SoC, is not here."""
+"""Every measurand this charger can tell, if its outlets do (`is_measured`): an AC box knows no SoC of a real car."""
 
 
 def split(item: str) -> tuple[str, Phase | None]:
@@ -167,9 +181,14 @@ def is_measurand(item: str) -> bool:
 
 
 def is_measured(item: str, outlets: Iterable[Outlet]) -> bool:
-    """Whether some outlet has the phase that an item asks for."""
-    _, phase = split(item)
-    return phase is None or any(phase.value[:2] in ("L1", "L2", "L3")[: outlet.rated.phases] for outlet in outlets)
+    """Whether some outlet measures what an item asks for, on the phase that it asks for."""
+    name, phase = split(item)
+    is_fitted = MEASURANDS[name].is_fitted
+    return any(
+        (is_fitted is None or is_fitted(outlet))
+        and (phase is None or phase.value[:2] in ("L1", "L2", "L3")[: outlet.rated.phases])
+        for outlet in outlets
+    )
 
 
 def meter_value(items: Iterable[str], sample: Sample, context: ReadingContext, timestamp: str) -> MeterValue | None:

@@ -33,6 +33,7 @@ from hw.sim.habits import (
     RAMP_OFF_S,
     READY_JITTER,
     S2_CLOSED,
+    SHOWN_ABOVE_SOC,
     SIMPLIFIED_A,
     SLOW_FOLLOW_S,
     TOP_UP_S,
@@ -152,8 +153,7 @@ class Car:
         heard_s = self._heard_s if is_lost else self._heard_s + RAMP_OFF_S
         planned_s = min(self._timer_s, self._draw.due_s) + RAMP_OFF_S
         if self.state is not CarState.BALANCING:
-            goal_soc = min(self._options.target_soc, self._draw.cut_off_soc)
-            planned_s = max(planned_s, self._settled_s + self._draw.least_s_to(goal_soc, OVERDRAW))
+            planned_s = max(planned_s, self._settled_s + self._draw.least_s_to(self.goal_soc, OVERDRAW))
         return min(heard_s, planned_s)
 
     @property
@@ -177,6 +177,20 @@ class Car:
     def soc(self) -> float:
         """State of charge, 0..1."""
         return self._draw.soc
+
+    @property
+    def goal_soc(self) -> float:
+        """The state of charge at which it stops to charge, 0..1: the driver's target, or full."""
+        return min(self._options.target_soc, self._draw.cut_off_soc)
+
+    def shown_soc_at(self, at_s: float) -> float:
+        """Return the state of charge that the car tells others at ``at_s``, 0..1, and change nothing.
+
+        It is a little more than the cells hold, so that a full car tells 100 % (EV model, section 6).
+        """
+        draw = copy(self._draw)
+        draw.energy_wh(self._settled_s, at_s, stores=self.state is not CarState.BALANCING)
+        return min(1.0, draw.soc + SHOWN_ABOVE_SOC)
 
     @property
     def kind(self) -> CarClass:

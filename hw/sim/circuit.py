@@ -234,6 +234,11 @@ class Circuit:
         car = self._twin_at(now_s).car
         return 0.0 if car is None else car.soc
 
+    @property
+    def goal_soc(self) -> float:
+        """The state of charge at which the car stops to charge, 0..1; 0.0 without a car."""
+        return 0.0 if self.car is None else self.car.goal_soc
+
     def _twin_at(self, now_s: float) -> Circuit:
         """Return a copy to which everything until ``now_s`` has happened: here that is for `advance`, in its turn."""
         twin = copy(self)
@@ -251,6 +256,8 @@ class Circuit:
         power_w = phase_power_w(car.kind, self._mains(), current_a) if car and phases else 0.0
         register = self.register.plus(car.unsettled_wh(at_s), phases) if car else self.register
         reading = register.reading(at_s, self._mains(), current_a, phases, power_w, self._board_c(current_a))
+        if self._outlet.has_vehicle_soc and car is not None and self.cable.is_in_car and self.cable.is_in_box:
+            reading = replace(reading, vehicle_soc=car.shown_soc_at(at_s))
         return self.meter.shown(reading)
 
     def _look_at_meter(self) -> Reading | None:

@@ -82,8 +82,8 @@ class Draw:
 
     @property
     def cut_off_soc(self) -> float:
-        """State of charge from which the cells are only balanced, on the phases there are."""
-        return soc_accepting(self.kind, self.kind.cut_off_w, full_power_w(self.kind, self.phases))
+        """State of charge from which the cells are only balanced, on the phases there are (without mains: all it has)."""
+        return soc_accepting(self.kind, self.kind.cut_off_w, full_power_w(self.kind, self.phases or self.kind.phases))
 
     @property
     def is_steady(self) -> bool:

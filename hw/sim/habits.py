@@ -33,7 +33,8 @@ TOP_UP_S = 600.0
 FASTEST_DRIVE_PER_S = 0.5 / 3600.0
 """A battery is driven empty in two hours at least, so a car that is away for minutes comes back nearly as it left [D]."""
 LEAST_SOC = 0.05
-"""A driver does not let the battery fall below this."""
+"""A driver does not let the battery fall below this [D]."""
+SHOWN_ABOVE_SOC = 0.004
 
 
 class CarState(StrEnum):

@@ -105,6 +105,11 @@ class SimulatedHands(_View):
     def soc_at(self, now_s: float) -> float:
         return self._circuit.soc_at(now_s)
 
+    @property
+    def goal_soc(self) -> float:
+        """The state of charge at which the car stops to charge, 0..1."""
+        return self._circuit.goal_soc
+
     def plug_in(self, now_s: float) -> None:
         self._circuit.plug_in(now_s)
 

@@ -162,7 +162,7 @@ class Metering(FeatureProfile):
             for part in parts:
                 # What is no measurand at all is for the key itself to refuse.
                 if is_measurand(part) and not is_measured(part, outlets):
-                    return f"no outlet has the phase of {part}"
+                    return f"no outlet measures {part}"
         return None
 
     def setting_changed(self, name: str, now_s: float) -> None:

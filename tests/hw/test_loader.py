@@ -102,6 +102,11 @@ def test_unknown_board_names_the_nearest():
         ),
         ("    relay", "    limits: {max_a: 32}\n    relay", "5:21: connectors[0].limits.max_a must be 6..16, got 32"),
         (
+            "    relay",
+            "    vehicle_soc: true\n    relay",
+            "5:18: connectors[0].vehicle_soc: only a simulated car tells its state of charge, and there is none",
+        ),
+        (
             "connectors:",
             "readers: [{driver: sim.tags, connectors: [2]}]\nconnectors:",
             "1:42: readers[0].connectors must be of 1..1",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ocpp.v16.enums import ReadingContext
+from ocpp.v16.enums import Location, ReadingContext
 
 from chargepoint.model import wire
 from chargepoint.model.sampling import MEASURANDS, Sample, is_measurand, is_measured, meter_value, split
@@ -24,6 +24,7 @@ WORKED = Reading(
     reactive_power_var=0.0,
     frequency_hz=50.0,
     board_c=41.5,
+    vehicle_soc=0.304,
 )
 """The worked example of section 5."""
 SINGLE = replace(WORKED, power_w=(3680.0,), current_a=(16.0,), voltage_v=(230.0,))
@@ -57,6 +58,7 @@ def values(*items: str, reading: Reading = WORKED, outlet: Outlet = THREE, inter
         ("Voltage", [("L1-N", "230.0", "V"), ("L2-N", "231.0", "V"), ("L3-N", "229.0", "V")]),
         ("Frequency", [(None, "50.00", None)]),
         ("Temperature", [(None, "41.5", "Celcius")]),
+        ("SoC", [(None, "30", "Percent")]),
         ("Voltage.L1", [("L1-N", "230.0", "V")]),
         ("Voltage.L2-N", [("L2-N", "231.0", "V")]),
         ("Current.Import.L3", [("L3", "16.10", "A")]),
@@ -102,7 +104,7 @@ def test_a_meter_with_phase_energies_tells_them_after_the_total() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", ["SoC", "RPM", "Nonsense", "", "Voltage.L4", "Frequency.L1", "voltage", "Current.Import.L1-N"]
+    "item", ["SoC.L1", "RPM", "Nonsense", "", "Voltage.L4", "Frequency.L1", "voltage", "Current.Import.L1-N"]
 )
 def test_what_this_charger_cannot_measure_is_no_measurand(item: str) -> None:
     """ "AC box normally cannot; leave unsupported"; unsupported in a list → Rejected."""
@@ -116,6 +118,17 @@ def test_a_phase_must_be_fitted_somewhere(item: str, measured: bool) -> None:
     """A phase suffix "picks one": there must be one to pick."""
     assert is_measured(item, [ONE]) is measured
     assert is_measured(item, [ONE, THREE])
+
+
+def test_the_state_of_charge_is_measured_only_where_a_simulated_car_tells_it() -> None:
+    """SoC: "State of charge of charging vehicle in percentage" (OCPP 1.6 7.31); its location is the EV (7.24)."""
+    assert not is_measured("SoC", [THREE, ONE])
+    assert is_measured("SoC", [THREE, replace(ONE, has_vehicle_soc=True)])
+    sample = Sample(WORKED, 4711203, 183, 16.0, 11040.0)
+    told = meter_value(("SoC",), sample, ReadingContext.sample_periodic, "2026-01-01T00:00:00.000Z")
+    assert told is not None
+    assert [each.location for each in told.sampled_value] == [Location.ev]
+    assert values("SoC", reading=replace(WORKED, vehicle_soc=None)) == []
 
 
 @pytest.mark.parametrize(("reading", "outlet"), [(WORKED, THREE), (SINGLE, ONE)])

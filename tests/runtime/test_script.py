@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,6 +173,16 @@ async def test_a_script_waits_for_a_state_of_charge() -> None:
         assert hands.soc_at(charger.tell_time()) >= 0.301
         with pytest.raises(StepError, match="less than 31 % state of charge"):
             await do("plug_in; swipe A1; wait_until 31% within 1 min", charger, clock)
+
+
+async def test_waiting_for_a_state_of_charge_ends_where_the_vehicle_does(tmp_path: Path) -> None:
+    """It is an error when it can no longer happen: this vehicle charges to 31 % only."""
+    board = tmp_path / "board.yaml"
+    board.write_text(files("hw").joinpath("boards", "ac11-sim.yaml").read_text().replace("soc: 20%", "target_soc: 31%"))
+    async with box(str(board)) as (charger, _desk, clock):
+        with pytest.raises(StepError, match="the vehicle charges to 31 % only, less than 32 %"):
+            await do("plug_in soc=30; swipe A1; wait_until 32 %", charger, clock)
+        await do("wait_until 31 %", charger, clock)
 
 
 async def test_the_vehicle_pauses_by_ev_state_and_the_charger_by_pause() -> None:

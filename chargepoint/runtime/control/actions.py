@@ -33,6 +33,9 @@ VENTILATED = "state_d"
 STAYS = {Until.UNPLUGGED: "until the cable is unplugged", Until.SERVICE: "until `confirm-repair`"}
 LOOK_S = 1.0
 """Period at which the energy of a transaction is compared with what is waited for, in charger time."""
+FULL_SOC = 0.99
+"""A vehicle that stops to charge by itself from here on is full: waiting for 100 % is waiting for that."""
+SAME_SOC = 1e-6
 
 Result = CommandResult | KeyChanged | Waiting
 Action = Callable[..., Result]
@@ -377,21 +380,24 @@ def wait_until(charger: Charger, energy: float, connector: int = 1, within: floa
     wanted = f"{energy / 1000:g} kWh" if soc is None else f"{soc:g} % state of charge"
 
     def is_reached(energy_wh: float) -> bool:
-        if soc is None:
+        if soc is None or hands is None:
             return energy_wh >= energy
-        return hands is not None and 100.0 * hands.soc_at(charger.tell_time()) >= soc
+        return hands.soc_at(charger.tell_time()) >= _wanted_soc(hands, soc) - SAME_SOC
 
     def look() -> None:
         if charger.phase is not Phase.RUNNING:
             return  # it comes back, and its transaction ends then
         found = charger.model.connector(connector)
         gained_wh = views.session_wh(found, views.reading(charger, connector, charger.tell_time()))
+        has_it = is_reached(gained_wh)
         if found.transaction is None:
             is_plugged = hands is not None and hands.is_plugged
             if not is_plugged and not found.is_plugged:
                 waiting.fail(CommandError(f"no vehicle is connected at connector {connector}"))
-        elif is_reached(gained_wh):
+        elif has_it:
             waiting.finish(CommandResult(done=f"{gained_wh / 1000:.3f} kWh at connector {connector}"))
+        if soc is not None and hands is not None and not has_it and hands.goal_soc < _wanted_soc(hands, soc) - SAME_SOC:
+            waiting.fail(CommandError(f"the vehicle charges to {100.0 * hands.goal_soc:.0f} % only, less than {soc:g} %"))
 
     def hear(entry: Entry) -> None:
         if not isinstance(entry, TransactionEnded) or entry.connector != connector:
@@ -409,6 +415,11 @@ def wait_until(charger: Charger, energy: float, connector: int = 1, within: floa
         waiting.look_every(LOOK_S, look)
         waiting.limit(within, f"less than {wanted} at connector {connector}")
     return waiting
+
+
+def _wanted_soc(hands: Hands, percent: float) -> float:
+    """Return the state of charge, 0..1, at which a vehicle has the ``percent`` that are waited for."""
+    return min(percent / 100.0, max(hands.goal_soc, FULL_SOC))
 
 
 # --- what they share --------------------------------------------------------------------------------------------------

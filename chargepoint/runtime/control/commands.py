@@ -274,8 +274,9 @@ _ALL = (
                 "within", Kind.DURATION, "limit of waiting, in charger time", None, 0, 31 * 86_400, excludes_minimum=True
             ),
         ),
-        "An error when it can no longer happen: the transaction has ended, or no vehicle is connected. A vehicle that is "
-        "full, or has another target, never gets there: give a limit.",
+        "An error when it can no longer happen: the transaction has ended, no vehicle is connected, or it does not charge "
+        "as far as that. A vehicle that is full never gets to an energy: give a limit. 100 % is what the vehicle takes for "
+        "full.",
     ),
     Command("state", Group.QUERIES, "Everything about a charger: what is offered and what limits it, meters, faults."),
     Command(
