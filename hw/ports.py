@@ -140,6 +140,7 @@ class Reading:
     """One look at the meter; None or () is what it cannot tell. ``at_s`` is when it was taken.
 
     ``vehicle_soc`` is what the car tells of its battery, 0..1, see `Outlet.has_vehicle_soc`.
+    ``reactive_power_var`` is positive for an inductive load, negative for a capacitive one.
     """
 
     at_s: float

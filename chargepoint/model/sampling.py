@@ -70,9 +70,14 @@ def _power(sample: Sample) -> Values:
             yield f"{power_w:.1f}", phase
 
 
-def _reactive(sample: Sample) -> Values:
+def _reactive_import(sample: Sample) -> Values:
     if sample.reading.reactive_power_var is not None:
-        yield f"{sample.reading.reactive_power_var:.1f}", None
+        yield f"{max(0.0, sample.reading.reactive_power_var):.1f}", None
+
+
+def _reactive_export(sample: Sample) -> Values:
+    if sample.reading.reactive_power_var is not None:
+        yield f"{max(0.0, -sample.reading.reactive_power_var):.1f}", None
 
 
 def _power_factor(sample: Sample) -> Values:
@@ -143,7 +148,8 @@ MEASURANDS: dict[str, _Kind] = {
     Measurand.energy_active_import_register.value: _Kind(_register, UnitOfMeasure.wh),
     Measurand.energy_active_import_interval.value: _Kind(_interval, UnitOfMeasure.wh),
     Measurand.power_active_import.value: _Kind(_power, UnitOfMeasure.w, phases=_PHASES),
-    Measurand.power_reactive_import.value: _Kind(_reactive, UnitOfMeasure.var),
+    Measurand.power_reactive_import.value: _Kind(_reactive_import, UnitOfMeasure.var),
+    Measurand.power_reactive_export.value: _Kind(_reactive_export, UnitOfMeasure.var),
     Measurand.power_factor.value: _Kind(_power_factor, None),
     Measurand.power_offered.value: _Kind(_power_offered, UnitOfMeasure.w),
     Measurand.current_import.value: _Kind(_current, UnitOfMeasure.a, phases=_PHASES),

@@ -22,6 +22,7 @@ class CarClass:
     charger's losses: P0, k1 * P and k2 * P**2. ``power_factor_slope`` is ``a`` in PF(I) = 1 - a * (I_full / I - 1).
 
     ``min_a`` is the least current per phase, ``min_three_phase_a`` that on three phases where it is another one.
+    ``is_capacitive``: its current leads the voltage, so it exports reactive power.
 
     The EV model names 0.995 for the power factor at full current, but its reference results have 11.04 kW at 3 x 16 A
     and 230 V, which is a power factor of 1; the reference results win.
@@ -49,6 +50,7 @@ class CarClass:
     wake_pulse_s: float = 4.0
     ramp_down_a_per_s: float = 10.0
     min_three_phase_a: float | None = None
+    is_capacitive: bool = False
 
     def least_a(self, phases: int) -> float:
         """Return the least current in A per phase with which the car charges on so many phases."""
@@ -197,6 +199,7 @@ _CLASSES = (
         power_factor_slope=0.045,
         balancing_w=400,
         sleeps_after_s=inf,
+        is_capacitive=True,
     ),
 )
 

@@ -255,7 +255,15 @@ class Circuit:
         car, phases, current_a = self.car, self._phases(), self._current_a(at_s)
         power_w = phase_power_w(car.kind, self._mains(), current_a) if car and phases else 0.0
         register = self.register.plus(car.unsettled_wh(at_s), phases) if car else self.register
-        reading = register.reading(at_s, self._mains(), current_a, phases, power_w, self._board_c(current_a))
+        reading = register.reading(
+            at_s,
+            self._mains(),
+            current_a,
+            phases,
+            power_w,
+            self._board_c(current_a),
+            is_capacitive=car is not None and car.kind.is_capacitive,
+        )
         if self._outlet.has_vehicle_soc and car is not None and self.cable.is_in_car and self.cable.is_in_box:
             reading = replace(reading, vehicle_soc=car.shown_soc_at(at_s))
         return self.meter.shown(reading)

@@ -42,24 +42,36 @@ class Register:
         return more
 
     def reading(
-        self, at_s: float, supply: Supply, current_a: float, phases: int, power_w: float, board_c: float | None
+        self,
+        at_s: float,
+        supply: Supply,
+        current_a: float,
+        phases: int,
+        power_w: float,
+        board_c: float | None,
+        *,
+        is_capacitive: bool = False,
     ) -> Reading:
-        """Return one look at the meter: the first ``phases`` phases carry ``current_a`` and draw ``power_w`` each."""
+        """Return one look at the meter: the first ``phases`` phases carry ``current_a`` and draw ``power_w`` each.
+
+        The class error is that of the current transformers: it acts alike on current, power and energy, and leaves the
+        power factor as it is. Reactive power is positive for an inductive load, negative for a capacitive one.
+        """
         idle = (0.0,) * (len(self._phase_wh) - phases)
         apparent_va = supply.voltage_at(current_a) * current_a
-        reactive_var = phases * sqrt(max(0.0, apparent_va**2 - power_w**2))
+        reactive_var = self._gain * phases * sqrt(max(0.0, apparent_va**2 - power_w**2))
         start_wh = self._start_wh / len(self._phase_wh)
         return Reading(
             at_s=at_s,
             energy_wh=self.energy_wh,
             power_w=(self._gain * power_w,) * phases + idle,
-            current_a=(current_a,) * phases + idle,
+            current_a=(self._gain * current_a,) * phases + idle,
             voltage_v=(supply.voltage_at(current_a),) * phases + (supply.voltage_v,) * len(idle),
             phase_energy_wh=tuple(map(self._shown, (start_wh + wh for wh in self._phase_wh)))
             if self._has_phase_energy
             else (),
             power_factor=power_w / apparent_va if apparent_va > 0.0 else 1.0,
-            reactive_power_var=reactive_var,
+            reactive_power_var=-reactive_var if is_capacitive and reactive_var > 0.0 else reactive_var,
             frequency_hz=supply.frequency_hz,
             board_c=board_c,
         )

@@ -51,6 +51,7 @@ def values(*items: str, reading: Reading = WORKED, outlet: Outlet = THREE, inter
             [(None, "11016.7", "W"), ("L1", "3680.0", "W"), ("L2", "3649.8", "W"), ("L3", "3686.9", "W")],
         ),
         ("Power.Reactive.Import", [(None, "0.0", "var")]),
+        ("Power.Reactive.Export", [(None, "0.0", "var")]),
         ("Power.Factor", [(None, "1.000", None)]),
         ("Power.Offered", [(None, "11040.0", "W")]),
         ("Current.Import", [("L1", "16.00", "A"), ("L2", "15.80", "A"), ("L3", "16.10", "A")]),
@@ -142,3 +143,11 @@ def test_everything_it_tells_fits_the_published_schemas(reading: Reading, outlet
     stop = '{"meterStop":1,"timestamp":"2026-01-01T00:00:00Z","transactionId":1}'
     wire.validate_outgoing("StopTransaction", wire.with_transaction_data(stop, [text]))
     assert all(each.value.replace(".", "", 1).isdigit() for each in value.sampled_value)
+
+
+@pytest.mark.parametrize(("reactive_var", "imported", "exported"), [(120.0, "120.0", "0.0"), (-120.0, "0.0", "120.0")])
+def test_reactive_power_is_told_as_import_or_as_export(reactive_var: float, imported: str, exported: str) -> None:
+    """Power.Reactive.Import is drawn by the EV, Power.Reactive.Export given by it (OCPP 1.6 7.31): neither is negative."""
+    reading = replace(WORKED, reactive_power_var=reactive_var)
+    assert values("Power.Reactive.Import", reading=reading) == [(None, imported, "var")]
+    assert values("Power.Reactive.Export", reading=reading) == [(None, exported, "var")]

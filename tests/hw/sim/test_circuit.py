@@ -162,7 +162,27 @@ def test_chameleon_charger_has_a_poor_power_factor_at_low_current(bench_with):
     """Chameleon type: 0.80 at 6 to 8 A (EV model, section 3)."""
     reading = bench_with("model: bev_3p32_cham", phases=1).plug().offer(8).run(120).read()
     assert reading.power_factor == pytest.approx(0.865, abs=0.001)
-    assert reading.reactive_power_var > 0
+
+
+@pytest.mark.parametrize(("model", "is_exporting"), [("bev_3p32_cham", True), ("bev_3p16_mid", False)])
+def test_only_a_chameleon_charger_exports_reactive_power(bench_with, model, is_exporting):
+    """Q is signed: a chameleon type is capacitive (EV model, section 3)."""
+    reactive_var = bench_with(f"model: {model}").plug().offer(14).run(120).read().reactive_power_var
+    assert abs(reactive_var) > 10.0
+    assert (reactive_var < 0.0) is is_exporting
+
+
+def test_class_error_acts_alike_on_current_power_and_energy(bench_with):
+    """The meter sees V, I and P after its own class error, fixed by the seed (EV model, section 7)."""
+    true, shown = (
+        bench_with(meter=meter).plug().offer(10).run(3600).read() for meter in ("", ", class_error: 1%")
+    )
+    gain = shown.power_w[0] / true.power_w[0]
+    assert 0.0 < abs(gain - 1.0) <= 0.01
+    assert shown.current_a == pytest.approx([gain * each for each in true.current_a])
+    assert shown.energy_wh == pytest.approx(gain * true.energy_wh)
+    assert shown.reactive_power_var == pytest.approx(gain * true.reactive_power_var)
+    assert shown.power_factor == true.power_factor
 
 
 def test_a_silent_meter_shows_nothing(bench):
