@@ -16,14 +16,13 @@ from hw.ports import PILOT_OFF, PILOT_STEADY
 from hw.sim.cars import CLASSES, CarClass, Quirk
 from hw.sim.chance import Chance
 from hw.sim.draw import SOC_STEP, Draw
+from hw.sim.drives import Drives
 from hw.sim.habits import (
     DRAWING,
-    FASTEST_DRIVE_PER_S,
     FOLLOW_S,
     HOLD_S2_S,
     LASTING,
     LATE_C_S,
-    LEAST_SOC,
     LONG_WAKE_S,
     LOST_PILOT_S,
     MOST_SIGNALS,
@@ -52,17 +51,15 @@ class Car:
 
     __slots__ = (
         "_allowed_a",
-        "_arrived_s",
         "_balancing_left_s",
         "_cable_a",
         "_chance",
         "_draw",
-        "_drive_per_s",
+        "_drives",
         "_duty_percent",
         "_has_pulsed",
         "_heard_percent",
         "_is_willing",
-        "_left_s",
         "_lost_s",
         "_options",
         "_rest_until_s",
@@ -99,11 +96,8 @@ class Car:
         self._tries = 0
         self._balancing_left_s = options.kind.balancing_s
         self._settled_s = 0.0
-        self._left_s = 0.0
-        """When it was unplugged for the last time."""
-        self._arrived_s = 0.0
-        """When it was plugged in for the last time."""
-        self._drive_per_s = self._next_drive()
+        per_day = options.drives_per_day
+        self._drives = None if per_day is None else Drives(*per_day, seed)
 
     def become(self, kind: CarClass | None, soc: float | None, now_s: float) -> None:
         """Be another car, or the same one with another state of charge, at the end of a drive. Only while unplugged."""
@@ -115,20 +109,10 @@ class Car:
         if soc is not None:
             self._draw.soc = soc
 
-    def _next_drive(self) -> float:
-        """Return what the next days of driving use up of the battery, as a share a second."""
-        if self._options.drives_per_day is None:
-            return 0.0
-        least, most = self._options.drives_per_day
-        return self._chance.around((least + most) / 2.0, (most - least) / 2.0) / 86_400.0
-
     def _arrive(self, now_s: float) -> None:
-        """The drive is over. It used what the days since the last arrival ask for, as far as the time away allows."""
-        if self._drive_per_s > 0.0:
-            asked = self._drive_per_s * (now_s - self._arrived_s)
-            used = min(asked, FASTEST_DRIVE_PER_S * (now_s - self._left_s))
-            self._draw.soc = max(min(self.soc, LEAST_SOC), self.soc - max(0.0, used))
-        self._arrived_s = self._left_s = now_s
+        """The drive is over."""
+        if self._drives is not None:
+            self._draw.soc = self._drives.arrive(self.soc, now_s)
 
     # --- what the charger sees ----------------------------------------------------------------------------------------
 
@@ -258,8 +242,8 @@ class Car:
         self._signals = ()
         self._seen_phases = 0
         self._balancing_left_s = self.kind.balancing_s
-        if self.state is not CarState.UNPLUGGED:
-            self._left_s, self._drive_per_s = now_s, self._next_drive()
+        if self.state is not CarState.UNPLUGGED and self._drives is not None:
+            self._drives.leave(now_s)
         self._enter(CarState.UNPLUGGED, now_s)
 
     def see_pilot(self, duty_percent: float | None, now_s: float) -> None:
@@ -339,17 +323,15 @@ class Car:
             "most_phases": self._draw.most_phases,
             "quirks": sorted(self.quirks),
             "class": self.kind.name,
-            "away_s": self._settled_s - self._left_s,
-            "since_arrival_s": self._settled_s - self._arrived_s,
-            "drive_per_s": self._drive_per_s,
+            "drives": None if self._drives is None else self._drives.snapshot(self._settled_s),
         }
 
     def restore(self, saved: Mapping[str, Any], cable_a: float, now_s: float) -> None:
         """Take up a `snapshot`: a car that was doing something waits, one that slept or was full still is."""
         self.become(CLASSES.get(str(saved.get("class")), self.kind), float(saved["soc"]), now_s)
-        self._left_s = now_s - float(saved.get("away_s", 0.0))
-        self._arrived_s = now_s - float(saved.get("since_arrival_s", 0.0))
-        self._drive_per_s = float(saved.get("drive_per_s", self._drive_per_s))
+        drives = saved.get("drives")
+        if self._drives is not None and isinstance(drives, Mapping):
+            self._drives.restore(drives, now_s)
         self.wants_energy = bool(saved["wants_energy"])
         self._balancing_left_s = float(saved["balancing_left_s"])
         self._draw.limit(saved.get("most_a"), saved.get("most_phases"))

@@ -10,13 +10,13 @@ _MODULUS = 1 << 64
 class Chance:
     """Knuth's MMIX linear congruential generator, of which only the good upper bits are used."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("state",)
 
     def __init__(self, seed: int) -> None:
-        self._state = (seed * _INCREMENT + _MULTIPLIER) % _MODULUS
+        self.state = (seed * _INCREMENT + _MULTIPLIER) % _MODULUS
         self.around(0.0, 1.0)  # neighbouring seeds part company at the second number
 
     def around(self, value: float, spread: float) -> float:
         """Return a number evenly spread over ``value`` - ``spread`` .. ``value`` + ``spread``."""
-        self._state = (self._state * _MULTIPLIER + _INCREMENT) % _MODULUS
-        return value + spread * ((self._state >> 11) / (1 << 52) - 1.0)
+        self.state = (self.state * _MULTIPLIER + _INCREMENT) % _MODULUS
+        return value + spread * ((self.state >> 11) / (1 << 52) - 1.0)

@@ -28,12 +28,6 @@ OVERDRAW = 1.2
 READY_JITTER = 0.2
 LONG_WAKE_S = 30.0
 TOP_UP_S = 600.0
-
-
-FASTEST_DRIVE_PER_S = 0.5 / 3600.0
-"""A battery is driven empty in two hours at least, so a car that is away for minutes comes back nearly as it left [D]."""
-LEAST_SOC = 0.05
-"""A driver does not let the battery fall below this [D]."""
 SHOWN_ABOVE_SOC = 0.004
 
 

@@ -203,3 +203,43 @@ def test_a_slow_car_follows_each_duty_in_its_turn(bench_with):
         bench.offer(offer_a).run(3)
     assert bench.car.current_at(bench.now_s) == pytest.approx(16.0, abs=0.1), "12 A came 3 s ago, 16 A 6 s ago"
     assert bench.run(3).car.current_at(bench.now_s) == pytest.approx(12.0, abs=0.1)
+
+
+def away(bench, seconds):
+    """Unplug the car and plug it in again so much later."""
+    bench.hands.unplug(bench.now_s)
+    bench.run(seconds).plug()
+
+
+def test_a_car_that_drives_comes_back_with_less_and_never_empty(bench_with):
+    """`drives: 20-60 %/day`: a new share each time it leaves, and a driver charges before the battery is empty."""
+    bench = bench_with("soc: 90%, drives: 20-60 %/day").plug()
+    used = []
+    for _ in range(3):
+        before = bench.car.soc
+        away(bench, 12 * 3600)
+        used.append(2.0 * (before - bench.car.soc))
+    assert all(0.2 <= each <= 0.6 for each in used)
+    assert len(set(used)) == 3
+    away(bench, 30 * 86_400)
+    assert bench.car.soc == pytest.approx(0.05)
+
+
+def test_a_drive_goes_on_over_a_restart_of_the_simulation(bench_with):
+    """What is drawn, and the times of departure and arrival, outlast it: the same drives with it and without."""
+    cars = "soc: 90%, drives: 20-60 %/day"
+    through, restarted = bench_with(cars).plug(), bench_with(cars).plug()
+    for bench in (through, restarted):
+        bench.hands.unplug(bench.now_s)
+        bench.run(6 * 3600)
+    circuit = restarted.board.processes[0]
+    saved = circuit.snapshot()
+    other = bench_with(cars)
+    other.run(100)
+    other.board.processes[0].restore(saved, other.now_s)
+    for _ in range(2):
+        for bench in (through, other):
+            bench.run(3 * 3600).plug()
+        assert other.car.soc == pytest.approx(through.car.soc)
+        for bench in (through, other):
+            bench.hands.unplug(bench.now_s)
