@@ -41,6 +41,7 @@ from hw.sim.faults import (
     OVER_VOLTAGE_FACTOR,
     QUIRK_OF,
     TRIPPING,
+    UNDEFINED_V,
     UNDER_VOLTAGE_FACTOR,
     Cause,
 )
@@ -462,6 +463,8 @@ class Circuit:
         if Cause.CP_SHORT in self._causes:
             load = PilotLoad.SHORT
         seen = look(self._driven_percent, load, has_diode)
+        if Cause.CP_UNDEFINED in self._causes and load not in (PilotLoad.NONE, PilotLoad.SHORT):
+            seen = UNDEFINED_V, seen[1]
         if seen != self._reported_pilot:
             self._reported_pilot = seen
             volts = self._chance.around(seen[0], self.pilot_noise_v) if self.pilot_noise_v else seen[0]

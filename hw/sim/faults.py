@@ -40,6 +40,7 @@ class Cause(StrEnum):
     HALF_PLUGGED = "half_plugged"
     DIODE_SHORT = "diode_short"
     CP_SHORT = "cp_short"
+    CP_UNDEFINED = "cp_undefined"
 
 
 MONITORED: dict[Cause, Fault] = {
@@ -79,6 +80,8 @@ QUIRK_OF = {Cause.OVER_CURRENT: Quirk.OVERDRAW, Cause.DIODE_SHORT: Quirk.NO_DIOD
 OVER_VOLTAGE_FACTOR = 1.2
 UNDER_VOLTAGE_FACTOR = 0.8
 OVER_TEMPERATURE_C = 85.0
+UNDEFINED_V = 7.5
+"""A pilot between the windows of B and C: no state (IEC 61851-1 annex A)."""
 
 def impossible(outlet: Outlet, name: str) -> str | None:
     """Return why nothing at this outlet can break so, None when it can."""

@@ -53,6 +53,7 @@ CAUSES = (
     Cause(POWER, "half_plugged", "plug not fully inserted: the lock does not close", UNPLUGGED),
     Cause(POWER, "diode_short", "the diode of the vehicle is shorted", UNPLUGGED),
     Cause(POWER, "cp_short", "control pilot shorted to earth"),
+    Cause(POWER, "cp_undefined", "control pilot at 7.5 V while a vehicle is connected: no state"),
     Cause(VEHICLE, "holds_c", "stays in state C when the PWM stops", NO_FAULT),
     Cause(VEHICLE, "no_diode", "no diode: loads the negative half of the pilot too", UNPLUGGED),
     Cause(VEHICLE, "state_d", "asks for ventilation: D instead of C", UNPLUGGED),

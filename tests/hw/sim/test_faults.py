@@ -173,3 +173,12 @@ def test_a_watched_meter_without_such_a_fault_reports_changes_only(bench_with):
     bench = power_on(bench_with)
     bench.outlet.meter.watch(True, bench.now_s)
     assert len(bench.run(3600).all(MeterSeen)) <= 2
+
+
+def test_an_undefined_pilot_is_between_the_windows_and_passes(bench):
+    """7.5 V is no state (IEC 61851-1 annex A); without a car nothing loads the pilot: it stays at 12 V."""
+    assert bench.cause("cp_undefined").volts == 12.0
+    assert bench.plug().volts == 7.5
+    assert bench.cause("cp_undefined", False).offer(16).run(60).volts == 6.0
+    assert bench.cause("cp_undefined").volts == 7.5
+    assert bench.cause("cp_undefined", False).volts == 6.0

@@ -367,3 +367,17 @@ def test_a_car_that_draws_nothing_in_c_charges_by_default(bent: Bent) -> None:
     assert world.run(65).statuses() == ["SuspendedEV"]
     world.configure(SuspendedEVWithoutPower="false")
     assert world.run(5).statuses() == ["SuspendedEV", "Charging"]
+
+
+def test_a_pilot_that_becomes_undefined_opens_the_contactor_after_3_s() -> None:
+    """No state of IEC 61851-1 annex A for 3 s under load: open; it closes again when the pilot is a state again."""
+    world = World(board="ac11-sim-socket").charge().run(60)
+    contactor = circuit(world).contactor
+    world.cause("cp_undefined").run(2.3)  # and the 0.5 s that `World.cause` runs
+    assert contactor.is_closed
+    world.run(0.4)
+    assert not contactor.is_closed
+    assert world.run(120).told() != "Charging"
+    assert not contactor.is_closed
+    assert world.cause("cp_undefined", False).run(120).told() == "Charging"
+    assert contactor.is_closed

@@ -36,6 +36,7 @@ export const loudest = (statuses) => URGENCY.find((status) => statuses.includes(
 
 const CAUSES = {
   cp_short: "Pilot shorted to earth",
+  cp_undefined: "Pilot at 7.5 V, no state",
   diode_short: "Diode shorted in the car",
   protective_earth: "Protective earth lost",
   residual_current_test: "Residual current test fails",
