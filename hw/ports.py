@@ -158,7 +158,7 @@ class Reading:
     @property
     def total_power_w(self) -> float:
         """Active power of all phases in W, as far as they are known."""
-        return sum(power_w for power_w in self.power_w if power_w is not None)
+        return sum([power_w for power_w in self.power_w if power_w is not None])
 
 
 class Fault(Enum):

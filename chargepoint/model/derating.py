@@ -60,8 +60,12 @@ class Derating:
 
     def showed(self, reading: Reading, now_s: float) -> None:
         """Judge the temperature of a reading; without one the last one stands."""
-        if reading.board_c is not None and self._outlet.limits.max_board_c is not None:
+        limit_c = self._outlet.limits.max_board_c
+        if reading.board_c is not None and limit_c is not None:
             self._board_c = reading.board_c
+            if self._step == 0 and reading.board_c < limit_c + STEPS_K[0]:
+                self._alarm.clear()  # cool, as nearly always
+                return
             step = self._step_at(self._board_c)
             if step <= self._step:
                 self._alarm.clear()

@@ -187,7 +187,7 @@ class EnergyMeter:
             self._missed(now_s, now_s)
             return False
         self._missed_s = None
-        self._owner.trouble(Trouble.METER_SILENT, False, now_s)
+        self._is_over(Trouble.METER_SILENT, now_s)
         if not self._register.believe(clean):
             self._keep.set(now_s + RETRY_S)  # a second reading decides
             return False
@@ -259,20 +259,27 @@ class EnergyMeter:
         """The last question has no answer that counts."""
         return self._missed_s is not None or self._register.is_doubtful
 
+    def _is_over(self, what: Trouble, now_s: float) -> None:
+        if what in self._owner.troubles:
+            self._owner.trouble(what, False, now_s)
+
     # --- what is watched ----------------------------------------------------------------------------------------------
 
     def _watch_direction(self, reading: Reading, now_s: float) -> None:
-        """A meter that shows export is wired the wrong way round: it is said once, and energy may be unbilled."""
-        if is_reversed(reading):
+        """A meter that shows export is wired the wrong way round: it is said once, and energy may be unbilled.
+
+        A reading that needed no cleaning, which is the one remembered, shows none.
+        """
+        if reading is not self.reading and is_reversed(reading):
             self._owner.trouble(Trouble.METER_REVERSED, True, now_s)
         elif any(reading.current_a):
-            self._owner.trouble(Trouble.METER_REVERSED, False, now_s)
+            self._is_over(Trouble.METER_REVERSED, now_s)
 
     def _watch_register(self, before: Reading | None, reading: Reading, now_s: float) -> None:
         """A register that stands still while power flows does not count."""
         if before is None or self.register_wh > self._still_wh:
             self._still_wh, self._given_wh = self.register_wh, 0.0
-            self._owner.trouble(Trouble.METER_FROZEN, False, now_s)
+            self._is_over(Trouble.METER_FROZEN, now_s)
             return
         gap_s = reading.at_s - before.at_s
         if 0.0 < gap_s <= LONGEST_GAP_S:

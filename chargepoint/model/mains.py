@@ -59,9 +59,8 @@ class MainsWatch:
         """Judge the voltages of a reading; without any the last ones stand."""
         phases = enumerate(reading.voltage_v[: self._owner.phases], start=1)
         known_v = [(volts, phase) for phase, volts in phases if volts is not None]
-        is_behind = all(volts < DEAD_V for volts, _ in known_v) and not any(reading.current_a)
-        if not known_v or is_behind:
-            return
+        if not known_v or (max(known_v)[0] < DEAD_V and not any(reading.current_a)):
+            return  # nothing is known, or the meter is behind the open contactor
         limits = self._outlet.limits
         margin_v = HYSTERESIS_V if self.is_paused else 0.0
         (low_v, lowest), (high_v, highest) = min(known_v), max(known_v)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isfinite
+from typing import cast
 
 from hw.ports import PhaseValues, Reading
 
@@ -55,9 +56,14 @@ def _is_clean(reading: Reading) -> bool:
         reading.board_c,
         reading.vehicle_soc,
     )
-    known = [each for each in (*reading.voltage_v, *reading.phase_energy_wh, *single) if each is not None]
-    imported = [each for each in (*reading.power_w, *reading.current_a) if each is not None]
-    return isfinite(sum(known) + sum(imported)) and min(imported, default=0.0) >= 0.0
+    # No generators here: every reading of thousands of chargers comes by.
+    imported = (*reading.power_w, *reading.current_a)
+    others = (*reading.voltage_v, *reading.phase_energy_wh)
+    if None in imported or None in others:
+        return False
+    known = cast("tuple[float, ...]", imported)
+    total = sum(known) + sum(cast("tuple[float, ...]", others)) + sum([each for each in single if each is not None])
+    return isfinite(total) and min(known, default=0.0) >= 0.0
 
 
 def _finite(values: PhaseValues) -> PhaseValues:

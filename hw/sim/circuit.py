@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from math import inf
 
 from hw.ports import (
     PILOT_STEADY,
@@ -49,16 +50,17 @@ from hw.sim.metering import MeterOutput
 from hw.sim.onboard import Supply, phase_power_w
 from hw.sim.pilot import PilotLoad, look
 from hw.sim.register import Register
+from hw.sim.thermal import BoardTemperature
 
-AMBIENT_C = 25.0
-HEATING_C = 15.0
-"""Rise of the board at its rated current; it follows the current at once, no decision hangs on the lag."""
+WARM_K = 15.0
+"""From so much below the limit of the board on, a watched meter reports each whole degree."""
 
 
 class Circuit:
     """The simulated electricity of one connector: the `Process` behind all of its simulated drivers."""
 
     __slots__ = (
+        "_board",
         "_causes",
         "_chance",
         "_coil",
@@ -88,6 +90,7 @@ class Circuit:
         self._report = report
         self._chance = Chance(seed)
         self.meter = MeterOutput(outlet.connector, seed)
+        self._board = BoardTemperature()
         self.supply = Supply(outlet.rated.voltage_v, outlet.rated.phases)
         self.pilot_noise_v = 0.0
         self.contactor = Contactor(travel_s=0.02)
@@ -119,7 +122,7 @@ class Circuit:
         self._bring_to(now_s)
         if not self._has_started:
             self._start(now_s)
-        if self.meter.is_watched and self.car is not None and self.car.is_ramping:
+        if self.meter.is_watched and (self._warm_s() < inf or (self.car is not None and self.car.is_ramping)):
             self._fresh += self.meter.changed(self._look_at_meter)
         while self._fresh:
             fresh, self._fresh = self._fresh, []
@@ -244,6 +247,7 @@ class Circuit:
         """Return a copy to which everything until ``now_s`` has happened: here that is for `advance`, in its turn."""
         twin = copy(self)
         twin.contactor, twin.cable, twin.register = copy(self.contactor), copy(self.cable), self.register.plus(0.0, 0)
+        twin._board = copy(self._board)
         twin.car = None if self.car is None else self.car.twin()
         twin._chance, twin._fresh, twin.meter = copy(self._chance), [], self.meter.quiet()
         twin._bring_to(now_s)
@@ -262,7 +266,7 @@ class Circuit:
             current_a,
             phases,
             power_w,
-            self._board_c(current_a),
+            self._board_c(at_s),
             is_capacitive=car is not None and car.kind.is_capacitive,
         )
         if self._outlet.has_vehicle_soc and car is not None and self.cable.is_in_car and self.cable.is_in_box:
@@ -342,6 +346,8 @@ class Circuit:
             return
         self._causes = self._causes | {cause} if active else self._causes - {cause}
         self.meter.set_cause(cause, active, self.register.energy_wh, now_s)
+        if cause is Cause.OVER_TEMPERATURE:
+            self._board.hold(OVER_TEMPERATURE_C if active else None, now_s)
         if cause in TRIPPING:
             # A trip also drops the command: mending a fault must never close a contactor.
             self._coil = self._coil and not active
@@ -362,7 +368,7 @@ class Circuit:
 
     def _shows_s(self) -> float:
         """When the box may see something next; what happens unseen until then is caught up with."""
-        shows_s = min(self.contactor.due_s, self.cable.due_s, self.meter.due_s)
+        shows_s = min(self.contactor.due_s, self.cable.due_s, self.meter.due_s, self._warm_s())
         if self.car is None:
             return shows_s
         return min(shows_s, self.car.steps_s if self.meter.is_watched else self.car.shows_s)
@@ -382,6 +388,7 @@ class Circuit:
         self._now_s = max(self._now_s, now_s)
         if self.car is not None:
             self.register.add(self.car.settle(self._now_s), self.car.phases)
+        self._board.load(self._current_a(self._now_s) / self._outlet.rated.current_a, self._now_s)
 
     def _step(self, now_s: float) -> None:
         if self.contactor.due_s <= now_s:
@@ -432,12 +439,15 @@ class Circuit:
     def _current_a(self, at_s: float) -> float:
         return self.car.current_at(at_s) if self.car is not None and self.car.phases else 0.0
 
-    def _board_c(self, current_a: float) -> float | None:
-        if self._outlet.limits.max_board_c is None:
-            return None
-        if Cause.OVER_TEMPERATURE in self._causes:
-            return OVER_TEMPERATURE_C
-        return AMBIENT_C + HEATING_C * (current_a / self._outlet.rated.current_a) ** 2
+    def _board_c(self, at_s: float) -> float | None:
+        return None if self._outlet.limits.max_board_c is None else self._board.at(at_s)
+
+    def _warm_s(self) -> float:
+        """When a watched meter has another degree to report, in s."""
+        limit_c = self._outlet.limits.max_board_c
+        if limit_c is None or not self.meter.is_watched:
+            return inf
+        return self._board.crosses_s(self._now_s, limit_c - WARM_K)
 
     # --- what the box sees of it --------------------------------------------------------------------------------------
 
