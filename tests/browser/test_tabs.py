@@ -8,6 +8,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from chargepoint.model.faults import Trouble
 from tests.browser.hall import hall
 from tests.browser.hands import Open, button, limit_for, shows, start_charge
 from tests.runtime.desk import until
@@ -251,6 +252,21 @@ async def test_a_fault_that_only_the_plug_keeps_says_so(show: Open) -> None:
         await expect(page.locator(".trouble")).to_contain_text("unplug to clear")
         await button(page, "Unplug").click()
         await expect(page.locator(".trouble")).to_have_count(0)
+
+
+async def test_a_latched_fault_is_cleared_by_confirming_the_repair(show: Open) -> None:
+    """A welded contactor is latched until service: removing its cause is not enough."""
+    async with hall() as place:
+        page = await show(place.url)
+        connector = place.charger.model.connector(1)
+        connector.trouble(Trouble.CONTACTOR_WELDED, True, place.charger.tell_time())
+        connector.trouble(Trouble.CONTACTOR_WELDED, False, place.charger.tell_time())
+        place.charger.settle()
+        await shows(page, "Faulted")
+        await open_tab(page, "Faults")
+        await button(page, "Confirm repair").click()
+        await shows(page, "Available")
+        await expect(button(page, "Confirm repair")).to_have_count(0)
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ class Connector(Document):
     status: str = Field(description="ChargePointStatus, OCPP 1.6 7.7")
     error_code: str
     info: str
+    needs_repair: bool = Field(default=False, description="a fault is latched until `confirm-repair`")
     is_operative: bool
     is_reserved: bool
     is_car_connected: bool

@@ -15,7 +15,7 @@ from chargepoint.model.chargepoint import ChargePoint
 from chargepoint.model.composite import Profile
 from chargepoint.model.connector_state import Limit
 from chargepoint.model.cost import ChargingPrice, CostDisplay, IdlePrice
-from chargepoint.model.faults import MEANINGS
+from chargepoint.model.faults import MEANINGS, Until
 from chargepoint.model.measured import cleaned
 from chargepoint.model.pilot import Pilot
 from chargepoint.model.tags import short_tag
@@ -221,6 +221,7 @@ def _as_the_model_has_it(of: Charger, connector: model.Connector, now_s: float) 
         status=status.value,
         error_code=error_code,
         info=info,
+        needs_repair=connector.latched_until is Until.SERVICE,
         is_operative=connector.is_operative,
         is_reserved=connector.is_reserved,
         is_car_connected=connector.supply.is_connected,

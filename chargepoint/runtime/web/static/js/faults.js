@@ -10,6 +10,8 @@ export function Faults({ connector, live, act }) {
   const car = connector.can_break.filter((cause) => CAR.has(cause));
   const wall = (causes) => html`<div class="wall">${causes.map((cause) => html`<${Switch} key=${cause} cause=${cause} connector=${connector} isDisabled=${!live} act=${act} />`)}</div>`;
   return html`
+    ${connector.needs_repair && html`<p class="hint">A fault is latched until the outlet is repaired.
+      <button type="button" disabled=${!live} onClick=${() => act("confirm-repair", { connector: connector.connector })}>Confirm repair</button></p>`}
     <h3 class="part">What breaks in the box and around it</h3>${wall(box)}
     ${car.length > 0 && html`<h3 class="part">What is odd about the car</h3>${wall(car)}`}`;
 }
