@@ -12,7 +12,6 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from hw.ports import PILOT_OFF, PILOT_STEADY
 from hw.sim.cars import CLASSES, CarClass, Quirk
 from hw.sim.chance import Chance
 from hw.sim.draw import SOC_STEP, Draw
@@ -24,8 +23,6 @@ from hw.sim.habits import (
     LASTING,
     LATE_C_S,
     LONG_WAKE_S,
-    LOST_PILOT_S,
-    MOST_SIGNALS,
     NO_MAINS_S,
     NO_MAINS_TRIES,
     OVERDRAW,
@@ -39,8 +36,9 @@ from hw.sim.habits import (
     CarOptions,
     CarState,
 )
+from hw.sim.hearing import Hearing
 from hw.sim.onboard import Supply
-from hw.sim.pilot import PilotLoad, allowed_current_a
+from hw.sim.pilot import PilotLoad
 
 POLL_S = 1.0
 """Period at which a meter on a bus is polled."""
@@ -56,16 +54,12 @@ class Car:
         "_chance",
         "_draw",
         "_drives",
-        "_duty_percent",
-        "_has_pulsed",
-        "_heard_percent",
+        "_hearing",
         "_is_willing",
-        "_lost_s",
         "_options",
         "_rest_until_s",
         "_seen_phases",
         "_settled_s",
-        "_signals",
         "_timer_s",
         "_tries",
         "quirks",
@@ -81,14 +75,9 @@ class Car:
         self.state = CarState.UNPLUGGED
         self.wants_energy = True
         self._cable_a = inf
-        self._duty_percent: float | None = None  # None: no pilot at all
-        self._heard_percent: float | None = None  # what of it the car has understood
-        self._signals: tuple[tuple[float, float | None], ...] = ()
-        """What it has not understood yet: when it will have, and the duty in %, oldest first."""
+        self._hearing = Hearing()
         self._seen_phases = 0
         """On how many phases there were mains since it was plugged in: before that a car cannot know."""
-        self._lost_s = inf  # since when the pilot is gone
-        self._has_pulsed = False  # the pilot was gone long enough to wake the car
         self._allowed_a = 0.0
         self._is_willing = False  # in WAIT: S2 is about to close
         self._rest_until_s = 0.0
@@ -119,11 +108,7 @@ class Car:
     @property
     def due_s(self) -> float:
         """When the car does something by itself, in s."""
-        return min(self._timer_s, self._heard_s, self._draw.due_s)
-
-    @property
-    def _heard_s(self) -> float:
-        return self._signals[0][0] if self._signals else inf
+        return min(self._timer_s, self._hearing.due_s, self._draw.due_s)
 
     @property
     def shows_s(self) -> float:
@@ -133,8 +118,7 @@ class Car:
         """
         if self.state not in DRAWING:
             return self.due_s
-        is_lost = bool(self._signals) and _is_lost(self._signals[0][1])
-        heard_s = self._heard_s if is_lost else self._heard_s + RAMP_OFF_S
+        heard_s = self._hearing.due_s + (0.0 if self._hearing.loses_pilot else RAMP_OFF_S)
         planned_s = min(self._timer_s, self._draw.due_s) + RAMP_OFF_S
         if self.state is not CarState.BALANCING:
             planned_s = max(planned_s, self._settled_s + self._draw.least_s_to(self.goal_soc, OVERDRAW))
@@ -154,7 +138,7 @@ class Car:
         if self.is_ramping:
             return min(self.due_s, self._settled_s + POLL_S)
         if self.state in DRAWING:
-            return min(self._timer_s, self._heard_s, max(self._draw.due_s, self.shows_s))
+            return min(self._timer_s, self._hearing.due_s, max(self._draw.due_s, self.shows_s))
         return self.due_s
 
     @property
@@ -211,7 +195,7 @@ class Car:
     def twin(self) -> Car:
         """Return a copy that goes its own way from here."""
         twin = copy(self)
-        twin._chance, twin._draw = copy(self._chance), copy(self._draw)
+        twin._chance, twin._draw, twin._hearing = copy(self._chance), copy(self._draw), copy(self._hearing)
         return twin
 
     def settle(self, now_s: float) -> float:
@@ -229,8 +213,6 @@ class Car:
             self._arrive(now_s)
             self._cable_a = cable_a
             self._tries = 0
-            self._has_pulsed = False
-            self._heard_percent = None
             self._enter(CarState.WAIT, now_s)
 
     def unplug(self, now_s: float) -> None:
@@ -238,8 +220,7 @@ class Car:
         self._draw.connect(None)
         self._draw.stop(now_s)
         self._allowed_a = 0.0
-        self._duty_percent = None
-        self._signals = ()
+        self._hearing.forget()
         self._seen_phases = 0
         self._balancing_left_s = self.kind.balancing_s
         if self.state is not CarState.UNPLUGGED and self._drives is not None:
@@ -248,21 +229,10 @@ class Car:
 
     def see_pilot(self, duty_percent: float | None, now_s: float) -> None:
         """The pilot at the inlet changed; None is no pilot at all."""
-        if self.state is CarState.UNPLUGGED or duty_percent == self._duty_percent:
-            return
-        was_lost, is_lost = _is_lost(self._duty_percent), _is_lost(duty_percent)
-        if is_lost and not was_lost:
-            self._lost_s = now_s
-        elif was_lost and not is_lost:
-            pulse_s = LONG_WAKE_S if Quirk.NEEDS_30S_CP in self.quirks else self.kind.wake_pulse_s
-            self._has_pulsed = self._has_pulsed or now_s - self._lost_s >= pulse_s
-        self._duty_percent = duty_percent
-        if is_lost:
-            self._signals = ((now_s + LOST_PILOT_S, duty_percent),)  # a pilot that is gone overrules what it said
-        else:
-            heard_s = now_s + (SLOW_FOLLOW_S if Quirk.SLOW_FOLLOW in self.quirks else FOLLOW_S)
-            waiting = tuple(each for each in self._signals if not _is_lost(each[1]))
-            self._signals = (*waiting[-MOST_SIGNALS:], (heard_s, duty_percent))
+        if self.state is not CarState.UNPLUGGED:
+            follow_s = SLOW_FOLLOW_S if Quirk.SLOW_FOLLOW in self.quirks else FOLLOW_S
+            wake_pulse_s = LONG_WAKE_S if Quirk.NEEDS_30S_CP in self.quirks else self.kind.wake_pulse_s
+            self._hearing.see(duty_percent, now_s, follow_s=follow_s, wake_pulse_s=wake_pulse_s)
 
     def see_mains(self, supply: Supply | None, now_s: float) -> None:
         """The voltage at the inlet changed; None is no voltage."""
@@ -297,10 +267,8 @@ class Car:
 
     def step(self, now_s: float) -> None:
         """Do what is due."""
-        if self._heard_s <= now_s:
-            (_, duty_percent), *waiting = self._signals
-            self._signals = tuple(waiting)
-            self._hear(duty_percent, now_s)
+        if self._hearing.due_s <= now_s:
+            self._hear(now_s)
         if self._draw.due_s <= now_s:
             if self.state in (CarState.CHARGING, CarState.BALANCING):
                 self._go_on(now_s)
@@ -344,19 +312,20 @@ class Car:
 
     # --- decisions ----------------------------------------------------------------------------------------------------
 
-    def _hear(self, heard: float | None, now_s: float) -> None:
+    def _hear(self, now_s: float) -> None:
         """A signal has been there long enough to count."""
-        before = self._heard_percent
-        self._heard_percent = heard
-        if _is_lost(heard):
+        hearing = self._hearing
+        was_steady = hearing.is_steady
+        hearing.understand()
+        if hearing.is_lost:
             self._lose_pilot(now_s)
             return
         if self.state is CarState.ASLEEP:
-            is_edge = before == PILOT_STEADY and self._offered_a() > 0.0
-            if not self._has_pulsed and not (is_edge and self.kind.wakes_on_pwm):
+            is_edge = was_steady and self._offered_a() > 0.0
+            if not hearing.has_pulsed and not (is_edge and self.kind.wakes_on_pwm):
                 return
             self._enter(CarState.WAIT, now_s)
-        self._has_pulsed = False
+        hearing.has_pulsed = False
         if Quirk.HOLDS_C in self.quirks and self.state in S2_CLOSED and self._offered_a() == 0.0:
             return
         self._allowed_a = self._offered_a()
@@ -367,7 +336,7 @@ class Car:
         self._allowed_a = 0.0
         self._tries = 0
         self._draw.stop(now_s)
-        if self._heard_percent == PILOT_OFF and Quirk.F_LOCKS_UP in self.quirks:
+        if self._hearing.is_state_f and Quirk.F_LOCKS_UP in self.quirks:
             self._enter(CarState.DEAD, now_s)
         elif self.state not in LASTING:
             self._enter(CarState.WAIT, now_s)
@@ -385,8 +354,7 @@ class Car:
         """Decide in B: close S2 soon, fall asleep later, or neither."""
         is_willing = self._may_draw() and Quirk.NEVER_C not in self.quirks
         if not is_willing:
-            is_idle = self._heard_percent == PILOT_STEADY
-            self._timer_s = now_s + self.kind.sleeps_after_s if is_idle else inf
+            self._timer_s = now_s + self.kind.sleeps_after_s if self._hearing.is_steady else inf
         elif not self._is_willing:
             self._timer_s = max(now_s + self._ready_delay_s(), self._rest_until_s)
         self._is_willing = is_willing
@@ -456,9 +424,7 @@ class Car:
 
     def _offered_a(self) -> float:
         """Return the current in A that the pilot offers, as far as the car has understood it."""
-        if self._heard_percent is None:
-            return 0.0
-        offered_a = allowed_current_a(self._heard_percent)
+        offered_a = self._hearing.offered_a
         return min(offered_a, SIMPLIFIED_A) if Quirk.SIMPLIFIED in self.quirks else offered_a
 
     def _may_draw(self) -> bool:
@@ -475,8 +441,3 @@ class Car:
         if Quirk.SIMPLIFIED in self.quirks:
             return 0.0
         return self._chance.around(1.0, READY_JITTER) * self.kind.ready_delay_s
-
-
-def _is_lost(duty_percent: float | None) -> bool:
-    """Whether there is no pilot to follow: none at all, or steady -12 V (state F)."""
-    return duty_percent is None or duty_percent == PILOT_OFF

@@ -11,10 +11,6 @@ from hw.sim.cars import CarClass, Quirk
 FOLLOW_S = 0.5
 """A new duty is averaged over some periods before it counts; EV model: 0.2 to 1 s."""
 SLOW_FOLLOW_S = 4.9
-MOST_SIGNALS = 16
-"""Changes of the duty that a car has seen and not understood yet; a pilot that changes faster loses the oldest."""
-LOST_PILOT_S = 0.3
-"""A pilot gone for less is not noticed; IEC 61851-1 practice: an F pulse is at least 300 ms."""
 LATE_C_S = 90.0
 RAMP_OFF_S = 1.5
 """From full current to 0 when the PWM stops; S2 opens at its end, within the 3 s of IEC 61851-1."""
