@@ -215,11 +215,11 @@ class Supply:
         self.owner.trouble(what, active, now_s, info)
 
     def _lost(self, now_s: float) -> None:
-        """The pilot shows no state for too long: as good as a short circuit."""
+        """The pilot shows no state for too long: it says as little as a short circuit."""
         self._candidate = PilotState.E
-        self._settle(now_s)
+        self._settle(now_s, "CP undefined")
 
-    def _settle(self, now_s: float) -> None:
+    def _settle(self, now_s: float, info: str = "") -> None:
         seen, self._candidate = self._candidate, None
         if seen is None or seen is self.car:
             return
@@ -236,7 +236,7 @@ class Supply:
             Trouble.VENTILATION: seen is PilotState.D and not self.outlet.is_ventilated,
         }
         for fault in [each for each, is_active in faults.items() if is_active]:
-            self.owner.trouble(fault, True, now_s)
+            self.owner.trouble(fault, True, now_s, info)
         self._apply(now_s)
         self.owner.supply_changed(now_s)
         # A fault is over only when what the car does now is known: a car behind a short circuit was never away.

@@ -377,6 +377,12 @@ def test_an_undefined_pilot_closes_nothing() -> None:
     assert not world.connector().supply.is_ordered_closed
 
 
+def test_a_pilot_without_a_state_is_reported_as_what_it_is() -> None:
+    """Between the windows for 3 s (IEC 61851-1): a warning that is no short circuit."""
+    world = World().charge().cause("cp_undefined").run(5)
+    assert world.tells()[-1] == ("SuspendedEVSE", "EVCommunicationError", "CP undefined")
+
+
 def test_a_pilot_in_a_for_a_moment_opens_the_contactor_and_ends_no_session() -> None:
     """A plug that loses contact for 26 ms: contactor at once, the session after 0.75 s."""
     world = World().charge()
