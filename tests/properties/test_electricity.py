@@ -21,7 +21,7 @@ HABITS = ("slow_follow", "simplified", "late_c", "c_when_full", "holds_c", "f_lo
 METERS = ("meter_late", "meter_lossy", "meter_glitch", None)
 WANTED = "Energy.Active.Import.Register,Energy.Active.Import.Interval,Current.Offered"
 SEEDS = 24
-THOROUGH_SEEDS = 240
+THOROUGH_SEEDS = 80
 
 
 @cache
